@@ -1,0 +1,35 @@
+// Assertions of the protocol core.
+//
+// TCPCO_ASSERT states what must hold for the code to be right; it is checked when TCPCO_CHECKED is 1 (the default
+// unless NDEBUG is set) and vanishes otherwise. Input from the network is never asserted: it is checked, counted and
+// dropped with a reason.
+#pragma once
+
+#include <cstdio>
+#include <cstdlib>
+
+#if !defined(TCPCO_CHECKED)
+#if defined(NDEBUG)
+#define TCPCO_CHECKED 0
+#else
+#define TCPCO_CHECKED 1
+#endif
+#endif
+
+namespace tcpco::detail {
+
+// Not constexpr on purpose: a failed assertion in a constant expression stops the compilation at the assertion.
+[[noreturn]] inline void assertion_failed(const char* text, const char* file, int line) noexcept
+{
+    std::fprintf(stderr, "tcpco: assertion failed: %s (%s:%d)\n", text, file, line);
+    std::abort();
+}
+
+}  // namespace tcpco::detail
+
+#if TCPCO_CHECKED
+#define TCPCO_ASSERT(condition) \
+    (static_cast<bool>(condition) ? void(0) : ::tcpco::detail::assertion_failed(#condition, __FILE__, __LINE__))
+#else
+#define TCPCO_ASSERT(condition) void(0)
+#endif

@@ -1,0 +1,42 @@
+// Bounds that all congestion controllers share.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+
+#include "tcpco/policy/events.hpp"
+
+namespace tcpco::congestion {
+
+// ssthresh before any loss: arbitrarily high (RFC 5681 section 3.1).
+inline constexpr octet_count no_threshold = std::numeric_limits<octet_count>::max();
+
+// No window is of use beyond the largest that a peer can offer, 65,535 << 14 octets (RFC 7323 section 2.2). Controllers
+// stop growing at four times that, so that products of windows stay far from overflow.
+inline constexpr octet_count largest_cwnd = octet_count{1} << 32;
+
+// What one ACK can acknowledge: one offered window.
+inline constexpr octet_count largest_ack = octet_count{1} << 30;
+
+// The initial ssthresh of a controller that may take over in mid-life.
+constexpr octet_count inherited_ssthresh(const connection_established& e) noexcept
+{
+    return e.prior_ssthresh > 0 ? e.prior_ssthresh : no_threshold;
+}
+
+// Likewise the window; never below one segment.
+constexpr octet_count inherited_cwnd(const connection_established& e) noexcept
+{
+    const octet_count window = e.prior_cwnd > 0 ? e.prior_cwnd : e.initial_window;
+    return window > e.smss ? window : e.smss;
+}
+
+// The window after the segment size changed: the same number of segments when it shrank (RFC 5681 section 3.1), else
+// the same octets; never below one segment.
+constexpr octet_count rescaled_cwnd(octet_count cwnd, octet_count old_smss, octet_count smss) noexcept
+{
+    const octet_count scaled = smss < old_smss && cwnd < largest_cwnd ? cwnd * smss / old_smss : cwnd;
+    return scaled > smss ? scaled : smss;
+}
+
+}  // namespace tcpco::congestion

@@ -1,0 +1,114 @@
+// Reno congestion control: slow start and congestion avoidance (RFC 5681 section 3.1) by counting octets (RFC 3465).
+//
+// Not here: the initial window and its restart after idle time (the stack's option), fast recovery's inflation (the
+// scoreboard's pipe does that work), undo (a copy of this value does).
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <type_traits>
+
+#include "tcpco/policy/concepts.hpp"
+#include "tcpco/policy/congestion/limits.hpp"
+
+namespace tcpco::congestion {
+
+class reno {
+public:
+    struct config {
+        // Growth per ACK in slow start, in segments. 1 is the limit of RFC 5681; RFC 3465 section 2.3 allows 2, which
+        // makes up for delayed ACKs and sends bursts of up to 4 segments.
+        std::uint32_t slow_start_segments = 1;
+    };
+
+    constexpr reno() noexcept = default;
+    constexpr explicit reno(const config& c) noexcept : config_{c} {}
+
+    constexpr void on_connection_established(const connection_established& e) noexcept
+    {
+        cwnd_ = inherited_cwnd(e);
+        ssthresh_ = inherited_ssthresh(e);
+        counted_ = 0;
+    }
+
+    // Grows only on what was acknowledged cumulatively, and only where the window was the limit: a window that the
+    // application did not fill says nothing about the path.
+    constexpr void on_ack(const ack_info& a) noexcept
+    {
+        if (a.acked <= 0 || a.in_recovery || !a.cwnd_limited || cwnd_ >= largest_cwnd) {
+            return;
+        }
+        if (cwnd_ < ssthresh_) {
+            slow_start(a);
+        } else {
+            avoid_congestion(a);
+        }
+    }
+
+    // Called once per loss episode, so there is one reduction per window of data (RFC 5681 section 3.2, equation 4).
+    constexpr void on_congestion_event(const congestion_event& e) noexcept
+    {
+        ssthresh_ = halved(e.in_flight, e.smss);
+        cwnd_ = std::min(cwnd_, ssthresh_);  // after a timeout the window is smaller already
+        counted_ = 0;
+    }
+
+    // A repeated timeout of the same data leaves ssthresh alone, else it would end at two segments (RFC 5681 section
+    // 3.1).
+    constexpr void on_retransmission_timeout(const retransmission_timeout& e) noexcept
+    {
+        if (e.first) {
+            ssthresh_ = halved(e.in_flight, e.smss);
+        }
+        cwnd_ = e.smss;  // the loss window
+        counted_ = 0;
+    }
+
+    constexpr void on_idle_restart(time_point, octet_count restart_window) noexcept
+    {
+        cwnd_ = std::min(cwnd_, restart_window);
+        counted_ = 0;
+    }
+
+    constexpr void on_smss_change(octet_count old_smss, octet_count smss) noexcept
+    {
+        cwnd_ = rescaled_cwnd(cwnd_, old_smss, smss);
+    }
+
+    constexpr octet_count cwnd() const noexcept { return cwnd_; }
+    constexpr octet_count ssthresh() const noexcept { return ssthresh_; }
+
+private:
+    // FlightSize, not cwnd: the window may be larger than what was in flight.
+    static constexpr octet_count halved(octet_count in_flight, octet_count smss) noexcept
+    {
+        return std::max(in_flight / 2, 2 * smss);
+    }
+
+    // min(N, SMSS) per ACK: an ACK cut into ten must not grow the window tenfold. Stops at ssthresh exactly.
+    constexpr void slow_start(const ack_info& a) noexcept
+    {
+        const octet_count growth = std::min(a.acked, static_cast<octet_count>(config_.slow_start_segments) * a.smss);
+        cwnd_ = std::min(cwnd_ + growth, ssthresh_);
+    }
+
+    // One segment for each window of acknowledged octets, and no more than one for one ACK.
+    constexpr void avoid_congestion(const ack_info& a) noexcept
+    {
+        counted_ += a.acked;
+        if (counted_ >= cwnd_) {
+            counted_ = std::min(counted_ - cwnd_, cwnd_);
+            cwnd_ += a.smss;
+        }
+    }
+
+    octet_count cwnd_ = 536;  // one default segment until the connection says more
+    octet_count ssthresh_ = no_threshold;
+    octet_count counted_ = 0;  // octets acknowledged towards the next increase
+    config config_{};
+};
+
+static_assert(congestion_controller<reno> && told_of_timeouts<reno> && told_of_idle_restart<reno>);
+static_assert(std::is_trivially_copyable_v<reno> && sizeof(reno) <= 40);
+
+}  // namespace tcpco::congestion

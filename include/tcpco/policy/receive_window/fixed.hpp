@@ -1,0 +1,38 @@
+// A receive buffer of one size, and a window that is its free part (RFC 9293 section 3.8.6).
+//
+// That the right edge never moves left and never in small steps (SHLD-14, MUST-39) is the mechanism's care.
+#pragma once
+
+#include <algorithm>
+#include <type_traits>
+
+#include "tcpco/policy/concepts.hpp"
+
+namespace tcpco::window {
+
+class fixed {
+public:
+    struct config {
+        // 1 MiB: fills 800 Mbit/s at 10 ms, and stays below what the queue of a TAP holds (1000 frames of 1,460
+        // octets), beyond which the kernel drops in silence.
+        octet_count capacity = 1'048'576;
+    };
+
+    constexpr fixed() noexcept = default;
+    constexpr explicit fixed(const config& c) noexcept : config_{c} {}
+
+    constexpr octet_count capacity() const noexcept { return config_.capacity; }
+    // Octets behind a hole lie inside the window: they cost none of it.
+    constexpr octet_count window(const receive_window_state& s) const noexcept
+    {
+        return std::max<octet_count>(config_.capacity - s.unread, 0);
+    }
+    constexpr void on_delivered(octet_count, const receive_window_state&) noexcept {}
+
+private:
+    config config_{};
+};
+
+static_assert(receive_window_policy<fixed> && std::is_trivially_copyable_v<fixed> && sizeof(fixed) == 8);
+
+}  // namespace tcpco::window

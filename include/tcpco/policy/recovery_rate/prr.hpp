@@ -1,0 +1,77 @@
+// Proportional Rate Reduction (RFC 9937): what may be sent in recovery is in proportion to what was delivered, so that
+// the pipe reaches ssthresh when the repair ends, neither by a silence of half a round trip nor by a burst.
+//
+// The mechanism calls on_enter for the ACK that began the episode (what it delivered is counted there), on_ack for each
+// that follows, and on_transmit for whatever leaves. `in_flight` of on_ack is the scoreboard's pipe.
+#pragma once
+
+#include <algorithm>
+#include <type_traits>
+
+#include "tcpco/policy/arithmetic.hpp"
+#include "tcpco/policy/concepts.hpp"
+
+namespace tcpco::reduction {
+
+class prr {
+public:
+    struct config {};
+
+    constexpr prr() noexcept = default;
+    constexpr explicit prr(const config&) noexcept {}
+
+    // RFC 9937 section 6.1: RecoverFS is what the first window of recovery can deliver; it stays constant.
+    constexpr void on_enter(const recovery_started& s) noexcept
+    {
+        delivered_ = s.newly_delivered;
+        out_ = 0;
+        ssthresh_ = s.ssthresh;
+        const octet_count deliverable = std::min(s.in_flight - s.sacked + s.newly_delivered, s.in_flight);
+        recover_fs_ = std::max({deliverable, s.smss, octet_count{1}});
+        cwnd_ = s.smss;  // until the next ACK: the one forced retransmission
+    }
+
+    // RFC 9937 section 6.2.
+    constexpr void on_ack(const recovery_progress& g) noexcept
+    {
+        if (g.delivered <= 0) {
+            return;
+        }
+        delivered_ += g.delivered;
+        octet_count send = g.in_flight > ssthresh_ ? proportional() : bounded(g);
+        if (out_ == 0 && send <= 0) {
+            send = g.smss;  // recovery always begins with one retransmission
+        }
+        cwnd_ = g.in_flight + std::max<octet_count>(send, 0);
+    }
+
+    constexpr void on_transmit(octet_count octets) noexcept { out_ += octets; }  // section 6.3: prr_out
+    constexpr octet_count cwnd() const noexcept { return cwnd_; }
+
+private:
+    constexpr octet_count proportional() const noexcept
+    {
+        return mul_div_up(delivered_, ssthresh_, recover_fs_) - out_;
+    }
+
+    // The pipe fell below ssthresh because of heavy loss: conserve packets, and grow by slow start only on a "safe"
+    // ACK, one that advanced and brought no news of loss.
+    constexpr octet_count bounded(const recovery_progress& g) const noexcept
+    {
+        octet_count send = std::max(delivered_ - out_, g.delivered);
+        if (g.una_advanced && g.newly_lost == 0) {
+            send += g.smss;
+        }
+        return std::min(send, ssthresh_ - g.in_flight);
+    }
+
+    octet_count delivered_ = 0;  // prr_delivered
+    octet_count out_ = 0;        // prr_out
+    octet_count recover_fs_ = 1;
+    octet_count ssthresh_ = 0;
+    octet_count cwnd_ = 0;
+};
+
+static_assert(recovery_rate<prr> && std::is_trivially_copyable_v<prr> && sizeof(prr) == 40);
+
+}  // namespace tcpco::reduction

@@ -1,0 +1,120 @@
+// The retransmission timeout of RFC 6298, with the gains of RFC 7323 appendix G for several samples per round trip.
+//
+// The mechanism feeds samples from transmission records and never one from a retransmitted segment (Karn, RFC 6298
+// section 3) unless a timestamp tells which transmission was acknowledged. What this policy keeps of Karn's rule is the
+// second half: a backed-off RTO stays in force until a new sample arrives (section 5, note after 5.7).
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <type_traits>
+
+#include "tcpco/policy/concepts.hpp"
+
+namespace tcpco::rto {
+
+class rfc6298 {
+public:
+    // Kept in microseconds, each below 2^32 of them.
+    struct config {
+        duration initial{1'000'000'000};  // RFC 6298 2.1: 1 s until the first sample
+        // RFC 6298 2.4 says 1 s SHOULD be the least. Linux uses 200 ms and FreeBSD 230 ms, both above the usual longest
+        // ACK delay of 200 ms and without the whole second of silence after a lost tail; so do we. Set 1 s to conform.
+        duration minimum{200'000'000};
+        duration maximum{120'000'000'000};  // RFC 6298 2.5: at least 60 s; 120 s as in Linux
+        // G of RFC 6298: the least that the variance term adds. Our clock is finer than 1 ms, the scheduling of both
+        // hosts is not.
+        duration granularity{1'000'000};
+        duration after_lost_syn{3'000'000'000};  // RFC 6298 5.7: the first RTO for data when the SYN timed out
+    };
+
+    constexpr rfc6298() noexcept : rfc6298{config{}} {}
+    constexpr explicit rfc6298(const config& c) noexcept
+        : initial_us_{in_us(c.initial)}, minimum_us_{in_us(c.minimum)}, maximum_us_{in_us(c.maximum)},
+          granularity_us_{in_us(c.granularity)}, after_lost_syn_us_{in_us(c.after_lost_syn)}
+    {
+    }
+
+    // RFC 6298 2.2 and 2.3: the first sample sets both, later ones move RTTVAR first, then SRTT.
+    constexpr void on_rtt_sample(const rtt_sample& s) noexcept
+    {
+        const std::int64_t r = std::max<std::int64_t>(s.rtt.ns, 1);
+        if (srtt_ == 0) {
+            srtt_ = r;
+            rttvar_ = r / 2;
+        } else {
+            const std::int64_t n = std::max<std::int64_t>(s.samples_per_round, 1);
+            const std::int64_t error = r - srtt_;
+            rttvar_ += ((error < 0 ? -error : error) - rttvar_) / (4 * n);
+            srtt_ = std::max<std::int64_t>(srtt_ + error / (8 * n), 1);
+        }
+        back_off_ = 0;
+        if (s.source == rtt_source::handshake) {
+            in_handshake_ = false;
+        } else {
+            in_handshake_ = syn_timed_out_ = false;
+        }
+    }
+
+    // RFC 6298 5.5: double; rto() holds the result below the maximum.
+    constexpr void on_retransmission_timeout() noexcept
+    {
+        syn_timed_out_ = syn_timed_out_ || in_handshake_;
+        back_off_ = static_cast<std::uint8_t>(std::min(back_off_ + 1, 32));
+    }
+
+    // The first progress of a connection is the acknowledgement of its SYN; from there the SYN's back-off is no longer
+    // of use, and 5.7 takes its place. Later progress without a sample leaves the back-off (Karn).
+    constexpr void on_forward_progress() noexcept
+    {
+        if (in_handshake_) {
+            in_handshake_ = false;
+            back_off_ = 0;
+        }
+    }
+
+    constexpr void on_spurious_timeout() noexcept { back_off_ = 0; }
+
+    constexpr duration rto() const noexcept
+    {
+        const std::int64_t longest = from_us(maximum_us_);
+        const std::int64_t base = unbacked();
+        return duration{base >= longest >> back_off_ ? longest : base << back_off_};
+    }
+    constexpr duration srtt() const noexcept { return duration{srtt_}; }
+    constexpr duration rttvar() const noexcept { return duration{rttvar_}; }
+
+private:
+    static constexpr std::uint32_t in_us(duration d) noexcept
+    {
+        return static_cast<std::uint32_t>(std::clamp<std::int64_t>(d.ns / 1'000, 0, UINT32_MAX));
+    }
+    static constexpr std::int64_t from_us(std::uint32_t us) noexcept { return std::int64_t{us} * 1'000; }
+
+    constexpr std::int64_t unbacked() const noexcept
+    {
+        std::int64_t base = from_us(initial_us_);
+        if (srtt_ != 0) {
+            base = std::max(srtt_ + std::max(from_us(granularity_us_), 4 * rttvar_), from_us(minimum_us_));
+        }
+        if (syn_timed_out_ && !in_handshake_) {
+            base = std::max(base, from_us(after_lost_syn_us_));
+        }
+        return base;
+    }
+
+    std::int64_t srtt_ = 0;  // ns; 0: no sample yet
+    std::int64_t rttvar_ = 0;
+    std::uint32_t initial_us_;
+    std::uint32_t minimum_us_;
+    std::uint32_t maximum_us_;
+    std::uint32_t granularity_us_;
+    std::uint32_t after_lost_syn_us_;
+    std::uint8_t back_off_ = 0;  // doublings since the last sample
+    bool in_handshake_ = true;
+    bool syn_timed_out_ = false;
+};
+
+static_assert(rto_estimator<rfc6298> && std::is_trivially_copyable_v<rfc6298> && sizeof(rfc6298) <= 40);
+
+}  // namespace tcpco::rto

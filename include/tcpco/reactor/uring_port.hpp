@@ -1,0 +1,75 @@
+// A port on io_uring: a reader and a writer on one descriptor.
+//
+// Closing a descriptor under an armed multishot read would leave its TAP up; so the destructor cancels, awaits the last
+// completion, and only then lets go.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "tcpco/async/concepts.hpp"
+#include "tcpco/reactor/poll_port.hpp"
+#include "tcpco/reactor/uring_reader.hpp"
+#include "tcpco/reactor/uring_ring.hpp"
+#include "tcpco/reactor/uring_writer.hpp"
+
+namespace tcpco {
+
+class uring_port final : public frame_port {
+public:
+    // Enters itself into the reactor's `ports` for as long as it lives.
+    uring_port(uring_ring& ring, std::vector<uring_port*>& ports, const port_options& options, buffer_pool& pool,
+               std::uint16_t group)
+        : ring_{ring}, ports_{ports}, reader_{ring, options, pool, group, received_, counters_},
+          writer_{ring, options, written_, counters_}
+    {
+        // io_uring waits by itself, but answers EAGAIN where the descriptor says that nobody may wait.
+        detail::set_nonblocking(options.fd, false);
+        ports_.push_back(this);
+    }
+    ~uring_port() override
+    {
+        std::erase(ports_, this);
+        if (!ring_.enabled()) {
+            return;  // no turn yet, so nothing is under way
+        }
+        reader_.cancel();
+        writer_.cancel();
+        ring_.submit();  // with the frames that were taken
+        ring_.harvest();
+        while (reader_.armed() || writer_.busy()) {
+            ring_.submit_and_wait(duration::max());
+            ring_.harvest();
+        }
+    }
+
+    sink_verdict send(std::span<const std::byte> prefix, const outgoing_frame& out, const buffer& keep) override
+    {
+        return failure_ == errc::ok ? writer_.send(prefix, out, keep) : sink_verdict::refused;
+    }
+    bool writable() const noexcept override { return failure_ == errc::ok && writer_.writable(); }
+
+    // True if another frame may wait that only a new READ would bring.
+    bool wants_another_read() const noexcept { return !ring_.multishot_read() && !reader_.armed() && !reader_.lost(); }
+
+    unsigned writes_under_way() const noexcept { return writer_.under_way(); }
+    void after_submission() noexcept { writer_.reclaim_inline(); }
+    void after_harvest() noexcept
+    {
+        if (reader_.lost() || writer_.lost()) {
+            failure_ = errc::network_down;
+        }
+    }
+    void refill_and_arm() noexcept { reader_.refill_and_arm(); }
+    void prepare_writes() noexcept { writer_.prepare_batch(); }
+
+private:
+    uring_ring& ring_;
+    std::vector<uring_port*>& ports_;
+    uring_reader reader_;
+    uring_writer writer_;
+};
+
+}  // namespace tcpco

@@ -1,0 +1,141 @@
+// The reading half of a uring port: one multishot READ, or where the kernel has none exactly one READ at a time. Several
+// READs outstanding on one TAP would wake worker threads and complete out of order.
+//
+// A multishot read ends when no slot is lent (ENOBUFS) or when the completion queue overflows, and is armed again at the
+// end of a turn, once slots came back.
+#pragma once
+
+#include <cerrno>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include <liburing.h>
+
+#include "tcpco/async/concepts.hpp"
+#include "tcpco/reactor/poll_port.hpp"
+#include "tcpco/reactor/uring_buffers.hpp"
+#include "tcpco/reactor/uring_ring.hpp"
+
+namespace tcpco {
+
+class uring_reader : kernel_completion {
+public:
+    uring_reader(uring_ring& ring, const port_options& options, buffer_pool& pool, std::uint16_t group,
+                 std::vector<frame>& received, port_counters& counters)
+        : kernel_completion{&completed}, ring_{ring}, fd_{options.fd}, slot_size_{pool.slot_size()},
+          buffers_{ring, pool, group, options.lent_slots}, received_{received}, counters_{counters}
+    {
+    }
+
+    bool armed() const noexcept { return armed_; }
+    bool lost() const noexcept { return lost_; }
+
+    // Lends slots and arms the read, unless nothing is lent or the device is lost.
+    void refill_and_arm() noexcept
+    {
+        buffers_.refill();
+        if (armed_ || lost_ || closing_) {
+            return;
+        }
+        if (buffers_.lent() == 0) {
+            starve();
+            return;
+        }
+        starving_ = false;
+        io_uring_sqe* sqe = ring_.get_sqe();
+        if (sqe == nullptr) {
+            return;
+        }
+        const bool multishot = ring_.multishot_read();
+        // A multishot read takes the length from the buffer.
+        const auto length = multishot ? 0U : static_cast<unsigned>(slot_size_);
+        io_uring_prep_rw(multishot ? int{uring_op_read_multishot} : int{IORING_OP_READ}, sqe, fd_, nullptr, length, 0);
+        sqe->flags |= IOSQE_BUFFER_SELECT;
+        sqe->buf_group = buffers_.group();
+        io_uring_sqe_set_data(sqe, static_cast<kernel_completion*>(this));
+        armed_ = true;
+        ++counters_.read_restarts;
+    }
+
+    // Its completion is still to be awaited.
+    void cancel() noexcept
+    {
+        closing_ = true;
+        if (armed_) {
+            ring_.cancel(*this);
+        }
+    }
+
+private:
+    static void completed(kernel_completion& c, int result, unsigned flags) noexcept
+    {
+        static_cast<uring_reader&>(c).handle(result, flags);
+    }
+
+    void handle(int result, unsigned flags) noexcept
+    {
+        if ((flags & IORING_CQE_F_MORE) == 0) {
+            armed_ = false;
+        }
+        buffer slot;
+        if ((flags & IORING_CQE_F_BUFFER) != 0) {
+            slot = buffers_.take(flags >> IORING_CQE_BUFFER_SHIFT);
+        }
+        if (result < 0) {
+            failed(-result);
+        } else if (result == 0) {
+            lost_ = true;  // the other end of a socket was closed; a TAP has no such thing
+        } else if (slot) {
+            failures_ = 0;
+            take(std::move(slot), static_cast<std::uint32_t>(result));
+        }
+    }
+
+    void take(buffer slot, std::uint32_t size)
+    {
+        if (size >= slot_size_) {
+            ++counters_.truncated;  // the kernel cuts silently: it may have been longer
+            return;
+        }
+        ++counters_.received;
+        counters_.received_octets += size;
+        const std::byte* first = slot.data();
+        received_.emplace_back(slice{std::move(slot), first, size}, frame_info{});
+    }
+
+    void failed(int error) noexcept
+    {
+        if (error == ENOBUFS) {
+            starve();
+            return;
+        }
+        if (error == ECANCELED || error == EAGAIN || error == EINTR) {
+            return;
+        }
+        ++counters_.read_errors;
+        // An error that stays would be a busy loop.
+        lost_ = detail::device_is_gone(error) || ++failures_ >= 100;
+    }
+
+    void starve() noexcept
+    {
+        if (!std::exchange(starving_, true)) {
+            ++counters_.no_slot;
+        }
+    }
+
+    uring_ring& ring_;
+    int fd_;
+    std::size_t slot_size_;
+    uring_buffers buffers_;
+    std::vector<frame>& received_;
+    port_counters& counters_;
+    unsigned failures_ = 0;  // in a row
+    bool starving_ = false;
+    bool armed_ = false;
+    bool lost_ = false;
+    bool closing_ = false;
+};
+
+}  // namespace tcpco

@@ -1,0 +1,174 @@
+// A TCP/IP stack that does no I/O: frames and time go in, frames and a deadline come out.
+//
+//     stack.receive(now, frame)               one frame in; never blocks, never throws
+//     stack.advance(now)                      fires what is due
+//     stack.deadline()                        when advance() must next be called: may be early, never late
+//     stack.has_output(), transmit(now, sink) what is to be sent, offered as gather lists
+//     stack.transmitted(token)                the memory of a frame that the sink held is free again
+//     listen, accept, connect, read, ...      the user's calls (stack_port)
+//
+// receive, advance and user calls never emit. transmit() sends replies first, then one connection after the other, a few
+// frames each (deficit round robin). What a sink refuses has not happened.
+//
+// One owner, one thread. All secrets derive from config.seed; with equal inputs two stacks do exactly the same.
+#pragma once
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "tcpco/stack/config.hpp"
+#include "tcpco/stack/network_layer.hpp"
+#include "tcpco/stack/outbox.hpp"
+#include "tcpco/stack/stack_port.hpp"
+#include "tcpco/storage/flow_table.hpp"
+#include "tcpco/storage/timer_wheel.hpp"
+#include "tcpco/tcp/listener.hpp"
+#include "tcpco/tcp/segment_arrives.hpp"
+#include "tcpco/tcp/timeouts.hpp"
+#include "tcpco/tcp/user_calls.hpp"
+
+namespace tcpco {
+
+namespace detail {
+
+// A base, so that what stack_port refers to is there before it.
+template <class B>
+struct stack_storage {
+    tcp_host<B> host;
+};
+
+}  // namespace detail
+
+template <class Bundle = default_policies>
+class basic_stack final : detail::stack_storage<Bundle>, public stack_port {
+public:
+    using bundle = Bundle;
+    using config = stack_config<Bundle>;
+    using device_config = tcpco::device_config;
+
+    // Allocates its pools; throws std::bad_alloc where exceptions are on, and nothing ever after.
+    explicit basic_stack(const config& c);
+    ~basic_stack() = default;
+
+    // --- the driver's side ---------------------------------------------------------------------------------------------
+
+    // One frame that arrived, with the ownership of its slot. info.arrived_at may be left at zero: then it is `now`.
+    void receive(time_point now, frame&& f);
+    // The simple door: copies the octets first. No slot free: dropped and counted.
+    void receive_copy(time_point now, std::span<const std::byte> octets, frame_info info = {});
+
+    void advance(time_point now);
+    time_point deadline() const noexcept { return std::min(timers_.deadline(), network_.deadline()); }
+
+    bool has_output() const noexcept
+    {
+        return !outbox_.exhausted() && (network_.has_output() || !dirty_.empty());
+    }
+    // Offers up to `budget` frames to sink(const outgoing_frame&) -> sink_verdict; returns how many it took.
+    template <class Sink>
+    std::size_t transmit(time_point now, Sink&& sink, std::size_t budget = ~std::size_t{0});
+    void transmitted(transmit_token token) noexcept { outbox_.release(token); }
+
+    void configure_device(const device_config& d);
+    // The device is gone: every connection and every wait ends with `why`.
+    void device_lost(errc why);
+
+    // --- the user's side (the rest is in stack_port) -------------------------------------------------------------------
+
+    result<connection_id> connect(endpoint remote, const connect_options& options = {}) override;
+    result<listener_id> listen(endpoint local, std::uint32_t backlog = 128) override;
+    errc close(listener_id id) override;
+    errc shutdown(connection_id id) override;
+    errc close(connection_id id) override;
+    errc abort(connection_id id) override;
+    result<tcp_info> info(connection_id id) override;
+
+    // The graceful end: every listener and every connection is closed (FIN); then the impatient one: RST to all.
+    void close_all(time_point now);
+    void abort_all(time_point now);
+
+    // A neighbour that ARP need not ask for.
+    bool set_neighbour(ipv4_address address, mac_address mac) { return network_.set_neighbour(address, mac); }
+
+    // Connections that are not over: TIME-WAIT does not count, nobody has to wait for it.
+    std::size_t connection_count() const noexcept { return live_; }
+    const stack_counters& counters() const noexcept { return host.counters; }
+    typename Bundle::observer& observer() noexcept { return host.observer; }
+    ip_address address() const noexcept { return network_.config().address.address; }
+
+    // Calls fn(connection_id, const tcp_info&) for each connection, owned or not.
+    template <class F>
+    void for_each_connection(F&& fn);
+
+    // Everything that must hold between calls. A no-op unless TCPCO_CHECKED; there each call checks the connection that it
+    // touched, and this checks all.
+    void check_invariants() const;
+
+private:
+    using connection_type = connection<Bundle>;
+    using step_type = step<Bundle>;
+    using detail::stack_storage<Bundle>::host;
+
+    enum class send_outcome : std::uint8_t { sent, idle, refused, unresolved };
+
+    // tcp_input.hpp
+    void receive_segment(datagram&& d);
+    void arrive(connection_type& c, arriving_segment& seg);
+    bool reopen_time_wait(connection_type& c, arriving_segment& seg, std::optional<sequence_number>& not_below);
+    void arrive_at_listener(const four_tuple& flow, arriving_segment& seg, const sequence_number* not_below);
+    void answer(const std::optional<stateless_segment>& reply);
+    std::uint32_t find_listener(const endpoint& local) const noexcept;
+    void on_icmp(const icmp_notice& notice);
+    void on_neighbours();
+
+    // tcp_output.hpp
+    template <class Sink>
+    send_outcome send_one(connection_type& c, step_type& st, Sink& sink);
+    void build_frame(outbox::entry& e, const connection_type& c, leaving_segment& out, mac_address next_hop, frame_info& info);
+    template <class Sink>
+    std::size_t transmit_replies(Sink& sink, std::size_t budget);
+    template <class Sink>
+    std::size_t transmit_connection(std::uint32_t index, Sink& sink, std::size_t budget, bool& refused);
+
+    // connections.hpp
+    connection_type* make_connection();
+    void settle(connection_type& c, tcp_state was, step_type& st);
+    void account(connection_type& c, tcp_state was);
+    void bury(connection_type& c);
+    void erase(connection_type& c);
+    void arm(connection_type& c);
+    void check_connection(const connection_type& c) const;
+    connection_type* connection_of(connection_id id) noexcept { return connections_.get(id); }
+    std::uint16_t ephemeral_port(const endpoint& remote, const ip_address& local);
+    template <class Call>
+    errc on_connection(connection_id id, Call&& call);
+    listener* find(listener_id id) noexcept override { return listeners_.get(id.value); }
+    slab_id listener_at(std::uint32_t index) noexcept override { return listeners_.id_of(index); }
+
+    bool slots_are_short() const noexcept
+    {
+        return receive_pool_ != nullptr && receive_pool_->available() * 4 < receive_pool_->slot_count();
+    }
+    step_type step_at(time_point now) noexcept { return step_type{host, now, {}}; }
+    void enter(time_point now) noexcept { now_ = std::max(now_, now); }
+
+    network_layer network_;
+    outbox outbox_;
+    slab<connection_type> connections_;
+    slab<listener> listeners_;
+    flow_table<four_tuple, four_tuple_hash> flows_;
+    flow_table<four_tuple, four_tuple_hash> listening_;  // remote side unspecified
+    timer_wheel timers_;
+    const buffer_pool* receive_pool_ = nullptr;
+    siphash_key port_key_;
+    std::uint32_t port_counter_ = 0;
+    std::size_t live_ = 0;
+    bool checksum_offload_ = false;
+};
+
+}  // namespace tcpco
+
+#include "tcpco/stack/connections.hpp"
+#include "tcpco/stack/tcp_input.hpp"
+#include "tcpco/stack/tcp_output.hpp"

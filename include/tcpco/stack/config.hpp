@@ -1,0 +1,76 @@
+// How a stack is set up: its addresses, its limits, and what its device can do.
+#pragma once
+
+#include <cstdint>
+
+#include "tcpco/core/address.hpp"
+#include "tcpco/policy/bundle.hpp"
+#include "tcpco/tcp/connection.hpp"
+#include "tcpco/tcp/settings.hpp"
+
+namespace tcpco {
+
+// What the network layer needs, whatever the policies.
+struct network_config {
+    ip_prefix address{};             // of this stack, with its subnet: "198.18.0.2/24"_net
+    ip_address gateway{};            // next hop for everything else; unspecified: none, such destinations are unreachable
+    mac_address mac{{0x02, 0x74, 0x63, 0x70, 0x63, 0x6f}};  // locally administered; must be unique on its link
+    bool ethernet = true;            // false: the device carries bare IP packets (TUN)
+    std::uint16_t mtu = 1500;        // IP packet octets; 576 to 65535
+    std::uint8_t ttl = 64;           // MUST-49
+    std::uint32_t neighbours = 1024;             // ARP entries
+    duration neighbour_lifetime{60'000'000'000};  // RFC 826 says nothing; RFC 1122 2.3.2.1 suggests the order of a minute
+    duration arp_interval{1'000'000'000};        // at most one request a second per address (RFC 1122 2.3.2.1)
+    std::uint8_t arp_tries = 3;                  // then host_unreachable
+};
+
+struct stack_limits {
+    std::uint32_t connections = 65'536;
+    std::uint32_t listeners = 1'024;
+    std::uint32_t small_slots = 4'096;  // 2 KiB each: short writes, small payloads copied out, replies
+    std::uint32_t large_slots = 1'024;  // 32 KiB each: bulk writes
+    std::uint32_t held_frames = 512;    // frames that a device may hold before it reports them transmitted
+    std::uint32_t replies = 512;        // RST, ICMP and ARP packets waiting to be sent
+};
+
+// The configs of all policies stand beside the rest: stack_config<wan>{.congestion = {...}, .address = ...}.
+template <class B>
+struct stack_config {
+    ip_prefix address{};  // shorthand for network.address
+    typename B::congestion::config congestion{};
+    typename B::recovery::config recovery{};
+    typename B::recovery_rate::config recovery_rate{};
+    typename B::rto::config rto{};
+    typename B::ack::config ack{};
+    typename B::time_wait::config time_wait{};
+    typename B::receive_window::config receive_window{};
+    typename B::send_gate::config send_gate{};
+    typename B::isn::config isn{};
+    typename B::syn_defence::config syn_defence{};
+    typename B::observer::config observer{};
+    tcp_settings tcp{};
+    network_config network{};
+    stack_limits limits{};
+    // All secrets and hash keys derive from it. The same seed gives the same packets; for real use give it real entropy
+    // (std::random_device).
+    std::uint64_t seed = 0;
+
+    constexpr policy_configs<B> policies() const
+    {
+        return {congestion, recovery, recovery_rate, rto, ack, time_wait, receive_window, send_gate, isn, syn_defence,
+                observer};
+    }
+};
+
+// What a driver tells the stack about its device, before the first frame.
+struct device_config {
+    std::uint16_t mtu = 1500;
+    bool ethernet = true;
+    bool tx_checksum_offload = false;  // the device completes TCP checksums
+    bool tso4 = false;                 // the device cuts TCP super-frames, over IPv4
+    bool tso6 = false;
+    std::uint32_t tso_max = 0;         // largest IP packet handed over as one frame
+    const buffer_pool* receive_pool = nullptr;  // where frames arrive; must outlive the stack's use of it, see detach
+};
+
+}  // namespace tcpco

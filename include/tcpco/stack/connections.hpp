@@ -1,0 +1,419 @@
+// basic_stack: the life of connections and listeners, and the user's calls on them. Included by basic_stack.hpp.
+#pragma once
+
+#include "tcpco/stack/basic_stack.hpp"
+
+namespace tcpco {
+
+template <class B>
+basic_stack<B>::basic_stack(const config& c)
+    : detail::stack_storage<B>{{c.tcp, c.policies(), c.seed,
+                                {c.limits.connections, c.limits.small_slots, c.limits.large_slots}}},
+      stack_port{host.small, host.large},
+      network_{[&c] {
+                   network_config network = c.network;
+                   network.address = c.address == ip_prefix{} ? network.address : c.address;
+                   return network;
+               }(),
+               c.limits.replies, derive_key(c.seed, 4), host.small, host.counters},
+      outbox_{c.limits.held_frames},
+      connections_{c.limits.connections},
+      listeners_{c.limits.listeners},
+      flows_{c.limits.connections, four_tuple_hash{derive_key(c.seed, 5)}},
+      listening_{c.limits.listeners, four_tuple_hash{derive_key(c.seed, 6)}},
+      port_key_{derive_key(c.seed, 7)}
+{
+    host.mtu = network_.config().mtu;
+}
+
+template <class B>
+void basic_stack<B>::configure_device(const device_config& d)
+{
+    network_.set_device(d.mtu, d.ethernet);
+    host.mtu = d.mtu;
+    checksum_offload_ = d.tx_checksum_offload;
+    // What remains of the largest frame for TCP payload, whatever the headers; 65535 is IPv4's own limit.
+    host.tso_max = d.tso4 && d.tx_checksum_offload ? octet_count{std::min(d.tso_max, 65'535u)} - 120 : 0;
+    host.tso_max = std::max<octet_count>(host.tso_max, 0);
+    receive_pool_ = d.receive_pool;
+}
+
+// A connection with an id, known to nobody yet. Null: no slot, counted.
+template <class B>
+auto basic_stack<B>::make_connection() -> connection_type*
+{
+    const slab_id id = connections_.emplace();
+    if (!id || !reserve(connections_.capacity(), listeners_.capacity()) || !timers_.reserve(connections_.capacity())) {
+        connections_.erase(id);
+        host.counters.drop(drop_reason::no_connection_slot);
+        return nullptr;
+    }
+    connection_type& c = *connections_.get(id);
+    c.self = id;
+    tcbs_[id.index] = &c;
+    ++live_;
+    return &c;
+}
+
+// After anything happened to a connection: replies, listener, timers, lists; and its end.
+template <class B>
+void basic_stack<B>::settle(connection_type& c, tcp_state was, step_type& st)
+{
+    answer(std::exchange(st.reply, std::nullopt));
+    account(c, was);
+    if (c.events != readiness::none) {
+        ready_.push_back(c.self.index);
+    }
+    if (c.state == tcp_state::closed || c.state == tcp_state::listen) {
+        bury(c);
+        return;
+    }
+    if (c.acks_owed > 0 || c.read_since_ack || c.sender || c.probe_owed || c.sendable_end() > c.snd.nxt) {
+        dirty_.push_back(c.self.index);
+    }
+    arm(c);
+    check_connection(c);
+}
+
+// A passive connection's way from the SYN queue to the accept queue, and who still counts as alive.
+template <class B>
+void basic_stack<B>::account(connection_type& c, tcp_state was)
+{
+    const auto over = [](tcp_state s) {
+        return s == tcp_state::closed || s == tcp_state::listen || s == tcp_state::time_wait;
+    };
+    if (!over(was) && over(c.state)) {
+        --live_;
+    }
+    if (!c.passive || was != tcp_state::syn_received || c.state == tcp_state::syn_received) {
+        return;
+    }
+    listener* l = listeners_.get(c.listener);
+    if (l == nullptr) {
+        return;
+    }
+    --l->half_open;
+    if (is_synchronized(c.state)) {
+        const slab_id id = c.self;
+        if (l->queue.push_back(slab_id{id})) {
+            c.in_accept_queue = true;
+            ready_listeners_.push_back(c.listener.index);
+        } else {
+            host.counters.drop(drop_reason::no_buffer);
+            c.linger_reset = true;
+        }
+    }
+}
+
+// The connection is CLOSED: nothing arrives for it any more. Its record stays while somebody may still look at it.
+template <class B>
+void basic_stack<B>::bury(connection_type& c)
+{
+    if (flows_.find({c.local, c.remote}) == c.self.index) {
+        flows_.erase({c.local, c.remote});
+    }
+    timers_.cancel(c.self.index);
+    dirty_.erase(c.self.index);
+    unresolved_.erase(c.self.index);
+    if (!c.owned && !c.in_accept_queue) {
+        erase(c);
+    }
+}
+
+template <class B>
+void basic_stack<B>::erase(connection_type& c)
+{
+    abandon_waiters(c);
+    const slab_id id = c.self;
+    ready_.erase(id.index);
+    tcbs_[id.index] = nullptr;
+    connections_.erase(id);
+}
+
+// One timer node a connection. A timer that moved to a later time is left where it is: it fires early and is armed anew.
+template <class B>
+void basic_stack<B>::arm(connection_type& c)
+{
+    const time_point at = c.deadline();
+    if (at < timers_.when(c.self.index)) {
+        timers_.schedule(c.self.index, at);
+    }
+}
+
+template <class B>
+void basic_stack<B>::advance(time_point now)
+{
+    enter(now);
+    timers_.advance(now_, [this](timer_id index) {
+        connection_type& c = connections_.at(index);
+        if (c.deadline() > now_) {
+            arm(c);
+            return;
+        }
+        step_type st = step_at(now_);
+        const tcp_state was = c.state;
+        advance_connection(c, st);
+        settle(c, was, st);
+    });
+    network_.advance(now_);
+    on_neighbours();
+}
+
+// RFC 6056 algorithm 3: a keyed offset per destination, and a counter; then the first port that is free.
+template <class B>
+std::uint16_t basic_stack<B>::ephemeral_port(const endpoint& remote, const ip_address& local)
+{
+    constexpr std::uint32_t first = 49'152;
+    constexpr std::uint32_t count = 16'384;
+    const std::uint64_t hashed = four_tuple_hash{port_key_}({{local, 0}, remote});
+    for (std::uint32_t i = 0; i < count; ++i) {
+        const auto offset = static_cast<std::uint32_t>((hashed + port_counter_++) % count);
+        const auto port = static_cast<std::uint16_t>(first + offset);
+        if (flows_.find({{local, port}, remote}) == flows_.npos && find_listener({local, port}) == listening_.npos) {
+            return port;
+        }
+    }
+    return 0;
+}
+
+template <class B>
+result<connection_id> basic_stack<B>::connect(endpoint remote, const connect_options& options)
+{
+    if (remote.port == 0) {
+        return {errc::invalid_argument, {}};
+    }
+    if (const errc route = network_.reachable(remote.address); route != errc::ok) {
+        return {route, {}};
+    }
+    endpoint local = options.local;
+    if (local.address.is_unspecified()) {
+        local.address = network_.source_for(remote.address);  // MUST-44
+    } else if (!network_.is_ours(local.address)) {
+        return {errc::address_not_available, {}};
+    }
+    if (local.port == 0) {
+        local.port = ephemeral_port(remote, local.address);
+        if (local.port == 0) {
+            return {errc::address_not_available, {}};
+        }
+    }
+    if (flows_.find({local, remote}) != flows_.npos) {
+        return {errc::address_in_use, {}};
+    }
+    connection_type* c = make_connection();
+    if (c == nullptr) {
+        return {errc::no_buffer_space, {}};
+    }
+    step_type st = step_at(now_);
+    c->owned = true;
+    c->no_delay = options.no_delay;
+    const bool machine_allows =
+        find_transition<typename B::state_machine>(tcp_state::closed, tcp_event::active_open, {}) != nullptr;
+    if (!open_active(*c, local, remote, st) ||
+        flows_.insert({local, remote}, c->self.index) != decltype(flows_)::outcome::inserted) {
+        --live_;
+        detail::delete_tcb(*c, st);
+        erase(*c);
+        return {machine_allows ? errc::no_buffer_space : errc::operation_not_permitted, {}};
+    }
+    settle(*c, c->state, st);
+    return {errc::ok, c->self};
+}
+
+template <class B>
+result<listener_id> basic_stack<B>::listen(endpoint local, std::uint32_t backlog)
+{
+    if (!local.address.is_unspecified() && !network_.is_ours(local.address)) {
+        return {errc::address_not_available, {}};
+    }
+    if (find_transition<typename B::state_machine>(tcp_state::closed, tcp_event::passive_open, {}) == nullptr) {
+        return {errc::operation_not_permitted, {}};
+    }
+    if (local.port == 0) {
+        local.port = ephemeral_port({}, local.address);
+        if (local.port == 0) {
+            return {errc::address_not_available, {}};
+        }
+    }
+    if (listening_.find({local, {}}) != listening_.npos) {
+        return {errc::address_in_use, {}};
+    }
+    const slab_id id = listeners_.emplace(local, std::max(backlog, 1u));
+    if (!id || !reserve(connections_.capacity(), listeners_.capacity()) ||
+        listening_.insert({local, {}}, id.index) != decltype(listening_)::outcome::inserted) {
+        listeners_.erase(id);
+        return {errc::no_buffer_space, {}};
+    }
+    return {errc::ok, {id}};
+}
+
+// Connections that nobody has accepted yet are reset: their peers have to know.
+template <class B>
+errc basic_stack<B>::close(listener_id id)
+{
+    listener* l = listeners_.get(id.value);
+    if (l == nullptr) {
+        return errc::bad_file_descriptor;
+    }
+    l->error = errc::bad_file_descriptor;
+    abandon_waiters(*l);
+    listening_.erase({l->local, {}});
+    l->queue.clear();
+    connections_.for_each([&](slab_id, connection_type& c) {
+        if (c.listener == id.value && !c.owned && (c.in_accept_queue || c.state == tcp_state::syn_received)) {
+            step_type st = step_at(now_);
+            const tcp_state was = c.state;
+            c.in_accept_queue = false;
+            abort_connection(c, st);
+            settle(c, was, st);
+        }
+    });
+    ready_listeners_.erase(id.value.index);
+    listeners_.erase(id.value);
+    return errc::ok;
+}
+
+template <class B>
+template <class Call>
+errc basic_stack<B>::on_connection(connection_id id, Call&& call)
+{
+    connection_type* c = connection_of(id);
+    if (c == nullptr || !c->owned) {
+        return errc::bad_file_descriptor;
+    }
+    step_type st = step_at(now_);
+    const tcp_state was = c->state;
+    const errc answer = call(*c, st);
+    settle(*c, was, st);
+    return answer;
+}
+
+template <class B>
+errc basic_stack<B>::shutdown(connection_id id)
+{
+    return on_connection(id, [](connection_type& c, step_type& st) { return shutdown_send(c, st); });
+}
+
+template <class B>
+errc basic_stack<B>::close(connection_id id)
+{
+    return on_connection(id, [this](connection_type& c, step_type& st) {
+        abandon_waiters(c);
+        release_connection(c, st);
+        return errc::ok;
+    });
+}
+
+template <class B>
+errc basic_stack<B>::abort(connection_id id)
+{
+    return on_connection(id, [](connection_type& c, step_type& st) { return abort_connection(c, st); });
+}
+
+template <class B>
+result<tcp_info> basic_stack<B>::info(connection_id id)
+{
+    connection_type* c = connection_of(id);
+    if (c == nullptr) {
+        return {errc::bad_file_descriptor, {}};
+    }
+    step_type st = step_at(now_);
+    return {errc::ok, info_of(*c, st)};
+}
+
+template <class B>
+template <class F>
+void basic_stack<B>::for_each_connection(F&& fn)
+{
+    step_type st = step_at(now_);
+    connections_.for_each([&](slab_id id, connection_type& c) { fn(id, info_of(c, st)); });
+}
+
+template <class B>
+void basic_stack<B>::close_all(time_point now)
+{
+    enter(now);
+    for (std::uint32_t i = 0; i < listeners_.capacity(); ++i) {
+        if (listeners_.occupied(i)) {
+            close(listener_id{listeners_.id_of(i)});
+        }
+    }
+    connections_.for_each([this](slab_id id, connection_type& c) {
+        if (c.owned) {
+            close(id);
+        }
+    });
+}
+
+template <class B>
+void basic_stack<B>::abort_all(time_point now)
+{
+    enter(now);
+    connections_.for_each([this](slab_id, connection_type& c) {
+        if (c.state != tcp_state::closed) {
+            step_type st = step_at(now_);
+            const tcp_state was = c.state;
+            abort_connection(c, st);
+            settle(c, was, st);
+        }
+    });
+}
+
+template <class B>
+void basic_stack<B>::device_lost(errc why)
+{
+    connections_.for_each([this, why](slab_id, connection_type& c) {
+        detail::end_with(c, why);
+        step_type st = step_at(now_);
+        const tcp_state was = c.state;
+        take_transition(c, tcp_event::abort, st);
+        st.reply.reset();  // there is nothing to send it with
+        settle(c, was, st);
+    });
+    listeners_.for_each([this, why](slab_id id, listener& l) {
+        l.error = why;
+        ready_listeners_.push_back(id.index);
+    });
+}
+
+// What must hold for one connection after each call.
+template <class B>
+void basic_stack<B>::check_connection([[maybe_unused]] const connection_type& c) const
+{
+    if constexpr (TCPCO_CHECKED != 0) {
+        const std::uint32_t i = c.self.index;
+        const bool closed = c.state == tcp_state::closed || c.state == tcp_state::listen;
+        TCPCO_ASSERT(tcbs_[i] == &c);
+        TCPCO_ASSERT(closed == (flows_.find({c.local, c.remote}) != i));
+        TCPCO_ASSERT(closed || c.deadline() == time_point::never() || timers_.when(i) <= c.deadline());
+        TCPCO_ASSERT(closed || (c.snd.una <= c.snd.nxt && c.snd.nxt <= c.sendable_end()));
+        TCPCO_ASSERT(closed || c.rcv.nxt <= c.rcv.right_edge || c.rcv.nxt == stream_offset{0});
+        if (const sender_active<B>* s = host.senders.get(c.sender)) {
+            TCPCO_ASSERT(s->board.una() == c.snd.una && s->board.nxt() == c.snd.nxt);
+            // Liveness: what is unacknowledged has a timer.
+            TCPCO_ASSERT(closed || c.snd.una == c.snd.nxt || c.timer_at != time_point::never());
+        }
+    }
+}
+
+template <class B>
+void basic_stack<B>::check_invariants() const
+{
+    if constexpr (TCPCO_CHECKED != 0) {
+        std::size_t live = 0;
+        for (std::uint32_t i = 0; i < connections_.capacity(); ++i) {
+            if (!connections_.occupied(i)) {
+                TCPCO_ASSERT(i >= tcbs_.size() || tcbs_[i] == nullptr);
+                continue;
+            }
+            const connection_type& c = connections_.at(i);
+            const bool over = c.state == tcp_state::closed || c.state == tcp_state::listen ||
+                              c.state == tcp_state::time_wait;
+            live += over ? 0U : 1U;
+            check_connection(c);
+        }
+        TCPCO_ASSERT(live == live_);
+    }
+}
+
+}  // namespace tcpco

@@ -1,0 +1,475 @@
+// What a socket sees of its stack: calls by connection id, without the bundle's types.
+//
+// `basic_stack<Bundle>` derives from it. Reads, writes and waiting touch the TCB and its queues here, so one function serves
+// stacks of every bundle; rare calls (connect, close, ...) go through the virtual table. Nothing sends: a touched connection
+// stands on the dirty list until transmit() visits it, one with news on the ready list until dispatch() or poll_event().
+//
+// User calls happen at the time that the stack was last told.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include "tcpco/core/completion.hpp"
+#include "tcpco/storage/growable_array.hpp"
+#include "tcpco/storage/intrusive_list.hpp"
+#include "tcpco/storage/slab.hpp"
+#include "tcpco/tcp/listener.hpp"
+#include "tcpco/tcp/user_calls.hpp"
+
+namespace tcpco {
+
+using connection_id = slab_id;
+
+struct listener_id {
+    slab_id value{};
+    friend constexpr bool operator==(const listener_id&, const listener_id&) noexcept = default;
+};
+
+// What a suspended operation waits for; one operation of each kind on a connection.
+enum class wait_kind : std::uint8_t { connect, read, write, flush, close };
+
+struct connect_options {
+    endpoint local{};  // unspecified address: the stack's own; port 0: an ephemeral one (RFC 6056)
+    bool no_delay = false;  // MUST-17: Nagle off
+};
+
+struct socket_event {
+    connection_id connection{};
+    listener_id listener{};     // set instead of `connection` when a listener has something to accept
+    std::uint8_t what = 0;      // bits of namespace readiness
+};
+
+class stack_port;
+
+// Lets sockets outlive their stack: they hold a reference to this, and it forgets the stack when that goes. One thread only.
+struct port_anchor {
+    stack_port* port = nullptr;
+    std::uint32_t references = 1;
+};
+
+class stack_port {
+public:
+    stack_port(const stack_port&) = delete;
+    stack_port& operator=(const stack_port&) = delete;
+
+    // --- transfer ----------------------------------------------------------------------------------------------------
+
+    // As many octets as are there. Errors: would_block, end_of_stream, connection_reset, ... (receive_status).
+    result<std::size_t> read(connection_id id, std::span<std::byte> out) noexcept
+    {
+        transmission_control_block* c = owned(id);
+        if (c == nullptr) {
+            return {errc::bad_file_descriptor, 0};
+        }
+        const auto answer = receive_octets(*c, out);
+        note_reading(*c);
+        return answer;
+    }
+
+    // The next octets in the slot in which they arrived; the slice keeps it. Zero-copy.
+    result<slice> take(connection_id id) noexcept
+    {
+        transmission_control_block* c = owned(id);
+        if (c == nullptr) {
+            return {errc::bad_file_descriptor, {}};
+        }
+        auto answer = receive_slice(*c);
+        note_reading(*c);
+        return answer;
+    }
+
+    // Copies octets without taking them (MSG_PEEK).
+    result<std::size_t> peek(connection_id id, std::span<std::byte> out, std::size_t skip = 0) const noexcept
+    {
+        const transmission_control_block* c = owned(id);
+        if (c == nullptr) {
+            return {errc::bad_file_descriptor, 0};
+        }
+        const std::size_t n = c->receive.peek(out, skip);
+        return {n > 0 || out.empty() ? errc::ok : receive_status(*c), n};
+    }
+
+    // Queues octets to send, as many as there is room for. Errors: would_block, broken_pipe, no_buffer_space, ...
+    result<std::size_t> write(connection_id id, std::span<const std::byte> octets) noexcept
+    {
+        transmission_control_block* c = owned(id);
+        if (c == nullptr) {
+            return {errc::bad_file_descriptor, 0};
+        }
+        const auto answer = send_octets(*c, octets, *small_, *large_);
+        if (answer.value > 0) {
+            dirty_.push_back(c->self.index);
+        }
+        return answer;
+    }
+
+    // --- settings ----------------------------------------------------------------------------------------------------
+
+    errc set_no_delay(connection_id id, bool on) noexcept  // MUST-17
+    {
+        return change(id, [on](transmission_control_block& c) { c.no_delay = on; });
+    }
+    errc set_cork(connection_id id, bool on) noexcept
+    {
+        return change(id, [on](transmission_control_block& c) { c.corked = on; });
+    }
+    // Closing resets the connection instead of finishing it (SO_LINGER with zero time).
+    errc set_reset_on_close(connection_id id, bool on) noexcept
+    {
+        return change(id, [on](transmission_control_block& c) { c.linger_reset = on; });
+    }
+
+    // --- looking -----------------------------------------------------------------------------------------------------
+
+    // What could be done now without waiting: bits of namespace readiness; 0 for a bad id.
+    std::uint8_t readiness_of(connection_id id) const noexcept
+    {
+        const transmission_control_block* c = owned(id);
+        if (c == nullptr) {
+            return readiness::none;
+        }
+        constexpr std::pair<wait_kind, std::uint8_t> kinds[] = {{wait_kind::connect, readiness::connected},
+                                                                {wait_kind::read, readiness::readable},
+                                                                {wait_kind::write, readiness::writable},
+                                                                {wait_kind::flush, readiness::flushed},
+                                                                {wait_kind::close, readiness::closed}};
+        unsigned bits = 0;
+        for (const auto& [kind, bit] : kinds) {
+            bits |= satisfied(*c, kind) ? bit : 0u;
+        }
+        return static_cast<std::uint8_t>(bits);
+    }
+
+    // The next socket with news, for those who poll instead of waiting.
+    std::optional<socket_event> poll_event() noexcept
+    {
+        if (const std::uint32_t i = ready_listeners_.pop_front(); i != index_list::none) {
+            return socket_event{.listener = {listener_at(i)}, .what = readiness::acceptable};
+        }
+        if (const std::uint32_t i = ready_.pop_front(); i != index_list::none) {
+            transmission_control_block& c = *tcbs_[i];
+            return socket_event{.connection = c.self, .what = std::exchange(c.events, readiness::none)};
+        }
+        return std::nullopt;
+    }
+
+    // --- waiting -----------------------------------------------------------------------------------------------------
+
+    // `c` is scheduled by dispatch() when the wait is over, by success or failure. operation_in_progress: another
+    // operation of this kind waits already. The place stays taken until stop_waiting(), so that nobody comes between the
+    // news and whoever waited for it.
+    errc wait_for(connection_id id, wait_kind kind, completion& c) noexcept
+    {
+        transmission_control_block* tcb = owned(id);
+        if (tcb == nullptr) {
+            return errc::bad_file_descriptor;
+        }
+        completion*& place = waiting(*tcb, kind);
+        if (place != nullptr) {
+            return errc::operation_in_progress;
+        }
+        place = &c;
+        if (satisfied(*tcb, kind)) {
+            ready_.push_back(tcb->self.index);
+        }
+        return errc::ok;
+    }
+    void stop_waiting(connection_id id, wait_kind kind, completion& c) noexcept
+    {
+        transmission_control_block* tcb = find(id);
+        if (tcb != nullptr && (waiting(*tcb, kind) == &c || waiting(*tcb, kind) == &told_)) {
+            waiting(*tcb, kind) = nullptr;
+        }
+    }
+    bool is_waiting(connection_id id, wait_kind kind) const noexcept
+    {
+        transmission_control_block* tcb = owned(id);
+        return tcb != nullptr && waiting(*tcb, kind) != nullptr;
+    }
+    bool is_over(connection_id id, wait_kind kind) const noexcept
+    {
+        const transmission_control_block* tcb = owned(id);
+        return tcb == nullptr || satisfied(*tcb, kind);
+    }
+
+    // Several may wait for a listener; each new connection schedules one.
+    errc wait_for_accept(listener_id id, completion& c) noexcept
+    {
+        listener* l = find(id);
+        if (l == nullptr) {
+            return errc::bad_file_descriptor;
+        }
+        c.link_before(l->waiting);
+        return errc::ok;
+    }
+
+    // Whoever was told of a connection goes without accepting it: the next one is told.
+    void pass_on_accept(listener_id id) noexcept
+    {
+        const listener* l = find(id);
+        if (l != nullptr && !l->queue.empty() && l->waiting.next != &l->waiting) {
+            ready_listeners_.push_back(id.value.index);
+        }
+    }
+
+    // Hands the completions of what became ready to the executor: ready.schedule(completion&).
+    template <class Executor>
+    void dispatch(Executor& executor)
+    {
+        while (abandoned_.next != &abandoned_) {
+            take(abandoned_, executor);
+        }
+        for (std::uint32_t i = ready_listeners_.pop_front(); i != index_list::none; i = ready_listeners_.pop_front()) {
+            dispatch_listener(*find(listener_id{listener_at(i)}), executor);
+        }
+        for (std::uint32_t i = ready_.pop_front(); i != index_list::none; i = ready_.pop_front()) {
+            dispatch_connection(*tcbs_[i], executor);
+        }
+    }
+
+    // --- rare calls ----------------------------------------------------------------------------------------------------
+
+    virtual result<connection_id> connect(endpoint remote, const connect_options& options = {}) = 0;
+    virtual result<listener_id> listen(endpoint local, std::uint32_t backlog = 128) = 0;
+    virtual errc close(listener_id id) = 0;
+    virtual errc shutdown(connection_id id) = 0;  // the sending direction
+    virtual errc close(connection_id id) = 0;     // lets go; the id is no longer the user's
+    virtual errc abort(connection_id id) = 0;
+    virtual result<tcp_info> info(connection_id id) = 0;  // also after close(), while the connection lives
+
+    // The oldest established connection of a listener. would_block: none.
+    result<connection_id> accept(listener_id id) noexcept
+    {
+        listener* l = find(id);
+        if (l == nullptr) {
+            return {errc::bad_file_descriptor, {}};
+        }
+        if (l->queue.empty()) {
+            return {l->error == errc::ok ? errc::would_block : l->error, {}};
+        }
+        const slab_id connection = l->queue.front();
+        l->queue.pop_front();
+        transmission_control_block& c = *find(connection);
+        c.in_accept_queue = false;
+        c.owned = true;
+        return {errc::ok, connection};
+    }
+    bool can_accept(listener_id id) noexcept
+    {
+        const listener* l = find(id);
+        return l == nullptr || !l->queue.empty() || l->error != errc::ok;
+    }
+    endpoint local_of(listener_id id) noexcept
+    {
+        const listener* l = find(id);
+        return l == nullptr ? endpoint{} : l->local;
+    }
+    endpoint local_of(connection_id id) const noexcept
+    {
+        const transmission_control_block* c = find(id);
+        return c == nullptr ? endpoint{} : c->local;
+    }
+    endpoint remote_of(connection_id id) const noexcept
+    {
+        const transmission_control_block* c = find(id);
+        return c == nullptr ? endpoint{} : c->remote;
+    }
+    // Why the connection ended; ok while it lives, and after a normal close (MUST-12).
+    errc error_of(connection_id id) const noexcept
+    {
+        const transmission_control_block* c = owned(id);
+        return c == nullptr ? errc::bad_file_descriptor : c->error;
+    }
+
+    time_point now() const noexcept { return now_; }
+    port_anchor& anchor() noexcept { return *anchor_; }
+
+protected:
+    stack_port(buffer_pool& small, buffer_pool& large) : small_{&small}, large_{&large}, anchor_{new port_anchor{this}}
+    {
+        abandoned_.next = abandoned_.prev = &abandoned_;
+    }
+    ~stack_port()
+    {
+        anchor_->port = nullptr;
+        release(anchor_);
+        while (abandoned_.next != &abandoned_) {
+            abandoned_.next->unlink();
+        }
+        abandoned_.next = abandoned_.prev = nullptr;
+    }
+
+    // Makes room for connections and listeners with indices below these.
+    bool reserve(std::uint32_t connections, std::uint32_t listeners) noexcept
+    {
+        return tcbs_.grow_to(connections) && ready_.reserve(connections) && dirty_.reserve(connections) &&
+               unresolved_.reserve(connections) && ready_listeners_.reserve(listeners);
+    }
+
+    transmission_control_block* find(connection_id id) const noexcept
+    {
+        transmission_control_block* c = id.index < tcbs_.size() ? tcbs_[id.index] : nullptr;
+        return c != nullptr && c->self == id ? c : nullptr;
+    }
+    transmission_control_block* owned(connection_id id) const noexcept
+    {
+        transmission_control_block* c = find(id);
+        return c != nullptr && c->owned ? c : nullptr;
+    }
+    virtual listener* find(listener_id id) noexcept = 0;
+    virtual slab_id listener_at(std::uint32_t index) noexcept = 0;
+
+    // Whoever waits on this connection is told, though nothing became ready: its socket was closed.
+    void abandon_waiters(transmission_control_block& c) noexcept
+    {
+        for (completion** place : {&c.waiting.connector, &c.waiting.reader, &c.waiting.writer, &c.waiting.flusher,
+                                   &c.waiting.closer}) {
+            completion* waiter = std::exchange(*place, nullptr);
+            if (waiter != nullptr && waiter != &told_) {
+                waiter->link_before(abandoned_);
+            }
+        }
+    }
+    void abandon_waiters(listener& l) noexcept
+    {
+        while (l.waiting.next != &l.waiting) {
+            ready_node& waiter = *l.waiting.next;
+            waiter.unlink();
+            waiter.link_before(abandoned_);
+        }
+    }
+
+    growable_array<transmission_control_block*> tcbs_;
+    index_list ready_;            // connections with events
+    index_list ready_listeners_;
+    index_list dirty_;            // connections that may have something to send
+    index_list unresolved_;       // connections whose next hop is being asked for
+    time_point now_{};
+
+private:
+    friend class socket_handle;
+
+    static void release(port_anchor* a) noexcept
+    {
+        if (--a->references == 0) {
+            delete a;
+        }
+    }
+
+    static completion*& waiting(transmission_control_block& c, wait_kind kind) noexcept
+    {
+        switch (kind) {
+        case wait_kind::connect: return c.waiting.connector;
+        case wait_kind::read: return c.waiting.reader;
+        case wait_kind::write: return c.waiting.writer;
+        case wait_kind::flush: return c.waiting.flusher;
+        case wait_kind::close: break;
+        }
+        return c.waiting.closer;
+    }
+
+    static bool satisfied(const transmission_control_block& c, wait_kind kind) noexcept
+    {
+        switch (kind) {
+        case wait_kind::connect: return c.state != tcp_state::syn_sent && c.state != tcp_state::syn_received;
+        case wait_kind::read: return !c.receive.empty() || receive_status(c) != errc::would_block;
+        // A third of the buffer must be free, else a writer wakes for each segment that is acknowledged.
+        case wait_kind::write: return send_status(c) != errc::ok || c.send.room() * 3 >= c.send.limit();
+        case wait_kind::flush: return c.send.empty() || c.state == tcp_state::closed;
+        case wait_kind::close: break;
+        }
+        return c.state == tcp_state::closed || c.state == tcp_state::time_wait;
+    }
+
+    template <class Change>
+    errc change(connection_id id, Change&& apply) noexcept
+    {
+        transmission_control_block* c = owned(id);
+        if (c == nullptr) {
+            return errc::bad_file_descriptor;
+        }
+        apply(*c);
+        dirty_.push_back(id.index);
+        return errc::ok;
+    }
+
+    void note_reading(const transmission_control_block& c) noexcept
+    {
+        if (c.read_since_ack) {
+            dirty_.push_back(c.self.index);
+        }
+    }
+
+    template <class Executor>
+    static void take(ready_node& head, Executor& executor)
+    {
+        auto& waiter = static_cast<completion&>(*head.next);
+        waiter.unlink();
+        executor.schedule(waiter);
+    }
+
+    template <class Executor>
+    void dispatch_listener(listener& l, Executor& executor)
+    {
+        for (std::size_t n = l.error != errc::ok ? ~std::size_t{0} : l.queue.size();
+             n > 0 && l.waiting.next != &l.waiting; --n) {
+            take(l.waiting, executor);
+        }
+    }
+
+    template <class Executor>
+    void dispatch_connection(transmission_control_block& c, Executor& executor)
+    {
+        c.events = readiness::none;
+        for (const wait_kind kind :
+             {wait_kind::connect, wait_kind::read, wait_kind::write, wait_kind::flush, wait_kind::close}) {
+            completion*& place = waiting(c, kind);
+            if (place != nullptr && place != &told_ && satisfied(c, kind)) {
+                executor.schedule(*std::exchange(place, &told_));
+            }
+        }
+    }
+
+    buffer_pool* small_;
+    buffer_pool* large_;
+    port_anchor* anchor_;
+    ready_node abandoned_;  // head of the list of completions whose socket was closed under them
+    completion told_{nullptr};  // stands in the place of an operation that was scheduled and has not run yet
+};
+
+// A counted reference to a stack that may end before its sockets do.
+class socket_handle {
+public:
+    socket_handle() = default;
+    explicit socket_handle(stack_port& port) noexcept : anchor_{&port.anchor()} { ++anchor_->references; }
+    socket_handle(socket_handle&& other) noexcept : anchor_{std::exchange(other.anchor_, nullptr)} {}
+    socket_handle(const socket_handle& other) noexcept : anchor_{other.anchor_}
+    {
+        if (anchor_ != nullptr) {
+            ++anchor_->references;
+        }
+    }
+    socket_handle& operator=(socket_handle other) noexcept
+    {
+        std::swap(anchor_, other.anchor_);
+        return *this;
+    }
+    ~socket_handle()
+    {
+        if (anchor_ != nullptr) {
+            stack_port::release(anchor_);
+        }
+    }
+
+    // Null when there is no stack, or none any more.
+    stack_port* port() const noexcept { return anchor_ == nullptr ? nullptr : anchor_->port; }
+
+private:
+    port_anchor* anchor_ = nullptr;
+};
+
+}  // namespace tcpco

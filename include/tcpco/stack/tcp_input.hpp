@@ -1,0 +1,225 @@
+// basic_stack: frames and segments on their way in. Included by basic_stack.hpp.
+#pragma once
+
+#include "tcpco/stack/basic_stack.hpp"
+
+namespace tcpco {
+
+template <class B>
+void basic_stack<B>::receive(time_point now, frame&& f)
+{
+    enter(now);
+    ++host.counters.frames_received;
+    if (f.info.arrived_at == time_point{}) {
+        f.info.arrived_at = now_;
+    }
+    if (auto d = network_.receive(now_, std::move(f))) {
+        receive_segment(std::move(*d));
+    } else if (const auto notice = network_.take_notice()) {
+        on_icmp(*notice);
+    }
+    on_neighbours();
+}
+
+template <class B>
+void basic_stack<B>::receive_copy(time_point now, std::span<const std::byte> octets, frame_info info)
+{
+    buffer_pool& pool = octets.size() <= host.small.slot_size() ? host.small : host.large;
+    frame f = copy_frame(pool, octets, info);
+    if (!f.data.owner) {
+        host.counters.drop(drop_reason::no_buffer);
+        return;
+    }
+    receive(now, std::move(f));
+}
+
+// Which connection, which listener, or nobody (RFC 9293 3.10.7).
+template <class B>
+void basic_stack<B>::receive_segment(datagram&& d)
+{
+    const auto tcp = parse_tcp(d.payload.octets());
+    if (!tcp) {
+        host.counters.drop(drop_reason::tcp_malformed);
+        return;
+    }
+    if (d.info.checksum == checksum_state::verify &&
+        !transport_checksum_good(d.source, d.destination, ip_protocol::tcp, d.payload.octets())) {
+        host.counters.drop(drop_reason::tcp_checksum);  // MUST-3
+        return;
+    }
+    host.counters.segments_received += d.info.wire_segments;
+    arriving_segment seg;
+    seg.header = tcp->header;
+    seg.options = parse_tcp_options(tcp->options);
+    seg.info = d.info;
+    seg.ce = d.ce;
+    seg.payload = slice{std::move(d.payload.owner), tcp->payload.data(), static_cast<std::uint32_t>(tcp->payload.size())};
+    const four_tuple flow{{d.destination, seg.header.destination_port}, {d.source, seg.header.source_port}};
+    std::optional<sequence_number> not_below;
+    if (const std::uint32_t index = flows_.find(flow); index != flows_.npos) {
+        connection_type& c = connections_.at(index);
+        if (c.state != tcp_state::time_wait || !seg.syn() || !reopen_time_wait(c, seg, not_below)) {
+            arrive(c, seg);
+            return;
+        }
+    }
+    arrive_at_listener(flow, seg, not_below ? &*not_below : nullptr);
+}
+
+template <class B>
+void basic_stack<B>::arrive(connection_type& c, arriving_segment& seg)
+{
+    step_type st = step_at(now_);
+    const tcp_state was = c.state;
+    observe(host.observer, event::segment_received{.connection = key_of(c),
+                                                   .at = seg.info.arrived_at,
+                                                   .octets = seg.payload.size,
+                                                   .wire_segments = seg.info.wire_segments,
+                                                   .flags = seg.header.flags});
+    segment_arrives(c, seg, slots_are_short(), st);
+    settle(c, was, st);
+}
+
+// A SYN meets TIME-WAIT (RFC 6191, RFC 9293 MAY-2). True: the old connection is gone, and the SYN is to be treated as in
+// LISTEN, with an ISS beyond `not_below`. Where nobody listens the old connection keeps its place.
+template <class B>
+bool basic_stack<B>::reopen_time_wait(connection_type& c, arriving_segment& seg, std::optional<sequence_number>& not_below)
+{
+    if (seg.rst() || seg.acks() || find_listener(c.local) == listening_.npos) {
+        return false;
+    }
+    const time_wait_answer verdict =
+        host.time_wait.accepts_syn({.seq = seg.header.seq,
+                                    .rcv_nxt = to_wire(c.rcv.nxt, c.rcv.irs),
+                                    .has_timestamps = c.timestamps && seg.options.has_timestamps,
+                                    .tsval = seg.options.tsval,
+                                    .ts_recent = c.ts_recent,
+                                    .age = now_ - (c.life_at - host.time_wait.two_msl())});
+    if (verdict != time_wait_answer::accept) {
+        return false;  // as any segment in TIME-WAIT: outside the window, answered with an ACK
+    }
+    not_below = to_wire(c.snd.nxt, c.snd.iss);
+    step_type st = step_at(now_);
+    const tcp_state was = c.state;
+    take_transition(c, tcp_event::two_msl_elapsed, st);
+    settle(c, was, st);
+    return true;
+}
+
+template <class B>
+std::uint32_t basic_stack<B>::find_listener(const endpoint& local) const noexcept
+{
+    const std::uint32_t specific = listening_.find({local, {}});
+    return specific != listening_.npos ? specific : listening_.find({{ip_address{}, local.port}, {}});
+}
+
+// LISTEN (3.10.7.2) where there is a listener, else CLOSED (3.10.7.1).
+template <class B>
+void basic_stack<B>::arrive_at_listener(const four_tuple& flow, arriving_segment& seg, const sequence_number* not_below)
+{
+    const std::uint32_t index = find_listener(flow.local);
+    listener* l = index == listening_.npos ? nullptr : &listeners_.at(index);
+    if (l == nullptr) {
+        host.counters.drop(drop_reason::tcp_no_connection);
+        answer(answer_as_closed(flow.local, flow.remote, seg));
+        return;
+    }
+    if (seg.rst()) {
+        host.counters.drop(drop_reason::tcp_no_connection);
+        return;
+    }
+    if (seg.acks() || !seg.syn()) {
+        host.counters.drop(drop_reason::tcp_no_connection);
+        answer(seg.acks() ? answer_as_closed(flow.local, flow.remote, seg) : std::nullopt);
+        return;
+    }
+    const auto waiting = static_cast<std::uint32_t>(l->queue.size());
+    const syn_answer verdict = host.syn_defence.admit({.now = now_,
+                                                       .half_open = l->half_open,
+                                                       .half_open_limit = l->backlog,
+                                                       .unaccepted = waiting,
+                                                       .backlog = l->backlog});
+    if (verdict == syn_answer::reset) {
+        answer(answer_as_closed(flow.local, flow.remote, seg));
+    }
+    if (verdict != syn_answer::accept || l->half_open + waiting >= l->backlog) {
+        host.counters.drop(waiting >= l->backlog ? drop_reason::accept_queue_full : drop_reason::syn_backlog_full);
+        return;
+    }
+    connection_type* c = make_connection();
+    if (c == nullptr) {
+        return;
+    }
+    step_type st = step_at(now_);
+    c->listener = listeners_.id_of(index);
+    if (!open_passive(*c, flow.local, flow.remote, seg, not_below, st) ||
+        flows_.insert(flow, c->self.index) != decltype(flows_)::outcome::inserted) {
+        --live_;
+        detail::delete_tcb(*c, st);
+        erase(*c);
+        return;
+    }
+    ++l->half_open;
+    settle(*c, c->state, st);
+}
+
+template <class B>
+void basic_stack<B>::answer(const std::optional<stateless_segment>& reply)
+{
+    if (reply) {
+        host.counters.resets_sent += (reply->flags & tcp_flag::rst) != 0 ? 1U : 0U;
+        network_.reply_segment(*reply, now_);
+    }
+}
+
+// An ICMP error about one of our segments (RFC 9293 3.9.2.2). It is believed only for octets in flight (RFC 5927 4.1), and it
+// ends only an attempt to connect: in synchronized states a forged one would be too cheap a weapon (RFC 5927 5.2), so there
+// it is kept as soft error (MUST-56, SHLD-25). Linux and FreeBSD do the same.
+template <class B>
+void basic_stack<B>::on_icmp(const icmp_notice& notice)
+{
+    const std::uint32_t index = flows_.find({notice.local, notice.remote});
+    if (index == flows_.npos) {
+        host.counters.drop(drop_reason::icmp_ignored);
+        return;
+    }
+    connection_type& c = connections_.at(index);
+    const stream_offset at = from_wire(notice.seq, c.snd.iss, c.snd.una);
+    if (at < c.snd.una || at >= c.snd.nxt) {
+        host.counters.drop(drop_reason::icmp_ignored);
+        return;
+    }
+    c.soft_error = notice.error;
+    if (c.state == tcp_state::syn_sent && notice.error == errc::port_unreachable) {
+        step_type st = step_at(now_);
+        const tcp_state was = c.state;
+        take_transition(c, tcp_event::gave_up, st);
+        settle(c, was, st);
+    }
+}
+
+// Addresses were resolved, or gave no answer: those who wait for them are looked at again.
+template <class B>
+void basic_stack<B>::on_neighbours()
+{
+    const bool failed = network_.take_unreachable();
+    if (!network_.take_resolved() && !failed) {
+        return;
+    }
+    for (std::uint32_t i = unresolved_.pop_front(); i != index_list::none; i = unresolved_.pop_front()) {
+        connection_type& c = connections_.at(i);
+        dirty_.push_back(i);
+        if (!failed || !network_.is_unreachable(c.neighbour)) {
+            continue;
+        }
+        c.soft_error = errc::host_unreachable;
+        if (c.state == tcp_state::syn_sent) {
+            step_type st = step_at(now_);
+            const tcp_state was = c.state;
+            take_transition(c, tcp_event::gave_up, st);
+            settle(c, was, st);
+        }
+    }
+}
+
+}  // namespace tcpco

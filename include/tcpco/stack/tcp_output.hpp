@@ -1,0 +1,164 @@
+// basic_stack: segments on their way out. Included by basic_stack.hpp.
+#pragma once
+
+#include "tcpco/stack/basic_stack.hpp"
+
+namespace tcpco {
+
+template <class B>
+template <class Sink>
+std::size_t basic_stack<B>::transmit(time_point now, Sink&& sink, std::size_t budget)
+{
+    enter(now);
+    std::size_t taken = transmit_replies(sink, budget);
+    bool refused = network_.has_output();
+    while (!refused && taken < budget && !dirty_.empty()) {
+        taken += transmit_connection(dirty_.front(), sink, budget - taken, refused);
+    }
+    if (network_.has_output() && !refused) {
+        taken += transmit_replies(sink, budget - taken);  // an ARP request for one of them
+    }
+    host.counters.frames_sent += taken;
+    return taken;
+}
+
+template <class B>
+template <class Sink>
+std::size_t basic_stack<B>::transmit_replies(Sink& sink, std::size_t budget)
+{
+    return network_.transmit(
+        [&](const slice& whole) {
+            outbox::entry* e = outbox_.acquire();
+            if (e == nullptr) {
+                return sink_verdict::refused;
+            }
+            e->payload[0] = whole;
+            e->pieces[0] = whole.octets();
+            e->piece_count = 2;  // one reference; the gather list below shows the first piece only
+            const transmit_token token = outbox_.token_of(*e);
+            const sink_verdict verdict = sink(outgoing_frame{e->gather().first(1), frame_info{}, token});
+            if (verdict != sink_verdict::held) {
+                outbox_.release(token);
+            }
+            return verdict;
+        },
+        budget);
+}
+
+// A turn of one connection: a few frames, then the next one's turn (deficit round robin with a quantum in frames).
+template <class B>
+template <class Sink>
+std::size_t basic_stack<B>::transmit_connection(std::uint32_t index, Sink& sink, std::size_t budget, bool& refused)
+{
+    constexpr std::size_t quantum = 16;
+    connection_type& c = connections_.at(index);
+    step_type st = step_at(now_);
+    std::size_t taken = 0;
+    send_outcome outcome = send_outcome::sent;
+    while (taken < std::min(budget, quantum) && outcome == send_outcome::sent) {
+        outcome = send_one(c, st, sink);
+        taken += outcome == send_outcome::sent ? 1 : 0;
+    }
+    switch (outcome) {
+    case send_outcome::sent:
+        dirty_.erase(index);
+        dirty_.push_back(index);
+        break;
+    case send_outcome::idle:
+        dirty_.erase(index);
+        break;
+    case send_outcome::unresolved:
+        dirty_.erase(index);
+        unresolved_.push_back(index);
+        break;
+    case send_outcome::refused:
+        refused = true;
+        break;
+    }
+    rearm_timer(c, st);
+    arm(c);
+    return taken;
+}
+
+template <class B>
+template <class Sink>
+auto basic_stack<B>::send_one(connection_type& c, step_type& st, Sink& sink) -> send_outcome
+{
+    leaving_segment out;
+    if (!next_segment(out, c, st)) {
+        return send_outcome::idle;
+    }
+    const auto next_hop = network_.next_hop(c.remote.address, c.neighbour, now_);
+    if (!next_hop) {
+        return send_outcome::unresolved;
+    }
+    outbox::entry* e = outbox_.acquire();
+    if (e == nullptr) {
+        return send_outcome::refused;
+    }
+    frame_info info;
+    build_frame(*e, c, out, *next_hop, info);
+    const transmit_token token = outbox_.token_of(*e);
+    const sink_verdict verdict = sink(outgoing_frame{e->gather(), info, token});
+    if (verdict == sink_verdict::refused) {
+        outbox_.release(token);
+        return send_outcome::refused;
+    }
+    commit_segment(c, out, st);
+    if (verdict == sink_verdict::done) {
+        outbox_.release(token);
+    }
+    return send_outcome::sent;
+}
+
+// Headers into the entry, references to the payload beside them. A payload in too many pieces is cut short.
+template <class B>
+void basic_stack<B>::build_frame(outbox::entry& e, const connection_type& c, leaving_segment& out, mac_address next_hop,
+                                 frame_info& info)
+{
+    std::size_t slices = 0;
+    if (out.octets > 0) {
+        slices = c.send.gather(out.seq, static_cast<std::uint32_t>(out.octets), e.payload);
+        octet_count covered = 0;
+        for (std::size_t i = 0; i < slices; ++i) {
+            covered += e.payload[i].size;
+        }
+        if (covered < out.octets) {
+            out.octets = covered;
+            out.fin = out.psh = false;
+            const octet_count segment = out.gso_size != 0 ? out.gso_size : covered;
+            out.wire_segments = static_cast<std::uint16_t>((covered + segment - 1) / segment);
+            out.gso_size = out.wire_segments > 1 ? out.gso_size : std::uint16_t{0};
+        }
+    }
+    tcp_header header;
+    header.source_port = c.local.port;
+    header.destination_port = c.remote.port;
+    header.seq = to_wire(out.seq, c.snd.iss);
+    header.ack = out.ack ? to_wire(c.rcv.nxt, c.rcv.irs) : sequence_number{};
+    header.flags = flags_of(out);
+    header.window = out.window;
+    const std::size_t tcp_size = tcp_header_size + encoded_size(out.options) + static_cast<std::size_t>(out.octets);
+    const std::span<std::byte> room{e.header};
+    const std::size_t ip_end =
+        network_.write_headers(room, c.local.address, c.remote.address, next_hop, ip_protocol::tcp, tcp_size);
+    const std::span<std::byte> tcp = room.subspan(ip_end);
+    const std::size_t head = write_tcp(header, out.options, tcp);
+    e.set_pieces(ip_end + head, slices);
+    if (checksum_offload_) {
+        info.checksum = checksum_state::partial;
+        write_tcp_checksum(partial_checksum(c.local.address, c.remote.address, ip_protocol::tcp,
+                                            static_cast<std::uint32_t>(tcp_size)),
+                           tcp);
+    } else {
+        const auto headers = e.pieces[0];
+        e.pieces[0] = tcp.first(head);  // for the sum, without the headers below
+        write_tcp_checksum(transport_checksum(c.local.address, c.remote.address, ip_protocol::tcp, e.gather()), tcp);
+        e.pieces[0] = headers;
+    }
+    info.wire_segments = out.wire_segments;
+    info.gso_size = out.gso_size;
+    info.gso_type = out.gso_size != 0 ? (c.remote.address.is_v4() ? gso_kind::tcp_v4 : gso_kind::tcp_v6) : gso_kind::none;
+}
+
+}  // namespace tcpco

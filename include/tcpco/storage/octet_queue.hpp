@@ -1,0 +1,390 @@
+// The octets of a connection: those to be sent and acknowledged, and those received and not yet read.
+//
+// Both are queues of slices of pool slots. `send_queue` copies what the application writes once, and hands out
+// references to it: a retransmission sends the same memory. `receive_queue` takes slots over as they came from the
+// device, or copies small payloads together into one slot; the reader gets octets, or a whole slice without a copy.
+//
+// Left out: windows, and who is woken. Both queues only say how much they hold.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <utility>
+
+#include "tcpco/core/assert.hpp"
+#include "tcpco/core/sequence.hpp"
+#include "tcpco/storage/buffer.hpp"
+#include "tcpco/storage/ring_deque.hpp"
+
+namespace tcpco {
+
+namespace detail {
+
+// Copies octets behind `tail`, within its slot, as far as there is room; returns how many. Safe while others refer to
+// earlier octets of that slot, as long as one queue alone writes to its end.
+inline std::size_t extend(slice& tail, std::span<const std::byte> octets) noexcept
+{
+    const auto used = static_cast<std::size_t>(tail.data - tail.owner.data()) + tail.size;
+    const std::size_t n = std::min(tail.owner.capacity() - used, octets.size());
+    if (n > 0) {
+        std::memcpy(tail.owner.data() + used, octets.data(), n);
+        tail.size += static_cast<std::uint32_t>(n);
+    }
+    return n;
+}
+
+// As many of `octets` as a new slot of `pool` holds, in that slot; empty when the pool refuses.
+inline slice slot_copy(std::span<const std::byte> octets, buffer_pool& pool) noexcept
+{
+    buffer slot = pool.acquire();
+    if (!slot) {
+        return {};
+    }
+    const std::byte* first = slot.data();
+    slice copy{std::move(slot), first, 0};
+    extend(copy, octets);
+    return copy;
+}
+
+}  // namespace detail
+
+// Octets [front(), end()) of the stream this side sends: from snd.una to the last octet written.
+class send_queue {
+public:
+    // Offset 1 is the first octet of data (core/sequence.hpp). `limit` bounds the octets held.
+    explicit send_queue(std::size_t limit_octets = 0, stream_offset start = stream_offset{1}) noexcept
+        : front_{start}, end_{start}, limit_{limit_octets}
+    {
+    }
+    send_queue(send_queue&&) noexcept = default;
+    // A copy shares the octets, and writes what follows into slots of its own.
+    send_queue(const send_queue& other)
+        : chunks_{other.chunks_}, front_{other.front_}, end_{other.end_}, limit_{other.limit_}
+    {
+    }
+    send_queue& operator=(send_queue other) noexcept
+    {
+        chunks_ = std::move(other.chunks_);
+        front_ = other.front_;
+        end_ = other.end_;
+        limit_ = other.limit_;
+        tail_open_ = other.tail_open_;
+        return *this;
+    }
+    ~send_queue() = default;
+
+    // Copies octets in, and returns how many: less than all of them at the limit, or when a pool refuses. An empty
+    // queue takes a slot of `small` when all that remains fits there, so that an idle connection's short message does
+    // not cost a large slot.
+    std::size_t append(std::span<const std::byte> octets, buffer_pool& small, buffer_pool& large) noexcept
+    {
+        octets = octets.first(std::min(octets.size(), room()));
+        std::size_t taken = 0;
+        if (tail_open_ && !chunks_.empty()) {
+            taken = detail::extend(chunks_.back().data, octets);
+            end_ += static_cast<std::int64_t>(taken);
+        }
+        while (taken < octets.size()) {
+            const std::span<const std::byte> rest = octets.subspan(taken);
+            buffer_pool& pool = chunks_.empty() && rest.size() <= small.slot_size() ? small : large;
+            slice data = detail::slot_copy(rest, pool);
+            const std::size_t n = data.size;
+            if (n == 0 || !push(std::move(data), true)) {
+                break;
+            }
+            taken += n;
+        }
+        return taken;
+    }
+
+    // Takes a lent slice without copying; all or nothing. It is held until release_until() passes it.
+    bool append(slice&& octets) noexcept
+    {
+        return octets.size <= room() && (octets.size == 0 || push(std::move(octets), false));
+    }
+
+    // Names up to `octets` octets from `from` on, in at most out.size() pieces, each with a reference to its slot.
+    // Returns the number of pieces; less than `octets` are covered where the queue ends or `out` is full.
+    std::size_t gather(stream_offset from, std::uint32_t octets, std::span<slice> out) const noexcept
+    {
+        TCPCO_ASSERT(from >= front_);
+        std::size_t count = 0;
+        for (std::size_t i = find(from); i < chunks_.size() && octets > 0 && count < out.size(); ++i) {
+            slice piece = chunks_[i].data;
+            piece.remove_prefix(static_cast<std::uint32_t>(from - chunks_[i].first));
+            piece.size = std::min(piece.size, octets);
+            octets -= piece.size;
+            from += piece.size;
+            out[count++] = std::move(piece);
+        }
+        return count;
+    }
+
+    // Drops what is before `una`. Slots stay where gathered slices still refer to them.
+    void release_until(stream_offset una) noexcept
+    {
+        TCPCO_ASSERT(una <= end_);
+        while (!chunks_.empty() && chunks_.front().end() <= una) {
+            chunks_.pop_front();
+        }
+        if (!chunks_.empty() && chunks_.front().first < una) {
+            chunk& c = chunks_.front();
+            c.data.remove_prefix(static_cast<std::uint32_t>(una - c.first));
+            c.first = una;
+        }
+        front_ = std::max(front_, una);
+    }
+
+    // Drops everything and the ring's memory; the next octet appended is the one at end().
+    void release() noexcept
+    {
+        chunks_.release();
+        front_ = end_;
+    }
+
+    stream_offset front() const noexcept { return front_; }
+    stream_offset end() const noexcept { return end_; }
+    std::size_t size() const noexcept { return static_cast<std::size_t>(end_ - front_); }
+    bool empty() const noexcept { return front_ == end_; }
+    std::size_t limit() const noexcept { return limit_; }
+    void set_limit(std::size_t octets) noexcept { limit_ = octets; }
+    std::size_t room() const noexcept { return size() < limit_ ? limit_ - size() : 0; }
+
+    // Octets of all slots that the queue refers to.
+    std::size_t pinned_octets() const noexcept
+    {
+        std::size_t total = 0;
+        for (std::size_t i = 0; i < chunks_.size(); ++i) {
+            total += chunks_[i].data.owner ? chunks_[i].data.owner.capacity() : 0;
+        }
+        return total;
+    }
+
+private:
+    struct chunk {
+        stream_offset first{};
+        slice data{};
+        stream_offset end() const noexcept { return first + data.size; }
+    };
+
+    bool push(slice&& data, bool open) noexcept
+    {
+        const std::int64_t octets = data.size;
+        if (!chunks_.push_back(chunk{end_, std::move(data)})) {
+            return false;
+        }
+        end_ += octets;
+        tail_open_ = open;
+        return true;
+    }
+
+    // The chunk that holds `at`, or how many chunks there are. New data is at the end and retransmissions are at the
+    // front: both are looked at first.
+    std::size_t find(stream_offset at) const noexcept
+    {
+        if (at >= end_ || chunks_.empty()) {
+            return chunks_.size();
+        }
+        if (at >= chunks_.back().first) {
+            return chunks_.size() - 1;
+        }
+        std::size_t low = 0;
+        for (std::size_t high = at < chunks_.front().end() ? 0 : chunks_.size() - 1; low < high;) {
+            const std::size_t middle = (low + high) / 2;
+            if (chunks_[middle].end() <= at) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        return low;
+    }
+
+    ring_deque<chunk> chunks_{};
+    stream_offset front_;
+    stream_offset end_;
+    std::size_t limit_;
+    bool tail_open_ = false;  // the room behind the last octet is this queue's to fill
+};
+
+// Octets received in order, waiting for the reader.
+class receive_queue {
+public:
+    receive_queue() = default;
+    receive_queue(receive_queue&&) noexcept = default;
+    // A copy shares the octets, and writes what follows into slots of its own.
+    receive_queue(const receive_queue& other) : slices_{other.slices_}, size_{other.size_}, pinned_{other.pinned_} {}
+    receive_queue& operator=(receive_queue other) noexcept
+    {
+        slices_ = std::move(other.slices_);
+        size_ = other.size_;
+        pinned_ = other.pinned_;
+        tail_open_ = other.tail_open_;
+        return *this;
+    }
+    ~receive_queue() = default;
+
+    // Takes a slice over. False when memory is short: then `octets` is untouched.
+    [[nodiscard]] bool push(slice&& octets) noexcept
+    {
+        if (octets.size == 0) {
+            return true;
+        }
+        const bool shared = !slices_.empty() && same_slot(slices_.back(), octets);
+        const std::size_t slot = shared ? 0 : slot_octets(octets);
+        const std::size_t n = octets.size;
+        if (!slices_.push_back(std::move(octets))) {
+            return false;
+        }
+        size_ += n;
+        pinned_ += slot;
+        tail_open_ = false;
+        return true;
+    }
+
+    // Copies octets in, behind those copied before where their slot has room; returns how many: less than all of them
+    // when the pool refuses.
+    std::size_t push_copy(std::span<const std::byte> octets, buffer_pool& pool) noexcept
+    {
+        std::size_t taken = tail_open_ && !slices_.empty() ? detail::extend(slices_.back(), octets) : 0;
+        size_ += taken;
+        while (taken < octets.size()) {
+            const std::size_t n = append_slot(octets.subspan(taken), pool);
+            if (n == 0) {
+                break;
+            }
+            size_ += n;
+            pinned_ += pool.slot_size();
+            tail_open_ = true;
+            taken += n;
+        }
+        return taken;
+    }
+
+    // Moves octets out, as many as there are and `out` holds; returns how many.
+    std::size_t read(std::span<std::byte> out) noexcept
+    {
+        const std::size_t n = peek(out);
+        discard(n);
+        return n;
+    }
+
+    // Like read(), but they stay. `skip` leaves out so many at the front.
+    std::size_t peek(std::span<std::byte> out, std::size_t skip = 0) const noexcept
+    {
+        std::size_t n = 0;
+        for (std::size_t i = 0; i < slices_.size() && n < out.size(); ++i) {
+            const slice& s = slices_[i];
+            if (skip >= s.size) {
+                skip -= s.size;
+                continue;
+            }
+            const std::size_t part = std::min(s.size - skip, out.size() - n);
+            std::memcpy(out.data() + n, s.data + skip, part);
+            n += part;
+            skip = 0;
+        }
+        return n;
+    }
+
+    // Drops the first `octets` octets; there must be so many.
+    void discard(std::size_t octets) noexcept
+    {
+        TCPCO_ASSERT(octets <= size_);
+        while (octets > 0) {
+            slice& s = slices_.front();
+            if (octets < s.size) {
+                s.remove_prefix(static_cast<std::uint32_t>(octets));
+                size_ -= octets;
+                return;
+            }
+            octets -= s.size;
+            take_front();
+        }
+    }
+
+    // The first slice; the queue must not be empty. take_front() hands it out for good, without a copy.
+    const slice& front() const noexcept { return slices_.front(); }
+    slice take_front() noexcept
+    {
+        slice first = std::move(slices_.front());
+        slices_.pop_front();
+        size_ -= first.size;
+        if (slices_.empty() || !same_slot(first, slices_.front())) {
+            pinned_ -= slot_octets(first);
+        }
+        return first;
+    }
+
+    std::size_t slice_count() const noexcept { return slices_.size(); }
+    const slice& slice_at(std::size_t i) const noexcept { return slices_[i]; }  // 0 is the front
+
+    std::size_t size() const noexcept { return size_; }
+    bool empty() const noexcept { return size_ == 0; }
+    // What these octets cost: the slots they keep from their pools. A slot that neighbours share counts once.
+    std::size_t pinned_octets() const noexcept { return pinned_; }
+
+    // Copies the octets into as few slots of `pool` as they fit in, and gives the old slots back; stops where the pool
+    // refuses. What was accepted in order is never dropped.
+    void compact(buffer_pool& pool) noexcept
+    {
+        // The packed slices gather behind the others, which all go out at the front: in the end, the order is right.
+        std::size_t unpacked = slices_.size();
+        bool packed = false;
+        while (unpacked > 0) {
+            std::size_t n = packed ? detail::extend(slices_.back(), slices_.front().octets()) : 0;
+            if (n == 0) {
+                n = append_slot(slices_.front().octets(), pool);
+            }
+            if (n == 0) {
+                break;
+            }
+            packed = true;
+            slices_.front().remove_prefix(static_cast<std::uint32_t>(n));
+            if (slices_.front().size == 0) {
+                slices_.pop_front();
+                --unpacked;
+            }
+        }
+        tail_open_ = unpacked == 0 ? packed : tail_open_;
+        for (; unpacked > 0; --unpacked) {
+            slice s = std::move(slices_.front());
+            slices_.pop_front();
+            static_cast<void>(slices_.push_back(std::move(s)));  // has room: one has just left
+        }
+        count_pinned();
+    }
+
+    // Drops everything, and the ring's memory.
+    void release() noexcept { *this = receive_queue{}; }
+
+private:
+    static std::size_t slot_octets(const slice& s) noexcept { return s.owner ? s.owner.capacity() : 0; }
+    static bool same_slot(const slice& a, const slice& b) noexcept { return a.owner && a.owner == b.owner; }
+
+    // Copies as many octets as a new slot holds into it, and appends it; 0 when the pool or the ring refuses.
+    std::size_t append_slot(std::span<const std::byte> octets, buffer_pool& pool) noexcept
+    {
+        slice data{detail::slot_copy(octets, pool)};
+        const std::size_t n = data.size;
+        return n > 0 && slices_.push_back(std::move(data)) ? n : 0;
+    }
+
+    void count_pinned() noexcept
+    {
+        pinned_ = 0;
+        for (std::size_t i = 0; i < slices_.size(); ++i) {
+            pinned_ += i > 0 && same_slot(slices_[i - 1], slices_[i]) ? 0 : slot_octets(slices_[i]);
+        }
+    }
+
+    ring_deque<slice> slices_{};
+    std::size_t size_ = 0;
+    std::size_t pinned_ = 0;
+    bool tail_open_ = false;  // the room behind the last octet is this queue's to fill
+};
+
+}  // namespace tcpco

@@ -1,0 +1,236 @@
+// Objects named by an index and a generation: connections, listeners, segments in flight.
+//
+// What refers to an object keeps its `slab_id`, not its address. An id whose object is gone answers nullptr, even when
+// its cell serves another object by now, and a slab can be copied with all that its objects say of each other. Cells
+// lie in chunks that never move, so a `T&` is good until that object is erased.
+//
+// Left out: shrinking. Chunks stay until the slab ends, so that the steady state allocates nothing.
+#pragma once
+
+#include <bit>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <utility>
+
+#include "tcpco/core/assert.hpp"
+#include "tcpco/storage/buffer.hpp"
+#include "tcpco/storage/growable_array.hpp"
+
+namespace tcpco {
+
+// Names one object of a slab. Generation 0 names none; of two objects in one cell the generations differ (until 2^31
+// of them were there).
+struct slab_id {
+    std::uint32_t index = 0;
+    std::uint32_t generation = 0;
+
+    constexpr explicit operator bool() const noexcept { return generation != 0; }
+    friend constexpr bool operator==(slab_id, slab_id) noexcept = default;
+};
+
+template <class T>
+class slab {
+public:
+    // Holds `limit` objects at most; allocates nothing yet.
+    explicit slab(std::uint32_t limit) noexcept : limit_{limit} {}
+    slab(slab&& other) noexcept
+        : chunks_{std::move(other.chunks_)}, limit_{other.limit_}, cells_{std::exchange(other.cells_, 0)},
+          size_{std::exchange(other.size_, 0)}, free_{std::exchange(other.free_, none)}, refused_{other.refused_}
+    {
+    }
+    // The same objects under the same ids, for explorations that fork a stack. Ends the program when memory is short.
+    slab(const slab& other)
+        requires std::copy_constructible<T>
+        : slab{other.limit_}
+    {
+        while (cells_ < other.cells_) {
+            if (!add_chunk()) {
+                detail::assertion_failed("memory for the copy of a slab", __FILE__, __LINE__);
+            }
+        }
+        for (std::uint32_t i = 0; i < cells_; ++i) {
+            copy_cell(other.cell_at(i), cell_at(i));
+        }
+        size_ = other.size_;
+        free_ = other.free_;
+        refused_ = other.refused_;
+    }
+    slab& operator=(slab other) noexcept
+    {
+        swap(other);
+        return *this;
+    }
+    ~slab() { clear(); }
+
+    // Makes an object. The id is false when `limit` objects are there or memory is short; that is counted in refused().
+    template <class... Args>
+    slab_id emplace(Args&&... args)
+    {
+        if (size_ == limit_ || (free_ == none && !add_chunk())) {
+            ++refused_;
+            return {};
+        }
+        const std::uint32_t index = free_;
+        cell& c = cell_at(index);
+        free_ = c.next_free;  // first, since the constructor may make objects too
+        ++size_;
+        unpoison(c.storage, sizeof(T));
+        ::new (static_cast<void*>(c.storage)) T(std::forward<Args>(args)...);
+        return {index, ++c.generation};
+    }
+
+    // The object, or nullptr when it was erased. Any id may be asked for, also one of another slab.
+    T* get(slab_id id) noexcept { return holds(id) ? cell_at(id.index).object() : nullptr; }
+    const T* get(slab_id id) const noexcept { return holds(id) ? cell_at(id.index).object() : nullptr; }
+
+    // The object in cell `index`, which must hold one.
+    T& at(std::uint32_t index) noexcept
+    {
+        TCPCO_ASSERT(occupied(index));
+        return *cell_at(index).object();
+    }
+    const T& at(std::uint32_t index) const noexcept
+    {
+        TCPCO_ASSERT(occupied(index));
+        return *cell_at(index).object();
+    }
+
+    // Whether cell `index` holds an object; and the id of the object there, false when there is none.
+    bool occupied(std::uint32_t index) const noexcept { return index < cells_ && cell_at(index).occupied(); }
+    slab_id id_of(std::uint32_t index) const noexcept
+    {
+        return occupied(index) ? slab_id{index, cell_at(index).generation} : slab_id{};
+    }
+
+    // Destroys the object at once; its id answers nullptr already while the destructor runs. False when it was gone.
+    bool erase(slab_id id) noexcept
+    {
+        if (!holds(id)) {
+            return false;
+        }
+        cell& c = cell_at(id.index);
+        ++c.generation;
+        --size_;
+        std::destroy_at(c.object());
+        poison(c.storage, sizeof(T));
+        c.next_free = free_;
+        free_ = id.index;
+        return true;
+    }
+
+    void clear() noexcept
+    {
+        for (std::uint32_t i = 0; i < cells_; ++i) {
+            erase(id_of(i));
+        }
+    }
+
+    // Calls fn(slab_id, T&) for each object in the order of indices. fn may erase any object; one it makes may be
+    // visited.
+    template <class F>
+    void for_each(F&& fn)
+    {
+        for (std::uint32_t i = 0; i < cells_; ++i) {
+            if (const slab_id id = id_of(i)) {
+                fn(id, at(i));
+            }
+        }
+    }
+
+    std::uint32_t size() const noexcept { return size_; }
+    bool empty() const noexcept { return size_ == 0; }
+    std::uint32_t limit() const noexcept { return limit_; }
+    std::uint32_t capacity() const noexcept { return cells_; }  // every index is below it; it never falls
+    std::uint64_t refused() const noexcept { return refused_; }
+
+private:
+    struct cell {
+        // Eight: what AddressSanitizer can poison by itself.
+        alignas(alignof(T) < 8 ? 8 : alignof(T)) std::byte storage[sizeof(T)];
+        std::uint32_t generation = 0;  // odd while an object is there
+        std::uint32_t next_free = none;
+
+        bool occupied() const noexcept { return (generation & 1) != 0; }
+        T* object() noexcept { return std::launder(reinterpret_cast<T*>(storage)); }
+        const T* object() const noexcept { return std::launder(reinterpret_cast<const T*>(storage)); }
+    };
+    struct chunk_free {
+        void operator()(cell* cells) const noexcept
+        {
+            for (std::uint32_t i = 0; i < chunk_cells; ++i) {
+                unpoison(cells[i].storage, sizeof(T));
+            }
+            delete[] cells;
+        }
+    };
+    using chunk_pointer = std::unique_ptr<cell[], chunk_free>;
+
+    static constexpr std::uint32_t none = 0xFFFFFFFF;
+    // Some 16 KiB a chunk, and at least eight cells.
+    static constexpr std::uint32_t chunk_cells =
+        static_cast<std::uint32_t>(std::bit_floor(sizeof(cell) > 2'048 ? std::size_t{8} : 16'384 / sizeof(cell)));
+
+    static void poison(const void* at, std::size_t size) noexcept { detail::poison(at, size); }
+    static void unpoison(const void* at, std::size_t size) noexcept { detail::unpoison(at, size); }
+
+    cell& cell_at(std::uint32_t i) noexcept { return chunks_[i / chunk_cells][i % chunk_cells]; }
+    const cell& cell_at(std::uint32_t i) const noexcept { return chunks_[i / chunk_cells][i % chunk_cells]; }
+
+    bool holds(slab_id id) const noexcept
+    {
+        return id.index < cells_ && (id.generation & 1) != 0 && cell_at(id.index).generation == id.generation;
+    }
+
+    // Appends a chunk, its cells free, lowest index first.
+    bool add_chunk() noexcept
+    {
+        const std::size_t n = cells_ / chunk_cells;
+        if (n == chunks_.size() && !chunks_.grow(4, none / chunk_cells)) {
+            return false;
+        }
+        chunk_pointer chunk{new (std::nothrow) cell[chunk_cells]};
+        if (chunk == nullptr) {
+            return false;
+        }
+        for (std::uint32_t i = chunk_cells; i-- > 0;) {
+            poison(chunk[i].storage, sizeof(T));
+            chunk[i].next_free = free_;
+            free_ = cells_ + i;
+        }
+        chunks_[n] = std::move(chunk);
+        cells_ += chunk_cells;
+        return true;
+    }
+
+    static void copy_cell(const cell& from, cell& to)
+    {
+        if (from.occupied()) {
+            unpoison(to.storage, sizeof(T));
+            ::new (static_cast<void*>(to.storage)) T(*from.object());
+        }
+        to.generation = from.generation;
+        to.next_free = from.next_free;
+    }
+
+    void swap(slab& other) noexcept
+    {
+        std::swap(chunks_, other.chunks_);
+        std::swap(limit_, other.limit_);
+        std::swap(cells_, other.cells_);
+        std::swap(size_, other.size_);
+        std::swap(free_, other.free_);
+        std::swap(refused_, other.refused_);
+    }
+
+    growable_array<chunk_pointer> chunks_{};
+    std::uint32_t limit_;
+    std::uint32_t cells_ = 0;
+    std::uint32_t size_ = 0;
+    std::uint32_t free_ = none;
+    std::uint64_t refused_ = 0;
+};
+
+}  // namespace tcpco

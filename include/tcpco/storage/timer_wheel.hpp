@@ -1,0 +1,244 @@
+// A hierarchical timing wheel (Varghese and Lauck, SOSP 1987): one timer for each index its caller chooses.
+//
+// Nine levels of 64 slots: a slot of level n spans 64^n ticks of 1024 ns, so the levels reach beyond the last
+// time_point. A timer lies in the level where its tick first differs from the wheel's own, and moves down when time
+// comes near it, eight times at most. Each level has a bitmap of its occupied slots, so a clock that jumps by years
+// costs what the armed timers cost, not what the ticks would.
+//
+// Times stay exact although ticks are coarse: each timer keeps its own, each slot the earliest of its timers. A timer
+// therefore never fires early, and deadline() names the very nanosecond, except after cancel() or re-arming: then it
+// can be early, which costs one empty advance().
+//
+// Re-arming to a later time, which every acknowledgement does to the RTO, only writes the new time: the timer moves
+// when its old slot comes due.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+#include "tcpco/core/assert.hpp"
+#include "tcpco/core/time.hpp"
+#include "tcpco/storage/growable_array.hpp"
+
+namespace tcpco {
+
+using timer_id = std::uint32_t;
+
+class timer_wheel {
+public:
+    static constexpr duration tick{1'024};
+
+    // `start` is the earliest time that matters; times before it count as due at once.
+    explicit timer_wheel(time_point start = time_point{}) noexcept : start_{start}, advanced_to_{start} {}
+
+    // Makes room for timers with ids below `ids`; the only call that allocates. False when memory is short.
+    [[nodiscard]] bool reserve(std::uint32_t ids) noexcept { return nodes_.grow_to(ids); }
+    std::uint32_t capacity() const noexcept { return static_cast<std::uint32_t>(nodes_.size()); }
+
+    // Arms timer `id`, or arms it anew, to fire at `at`; at time_point::never() it is cancelled instead. O(1).
+    void schedule(timer_id id, time_point at) noexcept
+    {
+        node& n = nodes_[id];
+        if (at == time_point::never()) {
+            cancel(id);
+            return;
+        }
+        const bool due_now = advancing_ && at <= advanced_to_;
+        if (n.list != unarmed && at >= n.at && !due_now) {
+            n.at = at;
+            return;
+        }
+        cancel(id);
+        n.at = at;
+        ++armed_;
+        append(due_now ? late : slot_for(at), id);
+    }
+
+    void cancel(timer_id id) noexcept
+    {
+        if (nodes_[id].list != unarmed) {
+            unlink(id);
+            --armed_;
+        }
+    }
+
+    bool armed(timer_id id) const noexcept { return nodes_[id].list != unarmed; }
+    // When it fires; never() when it is not armed.
+    time_point when(timer_id id) const noexcept { return armed(id) ? nodes_[id].at : time_point::never(); }
+    std::uint32_t armed_count() const noexcept { return armed_; }
+
+    // When advance() must next be called: may be early, never late; never() when nothing is armed.
+    time_point deadline() const noexcept
+    {
+        const std::size_t first = first_slot();
+        time_point earliest = first < slots ? lists_[first].earliest : time_point::never();
+        for (const std::size_t special : {firing, late}) {
+            if (lists_[special].head != none) {
+                earliest = std::min(earliest, lists_[special].earliest);
+            }
+        }
+        return earliest;
+    }
+
+    // Calls fn(timer_id) once for each timer due at `now`, tick by tick, within a tick in the order of arming; one
+    // armed for a time past already counts as armed for the tick it was armed in. A timer is disarmed before its call.
+    // fn may schedule and cancel every timer; what it schedules, due or not, waits for the next advance(), so a timer
+    // that re-arms itself without delay cannot keep this one. A `now` before an earlier one counts as that. fn must
+    // not call advance().
+    template <class F>
+    void advance(time_point now, F&& fn)
+    {
+        TCPCO_ASSERT(!advancing_);
+        advancing_ = true;
+        advanced_to_ = std::max(advanced_to_, now);
+        const std::uint64_t target = tick_of(advanced_to_);
+        for (std::size_t s = first_slot(); s < slots && first_tick(s) <= target; s = first_slot()) {
+            current_ = std::max(current_, first_tick(s));
+            if (s >= level_slots) {
+                move_down(s);
+            } else if (lists_[s].earliest <= advanced_to_) {
+                fire(s, fn);
+            } else {
+                break;  // the tick that `now` lies in; the rest of it is not due yet
+            }
+        }
+        current_ = target;
+        move_down(late);
+        advancing_ = false;
+    }
+
+private:
+    static constexpr unsigned level_bits = 6;
+    static constexpr std::size_t level_slots = 1u << level_bits;
+    static constexpr std::size_t levels = 9;  // 54 bits of ticks of 2^10 ns: all 64 bits of time
+    static constexpr std::size_t slots = levels * level_slots;
+    static constexpr std::size_t firing = slots;    // the list advance() is just calling
+    static constexpr std::size_t late = slots + 1;  // armed by fn, and due already
+    static constexpr std::uint32_t none = 0xFFFFFFFF;
+    static constexpr std::uint32_t unarmed = 0xFFFFFFFF;
+
+    struct node {
+        time_point at{};
+        std::uint32_t next = none;
+        std::uint32_t previous = none;
+        std::uint32_t list = unarmed;  // the level's number * 64 + the slot in it, or `firing` or `late`
+    };
+    struct list {
+        std::uint32_t head = none;
+        std::uint32_t tail = none;
+        time_point earliest = time_point::never();  // no timer of the list is due before
+    };
+
+    std::uint64_t tick_of(time_point at) const noexcept
+    {
+        return at <= start_ ? 0
+                            : (static_cast<std::uint64_t>(at.ns) - static_cast<std::uint64_t>(start_.ns)) /
+                                  static_cast<std::uint64_t>(tick.ns);
+    }
+
+    // Where a timer for `at` lies, seen from current_.
+    std::size_t slot_for(time_point at) const noexcept
+    {
+        const std::uint64_t t = std::max(tick_of(at), current_);
+        const auto level = static_cast<unsigned>(std::bit_width((t ^ current_) | 1) - 1) / level_bits;
+        return level * level_slots + (t >> (level * level_bits) & (level_slots - 1));
+    }
+
+    // The occupied slot whose timers come first, or `slots`. Whatever lies in a level is due before all that lies above
+    // it, since it shares more of its leading bits with current_.
+    std::size_t first_slot() const noexcept
+    {
+        for (std::size_t level = 0; level < levels; ++level) {
+            if (occupied_[level] != 0) {
+                return level * level_slots + static_cast<std::size_t>(std::countr_zero(occupied_[level]));
+            }
+        }
+        return slots;
+    }
+
+    // The tick a slot begins with, seen from current_.
+    std::uint64_t first_tick(std::size_t s) const noexcept
+    {
+        const auto shift = static_cast<unsigned>(s / level_slots) * level_bits;
+        const std::uint64_t above = current_ >> shift >> level_bits << level_bits;
+        return (above | (s % level_slots)) << shift;
+    }
+
+    void append(std::size_t where, timer_id id) noexcept
+    {
+        list& l = lists_[where];
+        node& n = nodes_[id];
+        n.list = static_cast<std::uint32_t>(where);
+        n.next = none;
+        n.previous = l.tail;
+        if (l.tail == none) {
+            l.head = id;
+            l.earliest = n.at;
+        } else {
+            nodes_[l.tail].next = id;
+            l.earliest = std::min(l.earliest, n.at);
+        }
+        l.tail = id;
+        if (where < slots) {
+            occupied_[where / level_slots] |= std::uint64_t{1} << (where % level_slots);
+        }
+    }
+
+    void unlink(timer_id id) noexcept
+    {
+        node& n = nodes_[id];
+        list& l = lists_[n.list];
+        (n.previous == none ? l.head : nodes_[n.previous].next) = n.next;
+        (n.next == none ? l.tail : nodes_[n.next].previous) = n.previous;
+        if (l.head == none && n.list < slots) {
+            occupied_[n.list / level_slots] &= ~(std::uint64_t{1} << (n.list % level_slots));
+        }
+        n.list = unarmed;
+    }
+
+    // Places each timer of list `where` anew, in order. None comes back to a slot that current_ has just reached: it
+    // goes to a level below, or later, where it was re-armed meanwhile.
+    void move_down(std::size_t where) noexcept
+    {
+        while (lists_[where].head != none) {
+            const timer_id id = lists_[where].head;
+            unlink(id);
+            append(slot_for(nodes_[id].at), id);
+        }
+    }
+
+    // Fires what is due of slot `s`. The timers pass through a list of their own, so that what fn arms for the same
+    // tick is not taken for one of them.
+    template <class F>
+    void fire(std::size_t s, F& fn)
+    {
+        for (timer_id id = lists_[s].head; id != none; id = lists_[s].head) {
+            unlink(id);
+            append(firing, id);
+        }
+        for (timer_id id = lists_[firing].head; id != none; id = lists_[firing].head) {
+            unlink(id);
+            const bool re_armed = tick_of(nodes_[id].at) > current_;  // to a later tick, whose turn has not come
+            if (re_armed || nodes_[id].at > advanced_to_) {
+                append(slot_for(nodes_[id].at), id);
+            } else {
+                --armed_;
+                fn(id);
+            }
+        }
+    }
+
+    growable_array<node> nodes_{};
+    std::array<list, slots + 2> lists_{};
+    std::array<std::uint64_t, levels> occupied_{};  // bit n of a level: its slot n holds timers
+    time_point start_;
+    time_point advanced_to_;     // the latest `now`
+    std::uint64_t current_ = 0;  // the tick from which all slots are seen
+    std::uint32_t armed_ = 0;
+    bool advancing_ = false;
+};
+
+}  // namespace tcpco

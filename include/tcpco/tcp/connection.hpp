@@ -1,0 +1,115 @@
+// A connection: the TCB with the policies that belong to it, and what all connections of a stack share.
+//
+// A connection is a value. Its functions stand in the headers named after RFC 9293's chapter 3: segment_arrives (3.10.7),
+// user_calls (3.10.1 to 3.10.6), timeouts (3.10.8), sender, receiver. Each takes a `step`: the call's time and the stack's
+// shared part. None sends: they leave marks (acks_owed, lost records, queued octets), and the stack asks next_segment()
+// when the device has room.
+//
+// What only a busy connection needs stands apart and is given back when it goes quiet: `sender_active` and
+// `receiver_active`.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "tcpco/core/random.hpp"
+#include "tcpco/core/siphash.hpp"
+#include "tcpco/policy/bundle.hpp"
+#include "tcpco/policy/observer/events.hpp"
+#include "tcpco/storage/buffer.hpp"
+#include "tcpco/tcp/counters.hpp"
+#include "tcpco/tcp/min_filter.hpp"
+#include "tcpco/tcp/pacer.hpp"
+#include "tcpco/tcp/rate_sampler.hpp"
+#include "tcpco/tcp/round_counter.hpp"
+#include "tcpco/tcp/scoreboard.hpp"
+#include "tcpco/tcp/segment.hpp"
+#include "tcpco/tcp/settings.hpp"
+#include "tcpco/tcp/tcb.hpp"
+
+namespace tcpco {
+
+// The sending machinery; exists while octets, a SYN or a FIN are unacknowledged or queued.
+template <class B>
+struct sender_active {
+    scoreboard board;
+    typename B::congestion congestion;
+    typename B::recovery recovery;
+    typename B::recovery_rate recovery_rate;
+    rate_sampler rate;
+    round_counter rounds;
+    pacer pace;
+    std::optional<typename B::congestion> before{};  // as it was before the episode's first reduction (undo)
+};
+
+// The receiving machinery; exists while a hole is open.
+struct receiver_active {
+    reassembly_queue queue;
+};
+
+template <class B>
+struct connection : transmission_control_block {
+    typename B::rto rto;
+    typename B::ack ack_policy;
+    typename B::receive_window window;
+    min_filter<duration> min_rtt;
+    octet_count idle_cwnd = 0;      // the controller's answers, kept while sender_active is given back
+    octet_count idle_ssthresh = 0;
+};
+
+// Tells connections of one stack apart in the observer's events.
+inline event::connection_key key_of(const transmission_control_block& c) noexcept
+{
+    return event::connection_key{c.self.generation} << 32 | c.self.index;
+}
+
+// What the connections of one stack share.
+template <class B>
+struct tcp_host {
+    static_assert(bundle_check<B, scoreboard>::value);
+
+    struct limits {
+        std::uint32_t connections = 65'536;
+        std::uint32_t small_slots = 4'096;   // 2 KiB each: short writes, small payloads copied out
+        std::uint32_t large_slots = 1'024;   // 32 KiB each: bulk writes
+    };
+
+    tcp_host(const tcp_settings& s, const policy_configs<B>& p, std::uint64_t seed, const limits& l)
+        : settings{s}, policies{p}, small{2'048, l.small_slots}, large{32'768, l.large_slots},
+          senders{l.connections}, receivers{l.connections}, time_wait{p.time_wait}, gate{p.send_gate}, isn{p.isn},
+          syn_defence{p.syn_defence}, observer{p.observer}, timestamp_key{derive_key(seed, 2)}, random{derive_key(seed, 3).k0}
+    {
+        isn.seed(derive_key(seed, 1).k0);
+    }
+
+    tcp_settings settings;
+    policy_configs<B> policies;
+    buffer_pool small;
+    buffer_pool large;
+    slab<sender_active<B>> senders;
+    slab<receiver_active> receivers;
+    typename B::time_wait time_wait;
+    typename B::send_gate gate;
+    typename B::isn isn;
+    typename B::syn_defence syn_defence;
+    typename B::observer observer;
+    siphash_key timestamp_key;
+    random_source random;
+    stack_counters counters;
+    octet_count mtu = 1500;          // of the device, IP header included
+    octet_count tso_max = 0;         // largest TCP payload of one frame; 0: no segmentation offload
+};
+
+// One call into the stack: when it happens, and what it leaves to be sent without a TCB.
+template <class B>
+struct step {
+    tcp_host<B>& host;
+    time_point now{};
+    std::optional<stateless_segment> reply{};
+
+    sender_active<B>* sender(const connection<B>& c) noexcept { return host.senders.get(c.sender); }
+    receiver_active* receiver(const connection<B>& c) noexcept { return host.receivers.get(c.receiver); }
+    void drop(drop_reason reason) noexcept { host.counters.drop(reason); }
+};
+
+}  // namespace tcpco

@@ -1,0 +1,180 @@
+// How a connection begins: options of the SYN, initial window, sequence numbers (RFC 9293 3.5, 3.7.1; RFC 7323 2.2;
+// RFC 6928; RFC 5681 3.1; RFC 6298 5.7).
+#pragma once
+
+#include <algorithm>
+#include <array>
+
+#include "tcpco/tcp/retransmission_timer.hpp"
+#include "tcpco/tcp/transition_step.hpp"
+
+namespace tcpco {
+
+// IP and TCP header without options.
+inline octet_count fixed_headers(const ip_address& address) noexcept
+{
+    return address.is_v4() ? 40 : 60;
+}
+
+namespace detail {
+
+// The smallest shift that lets the 16-bit field express the whole receive buffer (RFC 7323 2.2).
+inline std::uint8_t window_shift_for(octet_count capacity) noexcept
+{
+    std::uint8_t shift = 0;
+    while (shift < 14 && (capacity >> shift) > 65'535) {
+        ++shift;
+    }
+    return shift;
+}
+
+// Payload of a full-sized segment: what both ends can take, less the options that every segment carries (RFC 9293
+// 3.7.1, MUST-16; RFC 6691).
+template <class B>
+void update_smss(connection<B>& c, step<B>& st)
+{
+    const octet_count path = st.host.mtu - fixed_headers(c.remote.address);
+    const octet_count largest = std::min<octet_count>(c.peer_mss, path) - (c.timestamps ? 12 : 0);
+    c.smss = static_cast<std::uint16_t>(std::clamp<octet_count>(largest, 1, 65'535));
+}
+
+// RFC 6928: ten segments, at most 14600 octets unless two segments are more. RFC 5681 3.1: one segment when the handshake
+// lost more than one SYN (6928 forgives the first).
+template <class B>
+octet_count initial_window(const connection<B>& c, const step<B>& st)
+{
+    const octet_count smss = c.smss;
+    if (c.syn_retransmitted && c.stats.timeouts > 1) {
+        return smss;
+    }
+    const octet_count segments = st.host.settings.initial_window_segments;
+    return std::min(segments * smss, std::max<octet_count>(2 * smss, segments * 1460));
+}
+
+}  // namespace detail
+
+// Tells the controller of the connection: once it is established, and when it comes back after quiet time.
+template <class B>
+void establish_congestion(connection<B>& c, step<B>& st)
+{
+    if constexpr (told_of_establishment<typename B::congestion>) {
+        st.sender(c)->congestion.on_connection_established({.now = st.now,
+                                                .initial_window = detail::initial_window(c, st),
+                                                .smss = c.smss,
+                                                .handshake_rtt = c.rto.srtt(),
+                                                .prior_cwnd = c.idle_cwnd,
+                                                .prior_ssthresh = c.idle_ssthresh});
+    }
+}
+
+// The sending half, made when there is something to send. Null: no memory, counted.
+template <class B>
+sender_active<B>* open_sender(connection<B>& c, step<B>& st)
+{
+    if (sender_active<B>* s = st.sender(c)) {
+        return s;
+    }
+    c.sender = st.host.senders.emplace();
+    sender_active<B>* s = st.sender(c);
+    if (s == nullptr) {
+        st.drop(drop_reason::no_buffer);
+        return nullptr;
+    }
+    const policy_configs<B>& p = st.host.policies;
+    s->congestion = typename B::congestion{p.congestion};
+    s->recovery = typename B::recovery{p.recovery};
+    s->recovery_rate = typename B::recovery_rate{p.recovery_rate};
+    s->board.start(c.snd.una);
+    if (is_synchronized(c.state)) {
+        establish_congestion(c, st);
+    }
+    return s;
+}
+
+// Everything a new connection has in either role.
+template <class B>
+void begin(connection<B>& c, endpoint local, endpoint remote, const sequence_number* not_below, step<B>& st)
+{
+    const policy_configs<B>& p = st.host.policies;
+    c.local = local;
+    c.remote = remote;
+    c.rto = typename B::rto{p.rto};
+    c.ack_policy = typename B::ack{p.ack};
+    c.window = typename B::receive_window{p.receive_window};
+    c.snd.iss = st.host.isn.generate(local, remote, st.now, not_below);
+    c.send = send_queue{st.host.settings.send_buffer_octets, stream_offset{1}};
+    c.own_mss = static_cast<std::uint16_t>(
+        std::clamp<octet_count>(st.host.mtu - fixed_headers(remote.address), 1, 65'535));  // MUST-67
+    c.peer_mss = remote.address.is_v4() ? 536 : 1220;                                      // MUST-15
+    c.rmss = std::min<std::uint16_t>(c.own_mss, 536);
+    c.rcv.wscale = st.host.settings.window_scaling ? detail::window_shift_for(c.window.capacity()) : std::uint8_t{0};
+    const std::array<std::uint64_t, 2> peers{
+        std::uint64_t{local.port} << 16 | remote.port,
+        static_cast<std::uint64_t>(remote.address.octets()[2]) << 8 | remote.address.octets()[3]};
+    c.ts_offset = static_cast<std::uint32_t>(siphash(st.host.timestamp_key, peers));
+}
+
+// What the peer's SYN says (its options count in no other segment: MUST-65, RFC 7323 2.2).
+template <class B>
+void accept_peer_syn(connection<B>& c, arriving_segment& seg, step<B>& st)
+{
+    const tcp_settings& settings = st.host.settings;
+    c.rcv.irs = seg.header.seq;
+    c.rcv.right_edge = stream_offset{1} + c.rcv.wnd();
+    c.rcv.nxt = stream_offset{1};
+    c.rcv.last_ack_sent = stream_offset{1};
+    seg.seq = stream_offset{0};
+    seg.wnd = seg.header.window;
+    if (seg.options.has_mss) {
+        c.peer_mss = std::max(seg.options.mss, settings.minimum_mss);
+    }
+    if (settings.window_scaling && seg.options.has_window_scale) {
+        c.snd.wscale = std::min<std::uint8_t>(seg.options.window_scale, 14);
+    } else {
+        c.rcv.wscale = 0;
+    }
+    c.sack_permitted = settings.sack && seg.options.sack_permitted;
+    c.timestamps = settings.timestamps && seg.options.has_timestamps;
+    if (c.timestamps) {
+        c.ts_recent = seg.options.tsval;
+        c.ts_recent_at = st.now;
+    }
+    detail::update_smss(c, st);
+    c.snd.wnd = static_cast<std::uint32_t>(seg.wnd);
+    c.snd.max_wnd = c.snd.wnd;
+    c.snd.wl1 = seg.seq;
+    c.snd.wl2 = seg.acks() ? seg.ack : c.snd.una;
+}
+
+// OPEN, active (3.10.1). False: the machine refuses, or no memory.
+template <class B>
+bool open_active(connection<B>& c, endpoint local, endpoint remote, step<B>& st)
+{
+    begin(c, local, remote, nullptr, st);
+    return take_transition(c, tcp_event::active_open, st) && open_sender(c, st) != nullptr;
+}
+
+// A SYN for a listener (3.10.7.2). `not_below`: see isn_generator. Text and FIN of the SYN are left for the peer to send
+// again: nothing is stored for an address that has not proved itself.
+template <class B>
+bool open_passive(connection<B>& c, endpoint local, endpoint remote, arriving_segment& seg,
+                  const sequence_number* not_below, step<B>& st)
+{
+    begin(c, local, remote, not_below, st);
+    c.state = tcp_state::listen;  // the state it is born in: the listener's
+    c.passive = true;
+    accept_peer_syn(c, seg, st);
+    return take_transition(c, tcp_event::syn_acceptable, st) && open_sender(c, st) != nullptr;
+}
+
+// The SYN (as SYN,ACK where the peer's has come) leaves once more, without waiting for a timeout.
+template <class B>
+void resend_syn(connection<B>& c, step<B>& st)
+{
+    if (sender_active<B>* s = st.sender(c); s != nullptr && c.snd.una < stream_offset{1} && c.snd.nxt > c.snd.una) {
+        s->board.mark_all_lost();
+        s->board.take_newly_lost();
+    }
+}
+
+}  // namespace tcpco

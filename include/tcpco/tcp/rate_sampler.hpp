@@ -1,0 +1,126 @@
+// Delivery rate samples (draft-ietf-ccwg-bbr, "Delivery Rate Samples"; draft-cheng-iccrg-delivery-rate-estimation).
+//
+// How fast the path delivered, measured over the flight of one segment: each segment takes a snapshot of what had been
+// delivered when it left; when it is delivered, the difference over the longer of the time it took to send and the
+// time it took to acknowledge is a rate that no burst of data or of ACKs can inflate. A sample taken while the
+// application had too little to send is marked: it is a lower bound only.
+//
+// Use: on_send() for each segment that the sink took; then for each ACK begin_ack(), on_delivered() for each record
+// newly delivered (not those that SACK had delivered before), on_lost() for what was marked lost, and sample().
+// Retransmissions take a new stamp, as the draft does.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "tcpco/core/time.hpp"
+#include "tcpco/policy/events.hpp"
+
+namespace tcpco {
+
+class rate_sampler {
+public:
+    // `octets` leave at `now`. `nothing_outstanding`: snd.una == snd.nxt before them, so a flight begins.
+    // `in_flight_before`: the pipe without them.
+    constexpr delivery_stamp on_send(time_point now, octet_count octets, octet_count in_flight_before,
+                                     bool nothing_outstanding) noexcept
+    {
+        if (nothing_outstanding) {
+            first_sent_at_ = now;
+            delivered_at_ = now;
+        }
+        delivery_stamp stamp;
+        stamp.delivered = delivered_;
+        stamp.delivered_at = delivered_at_;
+        stamp.first_sent_at = first_sent_at_;
+        stamp.lost = lost_;
+        stamp.in_flight = in_flight_before + octets;
+        stamp.app_limited = app_limited();
+        return stamp;
+    }
+
+    constexpr void begin_ack() noexcept { has_newest_ = false; }
+
+    // `t` was delivered by the ACK that arrived at `now`. The sample is taken over the segment sent last.
+    constexpr void on_delivered(const transmission& t, time_point now) noexcept
+    {
+        delivered_ += t.octets();
+        delivered_at_ = now;
+        if (has_newest_ && (t.sent_at < newest_sent_at_ || (t.sent_at == newest_sent_at_ && t.last < newest_last_))) {
+            return;
+        }
+        has_newest_ = true;
+        newest_sent_at_ = t.sent_at;
+        newest_last_ = t.last;
+        newest_ = t.stamp;
+    }
+
+    constexpr void on_lost(octet_count octets) noexcept { lost_ += octets; }
+
+    // The sample of this ACK. `delivered` is 0 where there is none: nothing was newly delivered, no time passed, or the
+    // interval is below the minimum RTT (`min_rtt`, zero: unknown), which only a spurious retransmission explains.
+    constexpr rate_sample sample(duration min_rtt) noexcept
+    {
+        if (delivered_ > app_limited_until_) {
+            app_limited_until_ = 0;  // the flight that was too small is delivered
+        }
+        rate_sample s;
+        if (!has_newest_) {
+            return s;
+        }
+        first_sent_at_ = newest_sent_at_;
+        s.prior_in_flight = newest_.in_flight;
+        s.lost = lost_ - newest_.lost;
+        s.app_limited = newest_.app_limited;
+        const duration send_elapsed = newest_sent_at_ - newest_.first_sent_at;
+        const duration ack_elapsed = delivered_at_ - newest_.delivered_at;
+        s.interval = std::max(send_elapsed, ack_elapsed);
+        if (s.interval > duration::zero() && s.interval >= min_rtt) {
+            s.delivered = delivered_ - newest_.delivered;
+        }
+        return s;
+    }
+
+    // The stamp's `delivered` of the record last sent of those this ACK delivered: what round_counter wants.
+    constexpr bool has_newest() const noexcept { return has_newest_; }
+    constexpr octet_count prior_delivered() const noexcept { return newest_.delivered; }
+
+    // The application had nothing more to send although cwnd would have let it, with `in_flight` octets on their way:
+    // samples are lower bounds until those are delivered.
+    constexpr void mark_app_limited(octet_count in_flight) noexcept
+    {
+        app_limited_until_ = std::max<octet_count>(delivered_ + in_flight, 1);
+    }
+    constexpr bool app_limited() const noexcept { return app_limited_until_ != 0; }
+
+    constexpr octet_count delivered() const noexcept { return delivered_; }
+    constexpr octet_count lost() const noexcept { return lost_; }
+
+private:
+    octet_count delivered_ = 0;
+    octet_count lost_ = 0;
+    octet_count app_limited_until_ = 0;  // in terms of delivered_; 0: not limited
+    time_point delivered_at_{};
+    time_point first_sent_at_{};  // when the segment most recently delivered left: the flight measured begins there
+
+    // Of the ACK in progress.
+    bool has_newest_ = false;
+    time_point newest_sent_at_{};
+    stream_offset newest_last_{};
+    delivery_stamp newest_{};
+};
+
+// The rate in octets per second; 0 where there is no sample.
+constexpr std::uint64_t octets_per_second(const rate_sample& s) noexcept
+{
+    if (s.delivered <= 0 || s.interval <= duration::zero()) {
+        return 0;
+    }
+    // 64 bits hold delivered * 10^9 up to 18 GB; beyond, whole microseconds are exact enough.
+    const auto octets = static_cast<std::uint64_t>(s.delivered);
+    const auto ns = static_cast<std::uint64_t>(s.interval.ns);
+    return octets < 18'000'000'000 ? octets * 1'000'000'000 / ns
+                                   : octets / std::max<std::uint64_t>(ns / 1'000, 1) * 1'000'000;
+}
+
+}  // namespace tcpco

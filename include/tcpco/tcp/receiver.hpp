@@ -1,0 +1,323 @@
+// The receiving side: what window is offered, where text goes, when it is acknowledged (RFC 9293 3.8.6.2.2, 3.8.6.3,
+// 3.10.7.4 steps 7 and 8; RFC 2018 section 4; RFC 2883 section 4; RFC 7323 section 4.3).
+//
+// In-order text goes to the receive queue as slices of the very slots it arrived in; a payload that would pin a slot much
+// larger than itself is copied into shared chunks. Text behind a hole waits in the reassembly queue.
+#pragma once
+
+#include <algorithm>
+
+#include "tcpco/tcp/connection.hpp"
+
+namespace tcpco {
+
+// The RFC's W = [rcv.nxt, rcv.nxt + rcv.wnd): what a TCB and the compact records all can answer.
+struct sequence_view {
+    stream_offset nxt{};
+    octet_count wnd = 0;
+};
+
+// RFC 9293 3.10.7.4, first check, table 6.
+constexpr bool is_acceptable(sequence_view rcv, stream_offset seq, octet_count length) noexcept
+{
+    const auto within = [rcv](stream_offset at) { return rcv.nxt <= at && at < rcv.nxt + rcv.wnd; };
+    if (length == 0) {
+        return rcv.wnd == 0 ? seq == rcv.nxt : within(seq);
+    }
+    return rcv.wnd > 0 && (within(seq) || within(seq + (length - 1)) ||
+                           (seq < rcv.nxt && rcv.nxt + rcv.wnd < seq + length));  // covers the whole window
+}
+
+template <class B>
+receive_window_state window_state(const connection<B>& c, step<B>& st)
+{
+    const receiver_active* holes = st.receiver(c);
+    return {.capacity = c.window.capacity(),
+            .unread = static_cast<octet_count>(c.receive.size()),
+            .out_of_order = holes == nullptr ? 0 : static_cast<octet_count>(holes->queue.octets()),
+            .srtt = c.rto.srtt(),
+            .now = st.now};
+}
+
+// How far the right edge may be moved now. It never moves left (SHLD-14), and it moves only when that is worth a
+// segment: by half the buffer or a full-sized segment (MUST-39, RFC 9293 3.8.6.2.2).
+template <class B>
+stream_offset offered_edge(const connection<B>& c, step<B>& st)
+{
+    const octet_count window = std::max<octet_count>(0, c.window.window(window_state(c, st)));
+    const stream_offset edge = c.rcv.nxt + window;
+    const octet_count worthwhile = std::min<octet_count>(c.window.capacity() / 2, c.own_mss);
+    return edge - c.rcv.right_edge >= worthwhile ? edge : c.rcv.right_edge;
+}
+
+// Fills in the window of a segment. Shifting rounds down, and that alone would move the edge left: then the field is
+// rounded up, which offers less than 2^shift octets that the buffer does not have; they are taken all the same.
+template <class B>
+void advertise_window(leaving_segment& out, const connection<B>& c, step<B>& st)
+{
+    const unsigned shift = out.syn ? 0 : c.rcv.wscale;  // RFC 7323 2.2: never on a SYN
+    const stream_offset edge = offered_edge(c, st);
+    octet_count units = (edge - c.rcv.nxt) >> shift;
+    if (c.rcv.nxt + (units << shift) < c.rcv.right_edge) {
+        units = ((c.rcv.right_edge - c.rcv.nxt) + (octet_count{1} << shift) - 1) >> shift;
+    }
+    units = std::clamp<octet_count>(units, 0, 65'535);
+    out.window = static_cast<std::uint16_t>(units);
+    out.right_edge = std::max(c.rcv.right_edge, c.rcv.nxt + (units << shift));
+}
+
+// An ACK is to leave now. A peer without SACK counts duplicates: each out-of-order segment owes one of its own.
+template <class B>
+void owe_ack(connection<B>& c, bool duplicate = false) noexcept
+{
+    if (c.acks_owed == 0 || (duplicate && !c.sack_permitted && c.acks_owed < 255)) {
+        ++c.acks_owed;
+    }
+}
+
+// The reader took octets since the last ACK: a window update, if the policy finds it worth a segment.
+template <class B>
+void consider_window_update(connection<B>& c, step<B>& st)
+{
+    c.read_since_ack = false;
+    if (!may_receive(c.state)) {
+        return;
+    }
+    const octet_count growth = offered_edge(c, st) - c.rcv.right_edge;
+    if (growth > 0 && c.ack_policy.on_read({.growth = growth,
+                                            .advertised = c.rcv.wnd(),
+                                            .capacity = c.window.capacity(),
+                                            .rmss = c.rmss})) {
+        owe_ack(c);
+    }
+}
+
+// RFC 7323 4.3: the timestamp to echo is that of the segment which the last ACK was about, or a newer one.
+template <class B>
+void update_ts_recent(connection<B>& c, const arriving_segment& seg, time_point now)
+{
+    if (c.timestamps && seg.options.has_timestamps && seg.seq <= c.rcv.last_ack_sent &&
+        static_cast<std::int32_t>(seg.options.tsval - c.ts_recent) >= 0) {
+        c.ts_recent = seg.options.tsval;
+        c.ts_recent_at = now;
+    }
+}
+
+// Cuts off what lies outside the window: old octets at the left (a SYN is the first of them), and octets or a FIN beyond the
+// right edge.
+template <class B>
+void trim_to_window(const connection<B>& c, arriving_segment& seg)
+{
+    if (seg.seq < c.rcv.nxt && seg.syn()) {
+        seg.header.flags = static_cast<std::uint16_t>(seg.header.flags & ~tcp_flag::syn);
+        seg.seq += 1;
+    }
+    if (seg.seq < c.rcv.nxt) {
+        const octet_count old = std::min<octet_count>(c.rcv.nxt - seg.seq, seg.payload.size);
+        seg.payload.remove_prefix(static_cast<std::uint32_t>(old));
+        seg.seq += old;
+    }
+    const octet_count excess = seg.fin_at() - c.rcv.right_edge;
+    if (excess >= 0) {
+        seg.header.flags = static_cast<std::uint16_t>(seg.header.flags & ~tcp_flag::fin);
+        seg.payload.remove_suffix(static_cast<std::uint32_t>(std::min<octet_count>(excess, seg.payload.size)));
+    }
+}
+
+namespace detail {
+
+// A payload below this share of its slot is copied out: one octet must not pin a slot of 64 KiB. Also when slots run
+// short: below a quarter free, everything is copied.
+inline bool should_copy(const slice& payload, bool slots_are_short) noexcept
+{
+    return slots_are_short || std::size_t{payload.size} * 4 < payload.owner.capacity();
+}
+
+// Returns how many octets were taken, from the first on.
+template <class B>
+octet_count queue_for_reader(connection<B>& c, slice&& payload, bool slots_are_short, step<B>& st)
+{
+    octet_count taken = 0;
+    if (should_copy(payload, slots_are_short)) {
+        buffer_pool& pool = payload.size <= st.host.small.slot_size() ? st.host.small : st.host.large;
+        const std::size_t copied = c.receive.push_copy(payload.octets(), pool);
+        payload.remove_prefix(static_cast<std::uint32_t>(copied));
+        taken = static_cast<octet_count>(copied);
+        if (slots_are_short || payload.size == 0) {
+            return taken;
+        }
+    }
+    const octet_count rest = payload.size;
+    return c.receive.push(std::move(payload)) ? taken + rest : taken;
+}
+
+// What the sender of out-of-order text is told with which urgency, and how the policy sees in-order text.
+template <class B>
+void schedule_ack(connection<B>& c, const received_segment& event, step<B>& st)
+{
+    if (!event.in_order || event.duplicate || event.fills_hole) {
+        owe_ack(c, !event.in_order || event.duplicate);  // RFC 5681 4.2: at once
+    }
+    const ack_decision decision = c.ack_policy.on_segment(event);
+    switch (decision.at) {
+    case ack_decision::when::now:
+    case ack_decision::when::end_of_batch:
+        owe_ack(c);
+        break;
+    case ack_decision::when::within:
+        // MUST-40: below half a second, whatever the policy says.
+        c.ack_at = std::min(c.ack_at, st.now + std::min(decision.delay, duration{499'000'000}));
+        break;
+    }
+}
+
+// Text behind a hole. False: it was refused, as if it had been lost.
+template <class B>
+bool hold_out_of_order(connection<B>& c, arriving_segment& seg, received_segment& event, step<B>& st)
+{
+    if (!c.receiver) {
+        c.receiver = st.host.receivers.emplace(
+            receiver_active{reassembly_queue{reassembly_queue::config{.max_ranges = st.host.settings.maximum_ranges}}});
+        if (!c.receiver) {
+            st.drop(drop_reason::no_buffer);
+            return false;
+        }
+    }
+    slice text = std::move(seg.payload);
+    if (text.size > 0 && should_copy(text, false)) {
+        buffer_pool& pool = text.size <= st.host.small.slot_size() ? st.host.small : st.host.large;
+        if (frame copy = copy_frame(pool, text.octets()); copy.data.owner) {
+            text = std::move(copy.data);
+        }
+    }
+    const auto held = st.receiver(c)->queue.insert(seg.text(), std::move(text), seg.fin());
+    if (!held.accepted) {
+        st.drop(drop_reason::out_of_order_limit);
+        return false;
+    }
+    event.in_order = false;
+    event.duplicate = held.duplicate;
+    if (!held.overlap.empty()) {
+        c.dsack = held.overlap;
+    }
+    return true;
+}
+
+// The hole is closed: what waited behind it follows. The reassembly queue goes when it is empty.
+template <class B>
+void deliver_held(connection<B>& c, arriving_segment& seg, step<B>& st)
+{
+    receiver_active* holes = st.receiver(c);
+    c.rcv.nxt = holes->queue.pop_ready(c.rcv.nxt, [&c](slice&& held) { return c.receive.push(std::move(held)); });
+    if (holes->queue.fin_at() == c.rcv.nxt) {
+        seg.header.flags |= tcp_flag::fin;
+        seg.payload = {};
+        seg.seq = c.rcv.nxt;
+    }
+    if (holes->queue.empty() && (!holes->queue.fin_at() || seg.fin())) {
+        st.host.receivers.erase(c.receiver);
+        c.receiver = {};
+    }
+}
+
+}  // namespace detail
+
+// RFC 9293 3.10.7.4 step 7. `slots_are_short`: the device's buffers run out, copy everything out of them.
+template <class B>
+void process_segment_text(connection<B>& c, arriving_segment& seg, bool slots_are_short, step<B>& st)
+{
+    const octet_count size = seg.payload.size;
+    received_segment event{.now = st.now,
+                           .wire_segments = seg.info.wire_segments,
+                           .octets = size,
+                           .psh = seg.has(tcp_flag::psh),
+                           .ce = seg.ce,
+                           .ce_changed = seg.ce != c.ce_last,
+                           .rmss = c.rmss,
+                           .srtt = c.rto.srtt()};
+    c.ce_last = seg.ce;
+    c.rmss = static_cast<std::uint16_t>(
+        std::clamp<octet_count>(size / std::max<octet_count>(1, seg.info.wire_segments), c.rmss, c.own_mss));
+    if (seg.text() > c.rcv.nxt) {
+        detail::hold_out_of_order(c, seg, event, st);
+        event.in_order = false;
+        detail::schedule_ack(c, event, st);
+        return;
+    }
+    if (size > 0) {
+        slice text = std::move(seg.payload);
+        seg.payload = {};
+        seg.seq += size;
+        const octet_count taken = detail::queue_for_reader(c, std::move(text), slots_are_short, st);
+        c.rcv.nxt += taken;
+        c.events |= taken > 0 ? readiness::readable : readiness::none;
+        if (taken < size) {
+            st.drop(drop_reason::no_buffer);  // as if the rest had been lost: the peer sends it again
+            seg.header.flags = static_cast<std::uint16_t>(seg.header.flags & ~tcp_flag::fin);
+            return;
+        }
+    }
+    if (c.receiver) {
+        const stream_offset before = c.rcv.nxt;
+        detail::deliver_held(c, seg, st);
+        event.in_order = false;
+        event.fills_hole = true;
+        c.events |= c.rcv.nxt > before ? readiness::readable : readiness::none;
+    }
+    if (size > 0) {
+        event.unacked_octets = c.rcv.nxt - c.rcv.last_ack_sent;
+        detail::schedule_ack(c, event, st);
+    }
+}
+
+// RFC 9293 3.10.7.4 step 8, in the states where a FIN may come. False: not its turn yet, or none.
+template <class B>
+bool take_fin(connection<B>& c, const arriving_segment& seg)
+{
+    if (!seg.fin() || c.fin_received || seg.fin_at() != c.rcv.nxt) {
+        return false;
+    }
+    c.rcv.nxt += 1;
+    c.rcv.right_edge = std::max(c.rcv.right_edge, c.rcv.nxt);
+    c.fin_received = true;
+    return true;
+}
+
+// A whole segment that was received before: the next ACK says so (RFC 2883 section 4.1.1).
+template <class B>
+void note_duplicate(connection<B>& c, const arriving_segment& seg)
+{
+    const stream_offset end = std::min(seg.fin_at(), c.rcv.nxt);
+    if (c.sack_permitted && seg.payload.size > 0 && seg.text() < end) {
+        c.dsack = {seg.text(), end};
+    }
+}
+
+// The options of an ACK: timestamps echo, a D-SACK, the blocks that are held.
+template <class B>
+void fill_options(leaving_segment& out, connection<B>& c, step<B>& st)
+{
+    if (c.timestamps) {
+        out.options.has_timestamps = true;
+        out.options.tsval = static_cast<std::uint32_t>(st.now.since_origin().milliseconds()) + c.ts_offset;
+        out.options.tsecr = c.ts_recent;
+    }
+    if (!c.sack_permitted || out.syn) {
+        return;
+    }
+    std::array<stream_range, 4> blocks{};
+    std::size_t count = 0;
+    if (!c.dsack.empty()) {
+        blocks[count++] = c.dsack;
+    }
+    if (receiver_active* holes = st.receiver(c)) {
+        count += holes->queue.sack_blocks(std::span{blocks}.subspan(count));
+    }
+    count = std::min<std::size_t>(count, c.timestamps ? 3 : 4);
+    for (std::size_t i = 0; i < count; ++i) {
+        out.options.sack_blocks[i] = {to_wire(blocks[i].left, c.rcv.irs), to_wire(blocks[i].right, c.rcv.irs)};
+    }
+    out.options.sack_count = static_cast<std::uint8_t>(count);
+}
+
+}  // namespace tcpco

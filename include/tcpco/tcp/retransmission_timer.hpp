@@ -1,0 +1,93 @@
+// The one timer slot of the sending side: RTO, PTO, reordering or persist (RFC 6298, RFC 8985 section 8, RFC 9293
+// 3.8.6.1), and the life timer that gives memory back.
+//
+// rearm_timer() derives the slot from the connection's state, so calling it once more is never wrong. What happens when it
+// fires stands in timeouts.hpp.
+#pragma once
+
+#include <algorithm>
+
+#include "tcpco/tcp/connection.hpp"
+
+namespace tcpco {
+
+namespace detail {
+
+// SHLD-29, SHLD-30: the first probe after one RTO, then twice as long each time; a minute is the longest.
+template <class B>
+duration persist_interval(const connection<B>& c)
+{
+    constexpr duration longest{60'000'000'000};
+    duration interval = c.rto.rto();
+    for (unsigned i = 0; i < c.retries && interval < longest; ++i) {
+        interval = interval * 2;
+    }
+    return std::min(interval, longest);
+}
+
+// Nothing is in flight, octets wait, and the window (or silly-window avoidance) keeps them: only a timer can help, since
+// the peer's window update may be lost.
+template <class B>
+bool waits_for_window(const connection<B>& c, bool outstanding)
+{
+    if (!is_synchronized(c.state)) {
+        return false;
+    }
+    if (outstanding) {
+        return c.snd.wnd == 0;  // MUST-35: also a window that shrank to zero over what is in flight
+    }
+    return c.sendable_end() > c.snd.nxt && (c.snd.nxt >= c.send_right_edge() || c.blocked_small);
+}
+
+template <class B>
+void set_timer(connection<B>& c, retransmission_timer kind, time_point at, time_point now)
+{
+    if ((kind == retransmission_timer::persist) != (c.timer == retransmission_timer::persist)) {
+        c.timer_base = now;
+        c.retries = 0;
+        at = kind == retransmission_timer::persist ? now + persist_interval(c) : at;
+    }
+    c.timer = kind;
+    c.timer_at = at;
+}
+
+// A connection with nothing to send gives its sending half back after a while. A shorter while would make request and reply
+// traffic allocate each time; a second and an RTO is where RFC 5681 4.1 forgets the window anyway.
+template <class B>
+void consider_quiet(connection<B>& c, step<B>& st)
+{
+    if (c.life == life_timer::none && c.sender && is_synchronized(c.state)) {
+        c.life = life_timer::quiet;
+        c.life_at = st.now + std::max(c.rto.rto(), duration{1'000'000'000});
+    }
+}
+
+}  // namespace detail
+
+template <class B>
+void rearm_timer(connection<B>& c, step<B>& st)
+{
+    const sender_active<B>* s = st.sender(c);
+    const bool outstanding = s != nullptr && s->board.flight_size() > 0;
+    if (detail::waits_for_window(c, outstanding)) {
+        detail::set_timer(c, retransmission_timer::persist, c.timer_base + detail::persist_interval(c), st.now);
+        return;
+    }
+    if (!outstanding) {
+        c.timer = retransmission_timer::none;
+        c.timer_at = time_point::never();
+        if (c.sendable_end() == c.snd.nxt) {
+            detail::consider_quiet(c, st);
+        }
+        return;
+    }
+    const time_point rto_at = c.timer_base + c.rto.rto();
+    const timer_request wanted = s->recovery.timer();
+    if (wanted.kind != retransmission_timer::none && wanted.at < rto_at) {
+        detail::set_timer(c, wanted.kind, wanted.at, st.now);
+    } else {
+        detail::set_timer(c, retransmission_timer::rto, rto_at, st.now);
+    }
+}
+
+}  // namespace tcpco

@@ -1,0 +1,268 @@
+// The scoreboard: what is in flight, what of it arrived, what is presumed lost (RFC 6675 section 3, RFC 8985, RFC
+// 2018).
+//
+// One `transmission` record for each range that was sent as a unit, contiguous from snd.una to snd.nxt. A record is in
+// one of three states: in flight, SACKed (a selective acknowledgement covers it), or lost (presumed lost and not sent
+// again since). Sending it again puts it back in flight. The counters are O(1):
+//
+//     in_flight()      octets in flight: RFC 6675's pipe, less what duplicate ACKs stand for (emulate_sack)
+//     sacked(), lost() octets SACKed; octets presumed lost
+//     retransmitted()  octets in flight whose latest transmission was not the first
+//
+// An acknowledgement costs O(log n) for each block and O(1) for each record that it newly covers: SACKed records are
+// skipped by runs, so a block that covers ten thousand of them again costs no more than one. SACK blocks may cut a
+// record at any octet, as long as the records do not become more than the octets in flight justify (`fragment_octets`);
+// beyond that, and where memory is refused, a block counts only for the records that it covers whole.
+//
+// The members up to "policies" belong to tcp/; policies get the board as concept `loss_board`: they look and mark. An
+// index stays valid until the mechanism's next call; references to records likewise. Not here: detecting loss, choosing
+// what to send (policy/recovery), D-SACK.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+
+#include "tcpco/core/assert.hpp"
+#include "tcpco/core/time.hpp"
+#include "tcpco/policy/concepts.hpp"
+#include "tcpco/policy/events.hpp"
+#include "tcpco/tcp/transmission_slab.hpp"
+
+namespace tcpco {
+
+// What one ACK delivered; add up the results of its cumulative part and of its SACK blocks.
+struct ack_result {
+    octet_count acked = 0;             // newly acknowledged cumulatively
+    octet_count newly_sacked = 0;      // newly covered by SACK blocks
+    octet_count newly_delivered = 0;   // either, each octet once; without those that duplicate ACKs already stood for
+    std::uint32_t segments = 0;        // wire segments of the records newly delivered
+    bool any_retransmitted = false;    // among them one that was ever retransmitted
+    bool has_rtt = false;              // among them one that never was (Karn) ...
+    time_point rtt_sent_at{};          // ... and the most recent of those left then
+    bool has_newest = false;           // anything newly delivered?
+    transmission newest{};             // the most recently sent of it (RFC 8985 section 6.2 step 2, rate samples)
+
+    // `a` was sent after `b`; ties go to the higher sequence (RFC 8985 RACK_sent_after).
+    static constexpr bool sent_after(const transmission& a, const transmission& b) noexcept
+    {
+        return a.sent_at > b.sent_at || (a.sent_at == b.sent_at && a.last > b.last);
+    }
+
+    constexpr void add_delivered(const transmission& t) noexcept
+    {
+        newly_delivered += t.octets();
+        segments += t.wire_segments;
+        any_retransmitted = any_retransmitted || t.ever_retransmitted;
+        if (!t.ever_retransmitted) {
+            rtt_sent_at = has_rtt ? std::max(rtt_sent_at, t.sent_at) : t.sent_at;
+            has_rtt = true;
+        }
+        if (!has_newest || sent_after(t, newest)) {
+            newest = t;
+        }
+        has_newest = true;
+    }
+
+    constexpr ack_result& operator+=(const ack_result& other) noexcept
+    {
+        acked += other.acked;
+        newly_sacked += other.newly_sacked;
+        newly_delivered += other.newly_delivered;
+        segments += other.segments;
+        any_retransmitted = any_retransmitted || other.any_retransmitted;
+        if (other.has_rtt) {
+            rtt_sent_at = has_rtt ? std::max(rtt_sent_at, other.rtt_sent_at) : other.rtt_sent_at;
+            has_rtt = true;
+        }
+        if (other.has_newest && (!has_newest || sent_after(other.newest, newest))) {
+            newest = other.newest;
+            has_newest = true;
+        }
+        return *this;
+    }
+};
+
+class scoreboard {
+public:
+    using index = detail::record_index;
+    static constexpr index npos = detail::no_record;
+
+    // SACK blocks may cut records while there are fewer than `free_fragments` plus one for every so many octets in
+    // flight: a receiver that SACKs every other octet must not cost a record an octet (the SACK panic of 2019).
+    static constexpr octet_count fragment_octets = 512;
+    static constexpr index free_fragments = 64;
+
+    // Left over by everything else, so that a piece of the first record can always be sent again.
+    static constexpr index retransmission_room = 2;
+
+    scoreboard() = default;
+    scoreboard(const scoreboard&) = default;  // deep; allocates
+    scoreboard(scoreboard&& other) noexcept
+        : slab_{std::move(other.slab_)}, state_{std::exchange(other.state_, state{})}
+    {
+    }
+    scoreboard& operator=(scoreboard other) noexcept
+    {
+        slab_ = std::move(other.slab_);
+        state_ = other.state_;
+        return *this;
+    }
+    ~scoreboard() = default;
+
+    // --- mechanism ---------------------------------------------------------------------------------------------------
+
+    // Nothing in flight, and una == nxt. Keeps the memory.
+    void start(stream_offset una) noexcept
+    {
+        slab_.clear();
+        state_ = state{};
+        state_.una = state_.nxt = una;
+    }
+
+    // Gives the memory back; does nothing while there are records.
+    void release() noexcept
+    {
+        if (records() == 0) {
+            slab_.release();
+        }
+    }
+
+    // At most this many records; what would need more is refused.
+    void limit_records(index limit) noexcept { slab_.set_limit(limit); }
+
+    // [first, last) was sent for the first time; first == nxt(). `stamp` as it is with this segment in flight. False:
+    // no memory, and nothing changed. To be able to refuse before sending, ask may_transmit_new().
+    bool on_transmit_new(stream_offset first, stream_offset last, time_point now, std::uint32_t wire_segments,
+                         const delivery_stamp& stamp) noexcept;
+    bool may_transmit_new() noexcept { return slab_.reserve(1 + retransmission_room); }
+
+    // [first, last), inside [una, nxt), was sent again, in `wire_segments` segments. False: as above; never for a range
+    // that ends where records end.
+    bool on_retransmit(stream_offset first, stream_offset last, time_point now, const delivery_stamp& stamp,
+                       std::uint32_t wire_segments = 1) noexcept;
+
+    // Everything below `una` was acknowledged. Calls on_delivered(const transmission&, bool was_sacked) for each record
+    // and for the acknowledged part of one that is covered in part, in sequence order, before they go; it must not call
+    // the board. An `una` that is not above una() changes nothing.
+    template <class OnDelivered>
+    ack_result on_cumulative_ack(stream_offset una, OnDelivered&& on_delivered);
+
+    // One SACK block; what lies outside [una, nxt) is ignored. Calls on_delivered for what was not SACKed before.
+    template <class OnDelivered>
+    ack_result on_sack(offset_range block, OnDelivered&& on_delivered);
+
+    // Without SACK a duplicate ACK says that some segment left the network: `n` octets no longer count as in flight
+    // (RFC 5681 section 3.2 and RFC 6582 inflate cwnd instead). Returns how much of it counts as newly delivered. When
+    // una advances, what the duplicate ACKs stood for is found out and taken off again.
+    octet_count emulate_sack(octet_count n) noexcept
+    {
+        const octet_count counted = std::clamp<octet_count>(n, 0, in_flight());
+        state_.emulated += counted;
+        return counted;
+    }
+    void clear_emulation() noexcept { state_.emulated = 0; }
+
+    // The receiver took SACKed data back (RFC 2018 section 8): forget all SACK marks; the records are in flight again.
+    // False: there were none.
+    bool renege() noexcept;
+
+    // Octets marked lost since the last call; `f(const transmission&)` for each record of them that still is lost. Call
+    // it whenever a policy may have marked.
+    template <class F>
+    octet_count take_newly_lost(F&& f);
+    octet_count take_newly_lost() noexcept { return take_newly_lost([](const transmission&) noexcept {}); }
+
+    index records() const noexcept { return slab_.size(); }
+    octet_count flight_size() const noexcept { return state_.nxt - state_.una; }  // RFC 5681's FlightSize
+    // Wire segments of what is in flight; in proportion, where duplicate ACKs stand for a part of it.
+    std::uint32_t segments_in_flight() const noexcept
+    {
+        return state_.emulated == 0 ? state_.segments
+                                    : static_cast<std::uint32_t>(in_flight() * state_.segments /
+                                                                 std::max<octet_count>(state_.in_flight, 1));
+    }
+
+    // Walks everything; for tests and assert builds.
+    void check_invariants() const noexcept;
+
+    // --- policies (concept loss_board) -------------------------------------------------------------------------------
+
+    const transmission& operator[](index i) const noexcept { return slab_[i].record; }
+
+    index first_unacked() const noexcept { return slab_.front(); }
+    index next(index i) const noexcept { return slab_[i].next; }
+    // In order of transmission, only records in flight. `i` may have been marked lost since it was reached.
+    index oldest_sent() const noexcept { return state_.by_time.head; }
+    index next_sent(index i) const noexcept
+    {
+        do {
+            i = slab_[i].time_next;
+        } while (i != npos && !is_in_flight(slab_[i].record));
+        return i;
+    }
+    index first_lost() const noexcept { return state_.by_loss.head; }
+    index next_lost(index i) const noexcept { return slab_[i].lost_next; }
+    index find(stream_offset o) const noexcept
+    {
+        return o < state_.una || o >= state_.nxt ? npos : slab_.at(slab_.position_of(o));
+    }
+
+    stream_offset una() const noexcept { return state_.una; }
+    stream_offset nxt() const noexcept { return state_.nxt; }
+    octet_count in_flight() const noexcept { return std::max<octet_count>(state_.in_flight - state_.emulated, 0); }
+    octet_count sacked() const noexcept { return state_.sacked; }
+    octet_count lost() const noexcept { return state_.lost; }
+    octet_count retransmitted() const noexcept { return state_.retransmitted; }
+    stream_offset highest_sacked() const noexcept { return std::max(state_.highest_sacked, state_.una); }
+
+    void mark_lost(index i) noexcept;
+    void mark_all_lost() noexcept;
+    void clear_marks() noexcept;
+
+private:
+    static constexpr bool is_in_flight(const transmission& t) noexcept { return !t.sacked && !t.lost; }
+
+    void count(const transmission& t) noexcept;    // adds the record to the counters
+    void uncount(const transmission& t) noexcept;  // takes it off
+    index split(index i, stream_offset at) noexcept;
+    bool split_for_sack(index i, stream_offset at, index& right) noexcept;
+    void retransmit_record(index i, time_point now, const delivery_stamp& stamp, std::uint32_t segments) noexcept;
+    index run_end(index i) noexcept;
+    void list_lost(index i) noexcept;
+    void unlist(index i) noexcept;
+    void announce(index i) noexcept;
+    void retract(index i) noexcept;
+    void rebuild_time_order() noexcept;
+    index merge_by_time(index a, index b) noexcept;
+    bool sequence_order_holds() const noexcept;
+    bool time_order_holds() const noexcept;
+
+    struct state {
+        stream_offset una{};
+        stream_offset nxt{};
+        octet_count in_flight = 0;
+        octet_count sacked = 0;
+        octet_count lost = 0;
+        octet_count retransmitted = 0;
+        octet_count newly_lost = 0;
+        octet_count emulated = 0;
+        stream_offset highest_sacked{};
+        detail::time_list by_time{};
+        detail::lost_list by_loss{};
+        index lost_finger = npos;  // the record last put into by_loss: the next one belongs near it
+        index announced_head = npos;
+        index announced_tail = npos;
+        std::uint32_t segments = 0;
+    };
+
+    detail::transmission_slab slab_;
+    state state_;
+};
+
+static_assert(sizeof(scoreboard) <= 160, "an idle connection has one of these");
+static_assert(loss_board<scoreboard>);
+
+}  // namespace tcpco
+
+#include "tcpco/tcp/scoreboard_impl.hpp"

@@ -1,0 +1,168 @@
+// Definitions of scoreboard's members: its counters, the order of transmission, the list of what is lost, and what of
+// that was not reported yet. Include tcp/scoreboard.hpp.
+#pragma once
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "tcpco/tcp/scoreboard.hpp"
+
+namespace tcpco {
+
+// --- counters and lists ----------------------------------------------------------------------------------------------
+
+inline void scoreboard::count(const transmission& t) noexcept
+{
+    const octet_count n = t.octets();
+    if (t.sacked) {
+        state_.sacked += n;
+    } else if (t.lost) {
+        state_.lost += n;
+    } else {
+        state_.in_flight += n;
+        state_.segments += t.wire_segments;
+        state_.retransmitted += t.ever_retransmitted ? n : 0;
+    }
+}
+
+inline void scoreboard::uncount(const transmission& t) noexcept
+{
+    const octet_count n = t.octets();
+    if (t.sacked) {
+        state_.sacked -= n;
+    } else if (t.lost) {
+        state_.lost -= n;
+    } else {
+        state_.in_flight -= n;
+        state_.segments -= t.wire_segments;
+        state_.retransmitted -= t.ever_retransmitted ? n : 0;
+    }
+}
+
+// Puts `i` into its place among the lost. Losses are found in ascending order nearly always: at the end, at the front,
+// or next to the one before.
+inline void scoreboard::list_lost(index i) noexcept
+{
+    auto* const nodes = slab_.nodes();
+    auto& list = state_.by_loss;
+    const stream_offset first = nodes[i].record.first;
+    index after = state_.lost_finger;
+    if (list.head == npos || first < nodes[list.head].record.first) {
+        after = npos;
+    } else if (nodes[list.tail].record.first < first) {
+        after = list.tail;
+    } else {
+        while (first < nodes[after].record.first) {
+            after = nodes[after].lost_prev;
+        }
+        while (nodes[nodes[after].lost_next].record.first < first) {
+            after = nodes[after].lost_next;
+        }
+    }
+    list.insert_after(nodes, after, i);
+    state_.lost_finger = i;
+}
+
+// Takes `i` out of the list that its state has it in; SACKed records are in none.
+inline void scoreboard::unlist(index i) noexcept
+{
+    auto* const nodes = slab_.nodes();
+    const transmission& t = nodes[i].record;
+    if (t.sacked) {
+        return;
+    }
+    if (!t.lost) {
+        state_.by_time.remove(nodes, i);
+        return;
+    }
+    retract(i);
+    const index before = nodes[i].lost_prev;
+    state_.by_loss.remove(nodes, i);
+    if (state_.lost_finger == i) {
+        state_.lost_finger = before != npos ? before : state_.by_loss.head;
+    }
+}
+
+inline void scoreboard::announce(index i) noexcept
+{
+    (state_.announced_head == npos ? state_.announced_head : slab_[state_.announced_tail].announced_next) = i;
+    slab_[i].announced_next = npos;
+    state_.announced_tail = i;
+}
+
+// The record is not lost any more before take_newly_lost() told so. Rare, and then near the front.
+inline void scoreboard::retract(index i) noexcept
+{
+    if (slab_[i].announced_next == detail::not_announced) {
+        return;
+    }
+    index before = npos;
+    for (index j = state_.announced_head; j != i; j = slab_[j].announced_next) {
+        before = j;
+    }
+    const index after = std::exchange(slab_[i].announced_next, detail::not_announced);
+    (before == npos ? state_.announced_head : slab_[before].announced_next) = after;
+    if (after == npos) {
+        state_.announced_tail = before;
+    }
+}
+
+template <class F>
+octet_count scoreboard::take_newly_lost(F&& f)
+{
+    while (state_.announced_head != npos) {
+        auto& node = slab_[state_.announced_head];
+        state_.announced_head = std::exchange(node.announced_next, detail::not_announced);
+        f(std::as_const(node.record));
+    }
+    state_.announced_tail = npos;
+    return std::exchange(state_.newly_lost, 0);
+}
+
+// Two sorted chains made one; linked by time_next only. Stable: ties go to `a`.
+inline scoreboard::index scoreboard::merge_by_time(index a, index b) noexcept
+{
+    auto* const nodes = slab_.nodes();
+    index head = npos;
+    index* end = &head;
+    while (a != npos && b != npos) {
+        index& first = nodes[b].record.sent_at < nodes[a].record.sent_at ? b : a;
+        *end = first;
+        end = &nodes[first].time_next;
+        first = *end;
+    }
+    *end = a != npos ? a : b;
+    return head;
+}
+
+// After many records came back in flight at once: a merge sort, in place, of what is in flight.
+inline void scoreboard::rebuild_time_order() noexcept
+{
+    auto* const nodes = slab_.nodes();
+    constexpr int levels = std::numeric_limits<index>::digits;
+    index sorted[levels];  // sorted[k]: none, or a chain of 2^k records
+    std::fill_n(sorted, levels, npos);
+    for (index i = slab_.front(); i != npos; i = nodes[i].next) {
+        if (!is_in_flight(nodes[i].record)) {
+            continue;
+        }
+        nodes[i].time_next = npos;
+        index chain = i;
+        int level = 0;
+        for (; sorted[level] != npos; ++level) {
+            chain = merge_by_time(std::exchange(sorted[level], npos), chain);
+        }
+        sorted[level] = chain;
+    }
+    index chain = npos;
+    for (int level = 0; level < levels; ++level) {
+        chain = merge_by_time(sorted[level], chain);
+    }
+    state_.by_time = {};
+    while (chain != npos) {
+        state_.by_time.push_back(nodes, std::exchange(chain, nodes[chain].time_next));
+    }
+}
+
+}  // namespace tcpco

@@ -1,0 +1,308 @@
+// SEGMENT ARRIVES (RFC 9293 section 3.10.7), in the RFC's order.
+//
+// `segment_arrives` is the parent: it holds all the control flow. Its children are one check of the RFC each and answer with
+// a verdict. The states CLOSED and LISTEN have no TCB: answer_as_closed() is for both, open_passive() (user_calls.hpp) makes
+// the TCB of a SYN that a listener accepts. TIME-WAIT's special answer to a SYN (RFC 6191) is given by the stack before.
+//
+// RFC 5961 is on: an RST counts only exactly at rcv.nxt, a SYN on a synchronized connection gets a challenge ACK, and an ACK
+// must lie within [snd.una - max.snd.wnd, snd.nxt].
+#pragma once
+
+#include "tcpco/tcp/receiver.hpp"
+#include "tcpco/tcp/sender.hpp"
+#include "tcpco/tcp/transition_step.hpp"
+
+namespace tcpco {
+
+// The RST that a segment without connection is answered with (3.10.7.1); an RST is answered with nothing.
+inline std::optional<stateless_segment> answer_as_closed(endpoint local, endpoint remote, const arriving_segment& seg)
+{
+    if (seg.rst()) {
+        return std::nullopt;
+    }
+    stateless_segment reply{.local = local, .remote = remote};
+    if (seg.acks()) {
+        reply.seq = seg.header.ack;
+        reply.flags = tcp_flag::rst;
+    } else {
+        reply.ack = seg.header.seq + static_cast<std::uint32_t>(seg.length());
+        reply.flags = tcp_flag::rst | tcp_flag::ack;
+    }
+    return reply;
+}
+
+namespace detail {
+
+enum class verdict : std::uint8_t {
+    proceed,
+    drop,
+};
+
+// RFC 5961 section 7: an ACK that says where we are, at most a few in each 5 s of one connection. The counter is the
+// connection's own and each window's length is jittered: a global or regular one is a side channel.
+template <class B>
+void challenge(connection<B>& c, step<B>& st)
+{
+    if (st.now >= c.challenge_window) {
+        c.challenge_window = st.now + duration{5'000'000'000} + duration{st.host.random.below(1'000'000'000)};
+        c.challenge_credit = st.host.settings.challenge_acks;
+    }
+    if (c.challenge_credit == 0) {
+        ++st.host.counters.challenge_acks_limited;
+        return;
+    }
+    --c.challenge_credit;
+    ++st.host.counters.challenge_acks;
+    owe_ack(c);
+}
+
+// RFC 7323 5.3: a segment older than the one whose timestamp we echo is a duplicate from before a wrap. Not for RST, and not
+// once ts_recent is older than 24 days (5.5): then its comparison means nothing.
+template <class B>
+bool fails_paws(const connection<B>& c, const arriving_segment& seg, time_point now)
+{
+    constexpr duration ts_lifetime{std::int64_t{24} * 86'400 * 1'000'000'000};
+    return c.timestamps && seg.options.has_timestamps && !seg.rst() &&
+           static_cast<std::int32_t>(seg.options.tsval - c.ts_recent) < 0 && now - c.ts_recent_at < ts_lifetime;
+}
+
+// Step 1, for segments outside the window.
+template <class B>
+verdict reject_unacceptable(connection<B>& c, const arriving_segment& seg, step<B>& st)
+{
+    st.drop(drop_reason::tcp_out_of_window);
+    if (seg.rst()) {
+        return verdict::drop;
+    }
+    if (c.state == tcp_state::syn_received && seg.syn() && seg.seq == stream_offset{0}) {
+        resend_syn(c, st);  // our SYN,ACK was lost: repeat that, since a mere ACK tells a peer in SYN-SENT nothing
+        return verdict::drop;
+    }
+    if (c.state == tcp_state::time_wait && seg.fin() && c.fin_received && seg.fin_at() + 1 == c.rcv.nxt) {
+        // The peer repeats its FIN: our last ACK was lost (3.10.7.4 step 8). Its sequence number is old, so this is the
+        // place where 2MSL starts anew.
+        c.life_at = st.now + st.host.time_wait.two_msl();
+    }
+    if (seg.syn() && is_synchronized(c.state)) {
+        st.drop(drop_reason::tcp_unexpected_syn);
+        challenge(c, st);
+    } else {
+        note_duplicate(c, seg);
+        owe_ack(c, true);
+    }
+    return verdict::drop;
+}
+
+// First, check sequence number. Trims what lies outside the window.
+template <class B>
+verdict check_sequence_number(connection<B>& c, arriving_segment& seg, step<B>& st)
+{
+    if (fails_paws(c, seg, st.now)) {
+        st.drop(drop_reason::tcp_paws);
+        owe_ack(c);
+        return verdict::drop;
+    }
+    if (c.timestamps && !seg.options.has_timestamps && !seg.rst()) {
+        st.drop(drop_reason::tcp_missing_timestamp);  // RFC 7323 3.2: SHOULD drop silently
+        return verdict::drop;
+    }
+    if (!is_acceptable({c.rcv.nxt, c.rcv.wnd()}, seg.seq, seg.length())) {
+        // MUST-66: with a closed window the ACK (and RST) of a segment at rcv.nxt are still used; its text is not.
+        if (c.rcv.wnd() > 0 || seg.seq != c.rcv.nxt || seg.syn()) {
+            return reject_unacceptable(c, seg, st);
+        }
+        st.drop(drop_reason::tcp_out_of_window);
+        if (!seg.rst()) {
+            owe_ack(c);
+        }
+    }
+    update_ts_recent(c, seg, st.now);
+    trim_to_window(c, seg);
+    return verdict::proceed;
+}
+
+// Second, check the RST bit (RFC 5961 section 3.2).
+template <class B>
+verdict check_rst(connection<B>& c, const arriving_segment& seg, step<B>& st)
+{
+    if (!seg.rst()) {
+        return verdict::proceed;
+    }
+    if (seg.seq != c.rcv.nxt) {
+        st.drop(drop_reason::tcp_bad_rst);
+        challenge(c, st);
+    } else if (c.state == tcp_state::time_wait) {
+        // RFC 1337, fix F1: an RST must not cut TIME-WAIT short, unless the policy says so.
+        if (st.host.time_wait.honours_rst()) {
+            take_transition(c, tcp_event::two_msl_elapsed, st);
+        } else {
+            st.drop(drop_reason::tcp_rst_in_time_wait);
+        }
+    } else {
+        c.reset_received = true;
+        take_transition(c, tcp_event::rst_acceptable, st);
+    }
+    return verdict::drop;
+}
+
+// Third, check security: not for hosts without compartments. Fourth, check the SYN bit.
+template <class B>
+verdict check_syn(connection<B>& c, const arriving_segment& seg, step<B>& st)
+{
+    if (!seg.syn()) {
+        return verdict::proceed;
+    }
+    if (c.state == tcp_state::syn_received && c.passive) {
+        take_transition(c, tcp_event::syn_repeated, st);
+    } else {
+        st.drop(drop_reason::tcp_unexpected_syn);
+        challenge(c, st);
+    }
+    return verdict::drop;
+}
+
+// Fifth, check the ACK field.
+template <class B>
+verdict check_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
+{
+    if (!seg.acks()) {
+        st.drop(drop_reason::tcp_no_ack_bit);
+        return verdict::drop;
+    }
+    const bool opens = c.state == tcp_state::syn_received;
+    if (opens) {
+        if (seg.ack <= c.snd.una || seg.ack > c.snd.nxt) {
+            st.drop(drop_reason::tcp_ack_of_unsent);
+            st.reply = answer_as_closed(c.local, c.remote, seg);
+            return verdict::drop;
+        }
+        set_send_window(c, seg);
+        if (!take_transition(c, tcp_event::handshake_acked, st)) {
+            st.drop(drop_reason::tcp_refused_by_machine);
+            st.reply = answer_as_closed(c.local, c.remote, seg);
+            return verdict::drop;
+        }
+    }
+    if (seg.ack > c.snd.nxt) {
+        st.drop(drop_reason::tcp_ack_of_unsent);
+        owe_ack(c);
+        return verdict::drop;
+    }
+    if (seg.ack < c.snd.una - octet_count{c.snd.max_wnd}) {
+        st.drop(drop_reason::tcp_ack_too_old);  // MAY-12, RFC 5961 section 5
+        challenge(c, st);
+        return verdict::drop;
+    }
+    process_ack(c, seg, st);
+    if (opens) {
+        establish_congestion(c, st);
+    }
+    if (c.fin_acked()) {
+        take_transition(c, tcp_event::fin_acked, st);  // refused where the FIN was acknowledged before
+    }
+    return c.state == tcp_state::closed ? verdict::drop : verdict::proceed;
+}
+
+// Sixth, check the URG bit: urgent octets are delivered in line, as RFC 6093 recommends; nobody is notified yet.
+// Seventh, process the segment text.
+template <class B>
+verdict check_text(connection<B>& c, arriving_segment& seg, bool slots_are_short, step<B>& st)
+{
+    if (!may_receive(c.state)) {
+        if (seg.payload.size > 0) {
+            st.drop(drop_reason::tcp_text_after_fin);
+        }
+        return verdict::drop;
+    }
+    if (seg.payload.size == 0 && !seg.fin()) {
+        return verdict::proceed;
+    }
+    if (c.reader_gone && seg.payload.size > 0) {
+        // RFC 9293 3.6.1, SHLD-3: text that nobody will read; the peer has to know that it is lost.
+        take_transition(c, tcp_event::abort, st);
+        return verdict::drop;
+    }
+    process_segment_text(c, seg, slots_are_short, st);
+    return verdict::proceed;
+}
+
+// Eighth, check the FIN bit.
+template <class B>
+void check_fin(connection<B>& c, const arriving_segment& seg, step<B>& st)
+{
+    if (take_fin(c, seg)) {
+        take_transition(c, tcp_event::fin_acceptable, st);
+    }
+}
+
+// SYN-SENT (3.10.7.3): ACK, RST, security, SYN, in this order.
+template <class B>
+void arrives_in_syn_sent(connection<B>& c, arriving_segment& seg, bool slots_are_short, step<B>& st)
+{
+    const bool ack_acceptable = seg.acks() && c.snd.una < seg.ack && seg.ack <= c.snd.nxt;
+    if (seg.acks() && !ack_acceptable) {
+        st.drop(drop_reason::tcp_bad_ack_in_syn_sent);
+        st.reply = answer_as_closed(c.local, c.remote, seg);
+        return;
+    }
+    if (seg.rst()) {
+        // RFC 5961 3.2 asks here for the ACK check alone: there is no rcv.nxt yet.
+        if (ack_acceptable) {
+            c.reset_received = true;
+            take_transition(c, tcp_event::rst_acceptable, st);
+        } else {
+            st.drop(drop_reason::tcp_bad_rst);
+        }
+        return;
+    }
+    if (!seg.syn()) {
+        st.drop(drop_reason::tcp_bad_ack_in_syn_sent);
+        return;
+    }
+    const tcp_event event = ack_acceptable ? tcp_event::syn_acked : tcp_event::syn_crossed;
+    if (find_transition<typename B::state_machine>(c.state, event, {.passive = c.passive}) == nullptr) {
+        st.drop(drop_reason::tcp_refused_by_machine);
+        st.reply = answer_as_closed(c.local, c.remote, seg);
+        return;
+    }
+    accept_peer_syn(c, seg, st);
+    if (!ack_acceptable) {
+        take_transition(c, event, st);
+        resend_syn(c, st);  // now as SYN,ACK (MUST-10)
+        return;
+    }
+    take_transition(c, event, st);
+    process_ack(c, seg, st);
+    establish_congestion(c, st);
+    trim_to_window(c, seg);
+    if (check_text(c, seg, slots_are_short, st) == verdict::proceed) {
+        check_fin(c, seg, st);
+    }
+}
+
+}  // namespace detail
+
+// A segment for this connection, which is in SYN-SENT or beyond. `slots_are_short`: copy payload out of the device's buffers.
+template <class B>
+void segment_arrives(connection<B>& c, arriving_segment& seg, bool slots_are_short, step<B>& st)
+{
+    using detail::verdict;
+    c.stats.segments_received += seg.info.wire_segments;
+    seg.ack = from_wire(seg.header.ack, c.snd.iss, c.snd.una);
+    if (c.state == tcp_state::syn_sent) {
+        detail::arrives_in_syn_sent(c, seg, slots_are_short, st);
+        return;
+    }
+    seg.seq = from_wire(seg.header.seq, c.rcv.irs, c.rcv.nxt);
+    seg.wnd = octet_count{seg.header.window} << (seg.syn() ? 0 : c.snd.wscale);
+    if (detail::check_sequence_number(c, seg, st) == verdict::drop ||
+        detail::check_rst(c, seg, st) == verdict::drop ||
+        detail::check_syn(c, seg, st) == verdict::drop ||
+        detail::check_ack(c, seg, st) == verdict::drop ||
+        detail::check_text(c, seg, slots_are_short, st) == verdict::drop) {
+        return;
+    }
+    detail::check_fin(c, seg, st);
+}
+
+}  // namespace tcpco

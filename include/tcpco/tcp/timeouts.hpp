@@ -1,0 +1,158 @@
+// TIMEOUTS (RFC 9293 section 3.10.8): what happens when a connection's timers are due.
+//
+// RTO: RFC 6298 section 5, MUST-18 to MUST-23. Persist: RFC 9293 3.8.6.1, MUST-36, MUST-37. Delayed ACK: 3.8.6.3. TIME-WAIT:
+// 3.6.1, MUST-13.
+#pragma once
+
+#include "tcpco/tcp/acknowledgement.hpp"
+#include "tcpco/tcp/receiver.hpp"
+
+namespace tcpco {
+
+namespace detail {
+
+template <class B>
+unsigned retry_limit(const connection<B>& c, const step<B>& st)
+{
+    switch (c.state) {
+    case tcp_state::syn_sent: return st.host.settings.syn_retries;
+    case tcp_state::syn_received: return st.host.settings.syn_ack_retries;
+    default: return st.host.settings.data_retries;
+    }
+}
+
+// R2 is reached. False: there are tries left.
+template <class B>
+bool give_up(connection<B>& c, step<B>& st)
+{
+    if (c.unanswered < retry_limit(c, st)) {
+        c.unanswered = static_cast<std::uint8_t>(c.unanswered + 1);
+        return false;
+    }
+    take_transition(c, tcp_event::gave_up, st);
+    return true;
+}
+
+template <class B>
+void on_retransmission_timeout(connection<B>& c, sender_active<B>& s, step<B>& st)
+{
+    const bool first = c.retries == 0;
+    const octet_count flight_size = s.board.flight_size();
+    if (first && !s.recovery.in_recovery()) {
+        s.before = s.congestion;
+    }
+    // RFC 2018 section 8: a head that is SACKed and still outstanding at the RTO means that the receiver reneged.
+    if (const auto head = s.board.first_unacked(); head != scoreboard::npos && s.board[head].sacked) {
+        s.board.renege();
+    }
+    s.board.clear_emulation();
+    ++c.stats.timeouts;
+    ++st.host.counters.timeouts;
+    c.retries = static_cast<std::uint8_t>(std::min(255, c.retries + 1));
+    c.rto.on_retransmission_timeout();  // RFC 6298 5.5
+    const recovery_verdict verdict = s.recovery.on_timer(retransmission_timer::rto, timing_of(c, s, st.now), s.board);
+    report_losses(c, s);
+    apply_verdict(c, s, verdict, flight_size, 0, st);
+    if (is_synchronized(c.state)) {
+        if constexpr (told_of_timeouts<typename B::congestion>) {
+            s.congestion.on_retransmission_timeout(
+                {.first = first, .in_flight = flight_size, .smss = c.smss, .now = st.now});
+        } else {
+            s.congestion.on_congestion_event({.in_flight = flight_size, .smss = c.smss, .now = st.now});
+        }
+    }
+    c.timer_base = st.now;  // RFC 6298 5.6
+    observe(st.host.observer, event::timer_fired{.connection = key_of(c), .at = st.now, .kind = event::timer_kind::rto});
+}
+
+// PTO or reordering timer: the recovery policy marks, next() then says what to send.
+template <class B>
+void on_recovery_timer(connection<B>& c, sender_active<B>& s, retransmission_timer kind, step<B>& st)
+{
+    const octet_count flight_size = s.board.flight_size();
+    const recovery_verdict verdict = s.recovery.on_timer(kind, timing_of(c, s, st.now), s.board);
+    report_losses(c, s);
+    apply_verdict(c, s, verdict, flight_size, 0, st);
+    if (kind == retransmission_timer::pto) {
+        c.timer_base = st.now;  // RFC 8985 7.3: the RTO counts from the probe
+    }
+    observe(st.host.observer,
+            event::timer_fired{.connection = key_of(c),
+                               .at = st.now,
+                               .kind = kind == retransmission_timer::pto ? event::timer_kind::pto
+                                                                         : event::timer_kind::reorder});
+}
+
+template <class B>
+void on_retransmission_timer(connection<B>& c, step<B>& st)
+{
+    const retransmission_timer kind = c.timer;
+    sender_active<B>* s = st.sender(c);
+    if (kind == retransmission_timer::persist) {
+        if (give_up(c, st)) {
+            return;
+        }
+        c.probe_owed = true;
+        c.retries = static_cast<std::uint8_t>(std::min(255, c.retries + 1));
+        c.timer_base = st.now;
+        observe(st.host.observer, event::timer_fired{.connection = key_of(c), .at = st.now, .kind = event::timer_kind::persist});
+    } else if (s != nullptr && kind == retransmission_timer::rto) {
+        if (give_up(c, st)) {
+            return;
+        }
+        on_retransmission_timeout(c, *s, st);
+    } else if (s != nullptr) {
+        on_recovery_timer(c, *s, kind, st);
+    }
+    rearm_timer(c, st);
+}
+
+// The connection has been quiet: its sending half goes back to the pool; what the controller learnt stays.
+template <class B>
+void release_sender(connection<B>& c, step<B>& st)
+{
+    const sender_active<B>* s = st.sender(c);
+    if (s != nullptr && s->board.flight_size() == 0 && c.sendable_end() == c.snd.nxt) {
+        c.idle_cwnd = s->congestion.cwnd();
+        c.idle_ssthresh = s->congestion.ssthresh();
+        st.host.senders.erase(c.sender);
+        c.sender = {};
+    }
+}
+
+template <class B>
+void on_life_timer(connection<B>& c, step<B>& st)
+{
+    const life_timer kind = c.life;
+    c.life = life_timer::none;
+    c.life_at = time_point::never();
+    switch (kind) {
+    case life_timer::none: break;
+    case life_timer::two_msl: take_transition(c, tcp_event::two_msl_elapsed, st); break;
+    case life_timer::fin_wait_2: take_transition(c, tcp_event::fin_wait_2_elapsed, st); break;
+    case life_timer::quiet: release_sender(c, st); break;
+    }
+}
+
+}  // namespace detail
+
+// Fires what is due at st.now. Spurious calls do nothing.
+template <class B>
+void advance_connection(connection<B>& c, step<B>& st)
+{
+    if (c.ack_at <= st.now) {
+        c.ack_at = time_point::never();
+        owe_ack(c);
+    }
+    if (c.pacing_at <= st.now) {
+        c.pacing_at = time_point::never();
+    }
+    if (c.timer_at <= st.now) {
+        detail::on_retransmission_timer(c, st);
+    }
+    if (c.life_at <= st.now) {
+        detail::on_life_timer(c, st);
+    }
+}
+
+}  // namespace tcpco

@@ -1,0 +1,279 @@
+// Memory and order of transmission records, underneath the scoreboard.
+//
+// Records live in a slab addressed by index, so that a copied stack needs no fix-ups. They are found by offset in a
+// ring of indices sorted by sequence: transmitting appends at its end, a cumulative ACK pops its front (both O(1)),
+// a look-up is a binary search, and a split moves the shorter side of the ring, four octets a record. A balanced tree
+// would make the split O(log n), and each append and pop, of which there are thousands for one split, five times
+// dearer. Nothing is allocated before the first record; growth doubles and may be refused.
+//
+// A record is in two intrusive lists besides: in order of transmission while it is in flight, in order of sequence
+// while it is presumed lost.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <new>
+#include <utility>
+
+#include "tcpco/core/assert.hpp"
+#include "tcpco/policy/events.hpp"
+
+namespace tcpco::detail {
+
+using record_index = std::uint32_t;
+inline constexpr record_index no_record = std::numeric_limits<record_index>::max();
+inline constexpr record_index not_announced = no_record - 1;  // in announced_next: not among the newly lost
+
+struct transmission_node {
+    transmission record{};
+    record_index next = no_record;  // in sequence order; in the free list when unused
+    record_index time_prev = no_record;
+    record_index time_next = no_record;
+    record_index lost_prev = no_record;  // while SACKed: a record up to which all are SACKed (see scoreboard::run_end)
+    record_index lost_next = no_record;
+    record_index announced_next = not_announced;  // newly lost records, in the order of marking
+};
+static_assert(sizeof(transmission_node) <= 112, "a bulk sender keeps one per super-frame in flight");
+
+// A doubly linked list through two members of the nodes. A removed record keeps its Next link: a loop that marks the
+// record it stands on may still ask for the one after.
+template <record_index transmission_node::*Prev, record_index transmission_node::*Next>
+struct record_list {
+    record_index head = no_record;
+    record_index tail = no_record;
+
+    // `after` no_record: at the front.
+    void insert_after(transmission_node* nodes, record_index after, record_index i) noexcept
+    {
+        const record_index before = after == no_record ? head : nodes[after].*Next;
+        nodes[i].*Prev = after;
+        nodes[i].*Next = before;
+        (after == no_record ? head : nodes[after].*Next) = i;
+        (before == no_record ? tail : nodes[before].*Prev) = i;
+    }
+    void push_back(transmission_node* nodes, record_index i) noexcept { insert_after(nodes, tail, i); }
+
+    void remove(transmission_node* nodes, record_index i) noexcept
+    {
+        const record_index prev = nodes[i].*Prev;
+        const record_index next = nodes[i].*Next;
+        (prev == no_record ? head : nodes[prev].*Next) = next;
+        (next == no_record ? tail : nodes[next].*Prev) = prev;
+    }
+};
+using time_list = record_list<&transmission_node::time_prev, &transmission_node::time_next>;
+using lost_list = record_list<&transmission_node::lost_prev, &transmission_node::lost_next>;
+
+class transmission_slab {
+public:
+    static constexpr record_index first_capacity = 8;
+    static constexpr record_index max_capacity = record_index{1} << 24;
+
+    transmission_slab() = default;
+    // Copying allocates as a container does; it is for exploration and tests, not for the data path.
+    transmission_slab(const transmission_slab& other) : transmission_slab{}
+    {
+        limit_ = other.limit_;
+        if (other.size_ == 0) {
+            return;
+        }
+        nodes_ = new transmission_node[other.capacity_];
+        ring_ = new record_index[other.capacity_];
+        std::copy_n(other.nodes_, other.used_, nodes_);
+        std::copy_n(other.ring_, other.capacity_, ring_);
+        capacity_ = other.capacity_;
+        head_ = other.head_;
+        size_ = other.size_;
+        used_ = other.used_;
+        free_ = other.free_;
+    }
+    transmission_slab(transmission_slab&& other) noexcept { swap(other); }
+    transmission_slab& operator=(transmission_slab other) noexcept
+    {
+        swap(other);
+        return *this;
+    }
+    ~transmission_slab()
+    {
+        delete[] nodes_;
+        delete[] ring_;
+    }
+
+    record_index size() const noexcept { return size_; }
+    record_index capacity() const noexcept { return capacity_; }
+    record_index limit() const noexcept { return limit_; }
+    void set_limit(record_index records) noexcept { limit_ = std::min(records, max_capacity); }
+
+    transmission_node* nodes() noexcept { return nodes_; }
+    transmission_node& operator[](record_index i) noexcept
+    {
+        TCPCO_ASSERT(i < used_);
+        return nodes_[i];
+    }
+    const transmission_node& operator[](record_index i) const noexcept
+    {
+        TCPCO_ASSERT(i < used_);
+        return nodes_[i];
+    }
+
+    record_index front() const noexcept { return size_ == 0 ? no_record : at(0); }
+    record_index back() const noexcept { return size_ == 0 ? no_record : at(size_ - 1); }
+    // The record at a position in sequence order.
+    record_index at(record_index position) const noexcept { return ring_[(head_ + position) & (capacity_ - 1)]; }
+
+    // Position of the last record that begins at or before `o`. Requires a record and front's first <= o.
+    record_index position_of(stream_offset o) const noexcept
+    {
+        if (nodes_[at(size_ - 1)].record.first <= o) {
+            return size_ - 1;
+        }
+        record_index low = 0;  // begins at or before o
+        record_index high = size_ - 1;  // begins after o
+        while (high - low > 1) {
+            const record_index middle = low + (high - low) / 2;
+            (nodes_[at(middle)].record.first <= o ? low : high) = middle;
+        }
+        return low;
+    }
+
+    // Room for `extra` more records; false: refused, and nothing changed.
+    bool reserve(record_index extra) noexcept
+    {
+        const std::uint64_t wanted = std::uint64_t{size_} + extra;
+        return wanted <= limit_ && (wanted <= capacity_ || grow(wanted));
+    }
+
+    // Requires reserve(1).
+    record_index push_back(const transmission& record) noexcept
+    {
+        const record_index last = back();
+        const record_index i = allocate();
+        nodes_[i].record = record;
+        if (last != no_record) {
+            nodes_[last].next = i;
+        }
+        ring_[(head_ + size_++) & (capacity_ - 1)] = i;
+        return i;
+    }
+
+    // A copy of the record of `i`, behind it in sequence order; the links of the lists are the caller's. The caller
+    // then moves the boundary between the two. Requires reserve(1).
+    record_index duplicate(record_index i) noexcept
+    {
+        const record_index position = position_of(nodes_[i].record.first);
+        const record_index copy = allocate();
+        nodes_[copy].record = nodes_[i].record;
+        nodes_[copy].next = std::exchange(nodes_[i].next, copy);
+        insert_into_ring(position + 1, copy);
+        return copy;
+    }
+
+    void pop_front() noexcept
+    {
+        const record_index i = at(0);
+        head_ = (head_ + 1) & (capacity_ - 1);
+        if (--size_ == 0) {
+            clear();  // start again at the bottom of the slab, where the cache is warm
+            return;
+        }
+        nodes_[i].next = free_;
+        free_ = i;
+    }
+
+    void clear() noexcept
+    {
+        head_ = size_ = used_ = 0;
+        free_ = no_record;
+    }
+
+    void release() noexcept
+    {
+        clear();
+        delete[] std::exchange(nodes_, nullptr);
+        delete[] std::exchange(ring_, nullptr);
+        capacity_ = 0;
+    }
+
+private:
+    record_index allocate() noexcept
+    {
+        TCPCO_ASSERT(size_ < capacity_);
+        const record_index i = free_ == no_record ? used_++ : std::exchange(free_, nodes_[free_].next);
+        nodes_[i] = transmission_node{};
+        return i;
+    }
+
+    bool grow(std::uint64_t wanted) noexcept
+    {
+        record_index capacity = std::max(capacity_, first_capacity);
+        while (capacity < wanted) {
+            capacity *= 2;
+        }
+        auto* const nodes = new (std::nothrow) transmission_node[capacity];
+        auto* const ring = new (std::nothrow) record_index[capacity]{};
+        if (nodes == nullptr || ring == nullptr) {
+            delete[] nodes;
+            delete[] ring;
+            return false;
+        }
+        std::copy_n(nodes_, used_, nodes);
+        for (record_index position = 0; position < size_; ++position) {
+            ring[position] = at(position);
+        }
+        delete[] std::exchange(nodes_, nodes);
+        delete[] std::exchange(ring_, ring);
+        head_ = 0;
+        capacity_ = capacity;
+        return true;
+    }
+
+    // Moves the shorter side, in stretches that do not wrap.
+    void insert_into_ring(record_index position, record_index i) noexcept
+    {
+        const record_index mask = capacity_ - 1;
+        if (position > size_ / 2) {
+            for (record_index left = size_ - position; left > 0;) {
+                const record_index last = (head_ + position + left - 1) & mask;
+                const record_index run = last == mask ? 1 : std::min(left, last + 1);
+                record_index* const end = ring_ + last + 1;
+                std::copy_backward(end - run, end, last == mask ? ring_ + 1 : end + 1);
+                left -= run;
+            }
+        } else {
+            for (record_index done = 0; done < position;) {
+                const record_index first = (head_ + done) & mask;
+                const record_index run = first == 0 ? 1 : std::min(position - done, capacity_ - first);
+                record_index* const begin = ring_ + first;
+                std::copy(begin, begin + run, first == 0 ? ring_ + mask : begin - 1);
+                done += run;
+            }
+            head_ = (head_ - 1) & mask;
+        }
+        ring_[(head_ + position) & mask] = i;
+        ++size_;
+    }
+
+    void swap(transmission_slab& other) noexcept
+    {
+        std::swap(nodes_, other.nodes_);
+        std::swap(ring_, other.ring_);
+        std::swap(capacity_, other.capacity_);
+        std::swap(limit_, other.limit_);
+        std::swap(head_, other.head_);
+        std::swap(size_, other.size_);
+        std::swap(used_, other.used_);
+        std::swap(free_, other.free_);
+    }
+
+    transmission_node* nodes_ = nullptr;
+    record_index* ring_ = nullptr;  // of capacity_ entries, like nodes_; a power of two
+    record_index capacity_ = 0;
+    record_index limit_ = max_capacity;
+    record_index head_ = 0;  // of the ring
+    record_index size_ = 0;
+    record_index used_ = 0;  // nodes below were used since the slab was last empty
+    record_index free_ = no_record;
+};
+
+}  // namespace tcpco::detail

@@ -1,0 +1,167 @@
+// The user's calls on a connection (RFC 9293 section 3.10.2 to 3.10.6): SEND, RECEIVE, CLOSE, ABORT, STATUS. OPEN stands in
+// opening.hpp. None of them sends: the stack looks at the connection afterwards.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "tcpco/tcp/receiver.hpp"
+#include "tcpco/tcp/sender.hpp"
+#include "tcpco/tcp/tcp_info.hpp"
+#include "tcpco/tcp/transition_step.hpp"
+
+namespace tcpco {
+
+// What reading meets when no octets are there. would_block: they may still come.
+inline errc receive_status(const transmission_control_block& c) noexcept
+{
+    if (c.error != errc::ok) {
+        return c.error;
+    }
+    if (c.fin_received) {
+        return errc::end_of_stream;
+    }
+    return c.state == tcp_state::closed || c.state == tcp_state::listen ? errc::not_connected : errc::would_block;
+}
+
+// What writing meets. ok: octets may be queued, if there is room.
+inline errc send_status(const transmission_control_block& c) noexcept
+{
+    if (c.fin_queued || c.close_deferred) {
+        return errc::broken_pipe;  // after our own shutdown
+    }
+    if (c.error != errc::ok) {
+        return c.error == errc::connection_reset ? errc::broken_pipe : c.error;
+    }
+    return c.state == tcp_state::closed || c.state == tcp_state::listen ? errc::not_connected : errc::ok;
+}
+
+// RECEIVE (3.10.3). Octets that arrived before an end, even before an RST, are read first.
+inline result<std::size_t> receive_octets(transmission_control_block& c, std::span<std::byte> out) noexcept
+{
+    if (out.empty()) {
+        return {};
+    }
+    const std::size_t n = c.receive.read(out);
+    if (n == 0) {
+        return {receive_status(c), 0};
+    }
+    c.read_since_ack = true;
+    return {errc::ok, n};
+}
+
+// RECEIVE without a copy: the next slice as it arrived.
+inline result<slice> receive_slice(transmission_control_block& c) noexcept
+{
+    if (c.receive.empty()) {
+        return {receive_status(c), {}};
+    }
+    c.read_since_ack = true;
+    return {errc::ok, c.receive.take_front()};
+}
+
+// SEND (3.10.2): queues what there is room for. would_block: the send buffer is full.
+inline result<std::size_t> send_octets(transmission_control_block& c, std::span<const std::byte> octets,
+                                       buffer_pool& small, buffer_pool& large) noexcept
+{
+    if (const errc status = send_status(c); status != errc::ok) {
+        return {status, 0};
+    }
+    if (octets.empty()) {
+        return {};
+    }
+    if (c.send.room() == 0) {
+        return {errc::would_block, 0};
+    }
+    const std::size_t n = c.send.append(octets, small, large);
+    return {n > 0 ? errc::ok : errc::no_buffer_space, n};
+}
+
+// CLOSE of the sending direction (3.10.4): a FIN follows what is queued. Closing twice is no error.
+template <class B>
+errc shutdown_send(connection<B>& c, step<B>& st)
+{
+    if (c.fin_queued || c.close_deferred) {
+        return errc::ok;
+    }
+    if (c.state == tcp_state::closed) {
+        return c.error == errc::ok ? errc::not_connected : c.error;
+    }
+    return take_transition(c, tcp_event::close, st) ? errc::ok : errc::operation_not_permitted;
+}
+
+// ABORT (3.10.5).
+template <class B>
+errc abort_connection(connection<B>& c, step<B>& st)
+{
+    if (c.state == tcp_state::closed) {
+        return errc::not_connected;
+    }
+    detail::end_with(c, errc::connection_aborted);
+    return take_transition(c, tcp_event::abort, st) ? errc::ok : errc::operation_not_permitted;
+}
+
+// The user lets go of the connection: nobody will read or write any more. With unread octets the peer has to learn that
+// they are lost (RFC 9293 3.6.1, SHLD-3; RFC 2525 2.17): RST instead of FIN.
+template <class B>
+void release_connection(connection<B>& c, step<B>& st)
+{
+    c.owned = false;
+    c.reader_gone = true;
+    const bool loses = !c.receive.empty() && (may_receive(c.state) || c.state == tcp_state::close_wait);
+    c.receive.release();
+    if (c.state == tcp_state::closed) {
+        return;
+    }
+    if (loses || c.linger_reset) {
+        take_transition(c, tcp_event::abort, st);
+    } else if (!c.fin_queued && !c.close_deferred) {
+        take_transition(c, tcp_event::close, st);
+    }
+    limit_fin_wait_2(c, st);
+}
+
+// STATUS (3.10.6).
+template <class B>
+tcp_info info_of(const connection<B>& c, step<B>& st)
+{
+    const sender_active<B>* s = st.sender(c);
+    const receiver_active* r = st.receiver(c);
+    tcp_info info;
+    info.state = c.state;
+    info.local = c.local;
+    info.remote = c.remote;
+    info.error = c.error;
+    info.soft_error = c.soft_error;
+    info.smss = c.smss;
+    info.rmss = c.own_mss;
+    info.snd_wscale = c.snd.wscale;
+    info.rcv_wscale = c.rcv.wscale;
+    info.sack_permitted = c.sack_permitted;
+    info.timestamps = c.timestamps;
+    info.snd_wnd = c.snd.wnd;
+    info.rcv_wnd = c.rcv.wnd();
+    info.cwnd = s != nullptr ? octet_count{s->congestion.cwnd()} : c.idle_cwnd;
+    info.ssthresh = s != nullptr ? octet_count{s->congestion.ssthresh()} : c.idle_ssthresh;
+    info.in_flight = s != nullptr ? s->board.in_flight() : 0;
+    info.unacked = c.snd.nxt - c.snd.una;
+    info.send_queued = c.queued();
+    info.receive_queued = static_cast<octet_count>(c.receive.size());
+    info.out_of_order = r != nullptr ? static_cast<octet_count>(r->queue.octets()) : 0;
+    info.rto = c.rto.rto();
+    info.srtt = c.rto.srtt();
+    info.rttvar = c.rto.rttvar();
+    info.min_rtt = c.min_rtt.get();
+    info.segments_sent = c.stats.segments_sent;
+    info.segments_received = c.stats.segments_received;
+    info.octets_sent = c.stats.octets_sent;
+    info.octets_received = static_cast<std::uint64_t>(
+        c.rcv.nxt > stream_offset{0} ? c.rcv.nxt.value - 1 - (c.fin_received ? 1 : 0) : 0);
+    info.retransmissions = c.stats.retransmissions;
+    info.timeouts = c.stats.timeouts;
+    info.fast_recoveries = c.stats.fast_recoveries;
+    info.duplicate_acks = c.stats.duplicate_acks;
+    return info;
+}
+
+}  // namespace tcpco

@@ -1,0 +1,173 @@
+#include "tcpco/policy/congestion/reno.hpp"
+
+#include <cstdint>
+
+#include "catch.hpp"
+#include "tcpco/policy/congestion/fixed_window.hpp"
+
+using namespace tcpco;
+using congestion::reno;
+
+namespace {
+
+constexpr octet_count smss = 1000;
+
+constexpr reno established(octet_count window, octet_count ssthresh = 0)
+{
+    reno c;
+    c.on_connection_established(
+        {.initial_window = 10 * smss, .smss = smss, .prior_cwnd = window, .prior_ssthresh = ssthresh});
+    return c;
+}
+
+constexpr ack_info ack_of(octet_count octets)
+{
+    return {.acked = octets, .delivered = octets, .cwnd_limited = true, .smss = smss};
+}
+
+constexpr octet_count after(reno c, const ack_info& a)
+{
+    c.on_ack(a);
+    return c.cwnd();
+}
+
+// One round trip: a window of full segments, each acknowledged by itself.
+constexpr reno round_trip(reno c)
+{
+    for (octet_count left = c.cwnd() / smss; left > 0; --left) {
+        c.on_ack(ack_of(smss));
+    }
+    return c;
+}
+
+// RFC 5681 section 3.1: slow start doubles a window in a round trip, by a segment per ACK at most, by what was
+// acknowledged at most.
+static_assert(round_trip(established(10 * smss)).cwnd() == 20 * smss);
+static_assert(after(established(10 * smss), ack_of(5 * smss)) == 11 * smss);
+static_assert(after(established(10 * smss), ack_of(100)) == 10 * smss + 100);
+static_assert(after(established(3 * smss, 3 * smss + 400), ack_of(smss)) == 3 * smss + 400);
+
+// Congestion avoidance adds a segment in a round trip.
+static_assert(round_trip(established(10 * smss, 5 * smss)).cwnd() == 11 * smss);
+static_assert(round_trip(round_trip(established(10 * smss, 5 * smss))).cwnd() == 12 * smss);
+
+}  // namespace
+
+TEST_CASE("Reno: the initial window is the stack's, ssthresh is arbitrarily high", "[policy][RFC5681-3.1f]")
+{
+    reno c;
+    c.on_connection_established({.initial_window = 10 * smss, .smss = smss});
+    CHECK(c.cwnd() == 10 * smss);
+    CHECK(c.ssthresh() > octet_count{1} << 40);
+}
+
+TEST_CASE("Reno: ten ACKs of a tenth of a segment grow the window by one segment", "[policy][RFC5681-3.1j]")
+{
+    reno c = established(10 * smss);
+    for (int i = 0; i < 10; ++i) {
+        c.on_ack(ack_of(smss / 10));
+    }
+    CHECK(c.cwnd() == 11 * smss);
+}
+
+TEST_CASE("Reno: RFC 3465 allows two segments per ACK in slow start", "[policy][RFC5681-3.1i]")
+{
+    reno c{reno::config{.slow_start_segments = 2}};
+    c.on_connection_established({.initial_window = 10 * smss, .smss = smss});
+    c.on_ack(ack_of(5 * smss));
+    CHECK(c.cwnd() == 12 * smss);
+}
+
+TEST_CASE("Reno: a stretch ACK of a whole window grows avoidance by one segment",
+          "[policy][RFC5681-3.1k][RFC5681-3.1l]")
+{
+    reno c = established(10 * smss, 5 * smss);
+    c.on_ack(ack_of(30 * smss));
+    CHECK(c.cwnd() == 11 * smss);
+    c.on_ack(ack_of(smss - 1));  // what was left over is one window at most
+    CHECK(c.cwnd() == 11 * smss);
+    c.on_ack(ack_of(1));
+    CHECK(c.cwnd() == 12 * smss);
+}
+
+TEST_CASE("Reno: nothing grows on duplicates, in recovery, or when the window was not the limit",
+          "[policy][RFC5681-3.1i]")
+{
+    for (const octet_count ssthresh : {octet_count{0}, 5 * smss}) {
+        const reno c = established(10 * smss, ssthresh);
+        ack_info a = ack_of(10 * smss);
+        a.in_recovery = true;
+        CHECK(after(c, a) == 10 * smss);
+        a.in_recovery = false;
+        a.cwnd_limited = false;
+        CHECK(after(c, a) == 10 * smss);
+        CHECK(after(c, ack_info{.cwnd_limited = true, .duplicate = true, .smss = smss}) == 10 * smss);
+    }
+}
+
+TEST_CASE("Reno: loss halves what was in flight, not the window, and two segments are the least",
+          "[policy][RFC5681-3.2g]")
+{
+    reno c = established(20 * smss);
+    c.on_congestion_event({.in_flight = 10 * smss, .smss = smss});
+    CHECK(c.ssthresh() == 5 * smss);
+    CHECK(c.cwnd() == 5 * smss);
+    c.on_congestion_event({.in_flight = 2 * smss, .smss = smss});
+    CHECK(c.ssthresh() == 2 * smss);
+    CHECK(c.cwnd() == 2 * smss);
+}
+
+TEST_CASE("Reno: a timeout leaves one segment, and a repeated one does not lower ssthresh again",
+          "[policy][RFC5681-3.1n][RFC5681-3.1o][RFC5681-3.1p]")
+{
+    reno c = established(20 * smss);
+    c.on_retransmission_timeout({.first = true, .in_flight = 20 * smss, .smss = smss});
+    CHECK(c.cwnd() == smss);
+    CHECK(c.ssthresh() == 10 * smss);
+    c.on_retransmission_timeout({.first = false, .in_flight = 3 * smss, .smss = smss});
+    CHECK(c.ssthresh() == 10 * smss);
+    c.on_congestion_event({.in_flight = 20 * smss, .smss = smss});
+    CHECK(c.cwnd() == smss);  // a reduction is never an increase
+}
+
+TEST_CASE("Reno: idle time restarts with the restart window at most", "[policy][RFC5681-4.1a]")
+{
+    reno c = established(20 * smss);
+    c.on_idle_restart({}, 10 * smss);
+    CHECK(c.cwnd() == 10 * smss);
+    c.on_idle_restart({}, 30 * smss);
+    CHECK(c.cwnd() == 10 * smss);
+}
+
+TEST_CASE("Reno: a smaller segment size keeps the number of segments", "[policy][RFC5681-3.1e]")
+{
+    reno c = established(10 * smss);
+    c.on_smss_change(1000, 500);
+    CHECK(c.cwnd() == 5'000);
+    c.on_smss_change(500, 8'000);
+    CHECK(c.cwnd() == 8'000);  // never below one segment
+}
+
+TEST_CASE("Reno: extremes neither overflow nor fall below a segment", "[policy]")
+{
+    constexpr octet_count most = UINT32_MAX;
+    reno c = established(most);
+    for (int i = 0; i < 100; ++i) {
+        c.on_ack({.acked = most, .cwnd_limited = true, .smss = 65'535});
+    }
+    CHECK(c.cwnd() >= most);
+    CHECK(c.cwnd() <= 2 * most);
+    c.on_congestion_event({.in_flight = most, .smss = smss});
+    CHECK(c.cwnd() == most / 2);
+    c.on_congestion_event({.in_flight = 0, .smss = smss});
+    CHECK(c.cwnd() == 2 * smss);
+}
+
+TEST_CASE("a fixed window stays what it is", "[policy]")
+{
+    congestion::fixed_window c{congestion::fixed_window::config{.window = 7'000}};
+    c.on_ack(ack_of(smss));
+    c.on_congestion_event({.in_flight = 7'000, .smss = smss});
+    CHECK(c.cwnd() == 7'000);
+    CHECK(c.ssthresh() == 7'000);
+}

@@ -1,0 +1,271 @@
+#include "tcpco/policy/recovery/rack_tlp.hpp"
+
+#include "catch.hpp"
+#include "policy/fake_board.hpp"
+
+using namespace tcpco;
+using fake::segments;
+
+namespace {
+
+using sender = fake::sender<recovery::rack_tlp>;
+
+static_assert(told_of_deliveries<recovery::rack_tlp>);
+
+// `count` segments in flight, 1 ms apart, behind one that was acknowledged (so that the peer's SACK is known).
+sender flight(int count)
+{
+    sender s;
+    s.has_sack = true;
+    s.send();
+    s.wait(100_ms);
+    s.ack(1);
+    for (int i = 0; i < count; ++i) {
+        s.wait(1_ms);
+        s.send();
+    }
+    return s;
+}
+
+}  // namespace
+
+TEST_CASE("a segment is lost when one sent later was delivered a reordering window ago",
+          "[policy][RFC8985-6.2e][RFC8985-6.2f]")
+{
+    sender s = flight(4);  // segments 1 to 4
+    s.wait(97_ms);         // one RTT after segment 1
+    CHECK(s.sack(2, 3) == verdict_kind::none);  // might be reordering: a quarter of the least RTT, 25 ms
+    CHECK(s.next().action == send_action::new_data);
+    const timer_request t = s.recovery.timer();
+    CHECK(t.kind == retransmission_timer::reorder);
+    s.now = t.at;
+    CHECK(s.timer(retransmission_timer::reorder) == verdict_kind::enter);
+    CHECK(s.next().range == segments(1, 2));
+    CHECK(s.recovery.timer().kind == retransmission_timer::none);
+}
+
+TEST_CASE("without reordering three SACKed segments mean loss at once", "[policy][RFC8985-3.3a]")
+{
+    sender s = flight(6);
+    s.wait(97_ms);
+    CHECK(s.sack(2, 3) == verdict_kind::none);
+    CHECK(s.sack(3, 4) == verdict_kind::none);
+    CHECK(s.sack(4, 5) == verdict_kind::enter);
+    CHECK(s.next().range == segments(1, 2));
+    CHECK(s.records.lost() == fake::smss);  // 5 and 6 were sent later than what was delivered
+}
+
+TEST_CASE("once reordering was seen three segments above are no proof", "[policy][RFC8985-6.2d]")
+{
+    sender s = flight(6);
+    s.wait(97_ms);
+    s.sack(2, 3);
+    s.ack(3);  // segment 1 was only late
+    CHECK(s.recovery.reordering_seen());
+    s.wait(3_ms);
+    CHECK(s.sack(4, 7) == verdict_kind::none);
+    CHECK(s.recovery.timer().kind == retransmission_timer::reorder);
+}
+
+TEST_CASE("a lost retransmission is found by time and reduces again", "[policy][RFC8985-6.2h][RFC8985-9.3b]")
+{
+    sender s = flight(6);
+    s.wait(97_ms);
+    REQUIRE(s.sack(2, 5) == verdict_kind::enter);
+    REQUIRE(s.resend());
+    s.wait(1_ms);
+    s.send(2);  // segments 7 and 8, after the retransmission of 1
+    s.wait(100_ms);
+    CHECK(s.sack(7, 9) == verdict_kind::lost_again);
+    CHECK(s.next().range == segments(1, 2));
+}
+
+TEST_CASE("an ACK sooner than the least RTT is of the transmission before and proves nothing", "[policy][RFC8985-6.2b]")
+{
+    sender s = flight(6);
+    s.wait(97_ms);
+    REQUIRE(s.sack(2, 5) == verdict_kind::enter);
+    REQUIRE(s.resend());
+    s.wait(1_ms);
+    CHECK(s.ack(5) == verdict_kind::none);
+    CHECK(s.records.lost() == 0);  // 5 and 6 left before the retransmission, but it was not what arrived
+}
+
+TEST_CASE("a full ACK ends recovery, losses of the next window are looked for at once", "[policy][RFC8985-6.2e]")
+{
+    sender s = flight(6);
+    s.wait(97_ms);
+    REQUIRE(s.sack(2, 7) == verdict_kind::enter);
+    REQUIRE(s.resend());
+    s.send(2);
+    s.wait(100_ms);
+    CHECK(s.ack(7) == verdict_kind::exit);
+    CHECK_FALSE(s.recovery.in_recovery());
+    CHECK(s.recovery.timer().at == s.now);
+    CHECK(s.timer(retransmission_timer::reorder) == verdict_kind::none);
+}
+
+TEST_CASE("each round trip with a DSACK widens the window, and sixteen recoveries without take it back",
+          "[policy][RFC8985-3.3b][RFC8985-6.2g]")
+{
+    sender s = flight(4);
+    const sack_info dsack{.dsack = true, .dsack_range = segments(0, 1)};
+    s.sack(2, 3, dsack);
+    CHECK(s.recovery.reordering_multiplier() == 2);
+    s.sack(3, 4, dsack);  // the same round trip
+    CHECK(s.recovery.reordering_multiplier() == 2);
+    std::int64_t una = 5;
+    s.ack(una);
+    for (int episode = 1; episode <= 16; ++episode) {
+        CHECK(s.recovery.reordering_multiplier() == 2);
+        s.send(5);
+        s.wait(200_ms);
+        s.sack(una + 1, una + 5);
+        s.timer(retransmission_timer::reorder);
+        if (!s.recovery.in_recovery()) {
+            s.wait(200_ms);
+            REQUIRE(s.timer(retransmission_timer::reorder) == verdict_kind::enter);
+        }
+        s.resend();
+        una += 5;
+        CHECK(s.ack(una) == verdict_kind::exit);
+    }
+    CHECK(s.recovery.reordering_multiplier() == 1);
+}
+
+TEST_CASE("on a timeout the first segment is lost, what has just left is not", "[policy][RFC8985-6.3a]")
+{
+    sender s = flight(3);
+    s.wait(900_ms);
+    s.send();
+    CHECK(s.timer(retransmission_timer::rto) == verdict_kind::none);
+    CHECK(s.records.lost() == 3 * fake::smss);
+    CHECK(s.next().range == segments(1, 2));
+    CHECK(s.next().ignore_window);  // the loss window is full with what is in flight
+    CHECK_FALSE(s.recovery.in_recovery());
+    s.resend();
+    CHECK(s.sack(4, 5) == verdict_kind::none);  // no second reduction
+}
+
+TEST_CASE("the probe is due after two round trips, later where one segment may wait for a delayed ACK",
+          "[policy][RFC8985-7.2a][RFC8985-7.2b]")
+{
+    sender s = flight(2);
+    CHECK(s.recovery.timer().kind == retransmission_timer::pto);
+    CHECK(s.recovery.timer().at == s.now + 200_ms);
+    s = flight(1);
+    CHECK(s.recovery.timer().at == s.now + 400_ms);
+    s.rto = 300_ms;
+    s.ack(2);
+    s.send();
+    CHECK(s.recovery.timer().at == s.now + 300_ms - duration{1});  // in the RTO's place
+    s.send(3);
+    s.sack(3, 4);
+    CHECK(s.recovery.timer().kind != retransmission_timer::pto);  // RACK has something to go by
+}
+
+TEST_CASE("a probe goes out once per episode and RTT sample", "[policy][RFC8985-7.3a][RFC8985-7.3b]")
+{
+    sender s = flight(2);
+    s.now = s.recovery.timer().at;
+    s.timer(retransmission_timer::pto);
+    const send_decision d = s.next();
+    CHECK(d.action == send_action::probe);
+    CHECK(d.ignore_window);
+    CHECK(d.range.octets() == 0);
+    s.resend(segments(2, 3));
+    CHECK(s.recovery.timer().kind == retransmission_timer::none);  // RFC8985-7.3c: the RTO runs now
+    CHECK(s.next().action == send_action::new_data);
+}
+
+TEST_CASE("a probe of new data is acknowledged as any data, and the next may follow",
+          "[policy][RFC8985-7.3b][RFC8985-7.4a]")
+{
+    sender s = flight(2);
+    s.timer(retransmission_timer::pto);
+    REQUIRE(s.next().action == send_action::probe);
+    s.send(1);
+    CHECK(s.recovery.timer().kind == retransmission_timer::none);
+    s.wait(100_ms);
+    CHECK(s.ack(4) == verdict_kind::none);
+    s.send(2);
+    CHECK(s.recovery.timer().kind == retransmission_timer::pto);
+    CHECK(s.ack(6) == verdict_kind::none);
+}
+
+TEST_CASE("no second probe before an RTT sample was taken", "[policy][RFC8985-7.3a]")
+{
+    sender s = flight(2);
+    s.timer(retransmission_timer::pto);
+    s.send(1);
+    s.records.acknowledge(fake::at(4));
+    s.tell({.acked = 3 * fake::smss}, {});  // without a sample
+    s.send(2);
+    CHECK(s.recovery.timer().kind == retransmission_timer::none);
+    s.ack(5);
+    CHECK(s.recovery.timer().kind == retransmission_timer::pto);
+}
+
+TEST_CASE("a probe that repaired a loss is one congestion event, one that arrived twice is none",
+          "[policy][RFC8985-7.4a][RFC8985-7.4b]")
+{
+    sender s = flight(2);
+    s.timer(retransmission_timer::pto);
+    s.resend(segments(2, 3));
+    s.wait(100_ms);
+    SECTION("only one copy arrived")
+    {
+        CHECK(s.ack(3) == verdict_kind::none);
+        s.send(1);
+        CHECK(s.ack(4) == verdict_kind::tlp_repaired);
+    }
+    SECTION("a DSACK tells of both")
+    {
+        CHECK(s.ack(3) == verdict_kind::none);
+        CHECK(s.tell({.duplicate = true}, {.has_blocks = true, .dsack = true, .dsack_range = segments(2, 3)}) ==
+              verdict_kind::none);
+        CHECK(s.recovery.reordering_multiplier() == 1);
+        s.send(1);
+        CHECK(s.ack(4) == verdict_kind::none);
+    }
+    SECTION("a plain duplicate tells of both")
+    {
+        CHECK(s.ack(3) == verdict_kind::none);
+        CHECK(s.duplicate() == verdict_kind::none);
+        s.send(1);
+        CHECK(s.ack(4) == verdict_kind::none);
+    }
+}
+
+TEST_CASE("where nobody reports deliveries the RTT of the ACK stands for them", "[policy][RFC8985-6.2e]")
+{
+    sender s = flight(6);
+    s.wait(97_ms);
+    s.records.sack(segments(3, 7));
+    const duration rtt = s.now - s.records[s.records.find(fake::at(6))].sent_at;
+    const ack_info a{.now = s.now,
+                     .newly_sacked = 4'000,
+                     .delivered = 4'000,
+                     .una = s.records.una(),
+                     .nxt = s.records.nxt(),
+                     .latest_rtt = rtt,
+                     .smss = fake::smss};
+    const sack_info blocks{.newly_sacked = 4'000, .has_blocks = true, .sack_permitted = true};
+    CHECK(s.recovery.on_ack(a, blocks, s.timing(), s.records).kind == verdict_kind::enter);
+    CHECK(s.records.lost() == 2 * fake::smss);
+}
+
+TEST_CASE("a peer without SACK gets NewReno and no probe", "[policy][RFC8985-4.1a]")
+{
+    sender s;
+    s.send(10);
+    CHECK(s.recovery.timer().kind == retransmission_timer::none);
+    s.duplicate();
+    s.duplicate();
+    CHECK(s.duplicate() == verdict_kind::enter);
+    CHECK(s.next().range == segments(0, 1));
+    CHECK(s.recovery.in_recovery());
+    s.timer(retransmission_timer::rto);
+    CHECK_FALSE(s.recovery.in_recovery());
+    CHECK(s.records.lost() == 10 * fake::smss);
+}

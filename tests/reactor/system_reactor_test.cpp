@@ -1,0 +1,565 @@
+#include "tcpco/reactor/system_reactor.hpp"
+
+#include "catch.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <thread>
+
+#include <sys/epoll.h>
+
+#include "reactor/fake_stack.hpp"
+#include "reactor/rungs.hpp"
+#include "skip.hpp"
+#include "tcpco/async/driver.hpp"
+#include "tcpco/device/frame_fd.hpp"
+
+using namespace tcpco;
+using tcpco_test::fake_stack;
+using tcpco_test::is_poll;
+using tcpco_test::reactor_on;
+
+namespace {
+
+// A driver on one end of a socket pair; the other end is the test's.
+struct one_stack {
+    one_stack(linux_reactor& r, frame_fd_options options = {}, driver_options d = {})
+        : one_stack{r, frame_fd::pair(options), d}
+    {
+    }
+    one_stack(linux_reactor& r, std::pair<frame_fd, frame_fd> ends, driver_options d)
+        : reactor{r}, device{std::move(ends.first)}, peer{std::move(ends.second)}, drive{stack, device, reactor, d}
+    {
+    }
+
+    void peer_sends(const std::string& text) const
+    {
+        REQUIRE(::send(peer.fd(), text.data(), text.size(), 0) == static_cast<ssize_t>(text.size()));
+    }
+    // Empty when nothing is there.
+    std::string peer_receives() const
+    {
+        std::string text(70'000, '\0');
+        const ssize_t n = ::recv(peer.fd(), text.data(), text.size(), MSG_DONTWAIT);
+        text.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
+        return text;
+    }
+    template <class Condition>
+    bool turn_until(Condition condition)
+    {
+        for (int i = 0; i < 2000 && !condition(); ++i) {
+            reactor.turn(5_ms);
+        }
+        return condition();
+    }
+
+    linux_reactor& reactor;
+    frame_fd device;
+    frame_fd peer;
+    fake_stack stack{};
+    driver<fake_stack, frame_fd, linux_reactor> drive;
+};
+
+task<io_result> await_readable(linux_reactor& r, int fd)
+{
+    co_return co_await r.wait_fd(fd, POLLIN);
+}
+
+task<int> await_arrival(fake_stack& s)
+{
+    co_await s.arrival_after_now();
+    co_return static_cast<int>(s.arrivals.size());
+}
+
+struct pipe_ends {
+    pipe_ends() { REQUIRE(::pipe(fds) == 0); }
+    ~pipe_ends()
+    {
+        ::close(fds[0]);
+        ::close(fds[1]);
+    }
+    void write(char c) const { REQUIRE(::write(fds[1], &c, 1) == 1); }
+    int fds[2] = {-1, -1};
+};
+
+}  // namespace
+
+TEST_CASE("frames cross a descriptor whole and in order, on each step of the ladder", "[reactor]")
+{
+    const std::string rung = GENERATE(from_range(std::begin(tcpco_test::all_rungs), std::end(tcpco_test::all_rungs)));
+    CAPTURE(rung);
+    auto reactor = reactor_on(rung);
+    INFO(reactor->why());
+    one_stack t{*reactor};
+    t.stack.echo = true;
+    for (int i = 0; i < 300; ++i) {
+        t.peer_sends(std::string(1 + static_cast<std::size_t>(i * 7 % 1400), 'a') + std::to_string(i));
+        if (i % 5 == 0) {
+            reactor->turn(5_ms);
+        }
+        while (t.stack.arrivals.size() + 100 < static_cast<std::size_t>(i)) {
+            reactor->turn(5_ms);
+        }
+        t.peer_receives();
+    }
+    CHECK(t.turn_until([&] {
+        t.peer_receives();
+        return t.stack.arrivals.size() == 300;
+    }));
+    for (int i = 0; i < 300; ++i) {
+        REQUIRE(t.stack.text(static_cast<std::size_t>(i)) ==
+                std::string(1 + static_cast<std::size_t>(i * 7 % 1400), 'a') + std::to_string(i));
+    }
+    CHECK(t.drive.io_counters().received == 300);
+    CHECK(tcpco_test::uring_workers() == 0);
+}
+
+TEST_CASE("what a port took is written in order when the kernel's queue was full meanwhile", "[reactor]")
+{
+    const std::string rung = GENERATE(from_range(std::begin(tcpco_test::all_rungs), std::end(tcpco_test::all_rungs)));
+    CAPTURE(rung);
+    auto reactor = reactor_on(rung);
+    one_stack t{*reactor};
+    constexpr int total = 2000;
+    for (int i = 0; i < total; ++i) {
+        t.stack.send("frame " + std::to_string(i));
+    }
+    for (int i = 0; i < 20; ++i) {
+        reactor->turn(1_ms);  // nobody reads: the socket fills
+    }
+    CHECK(t.drive.io_counters().would_block > 0);
+    CHECK(t.stack.refused_count > 0);
+    CHECK(t.stack.output.size() > 1000);
+    int seen = 0;
+    CHECK(t.turn_until([&] {
+        for (int burst = 0; burst < 7; ++burst) {
+            const std::string text = t.peer_receives();
+            if (text.empty()) {
+                break;
+            }
+            REQUIRE(text == "frame " + std::to_string(seen));
+            ++seen;
+        }
+        return seen == total;
+    }));
+    reactor->turn();
+    CHECK(t.stack.held.empty());
+    CHECK(t.stack.written_count + t.stack.done_count == total);
+    CHECK(t.drive.io_counters().sent == total);
+    CHECK(tcpco_test::uring_workers() == 0);
+}
+
+TEST_CASE("a reactor sleeps while the kernel's queue is full", "[reactor]")
+{
+    const std::string rung = GENERATE("", "no-multishot", "off");
+    CAPTURE(rung);
+    auto reactor = reactor_on(rung);
+    one_stack t{*reactor};
+    for (int i = 0; i < 2000; ++i) {
+        t.stack.send("x");
+    }
+    for (int i = 0; i < 50; ++i) {
+        reactor->turn(1_ms);
+    }
+    const auto before = std::chrono::steady_clock::now();
+    reactor->turn(30_ms);
+    CHECK(std::chrono::steady_clock::now() - before > std::chrono::milliseconds{25});
+}
+
+TEST_CASE("a read that fills its slot is dropped and counted", "[reactor]")
+{
+    const std::string rung = GENERATE(from_range(std::begin(tcpco_test::all_rungs), std::end(tcpco_test::all_rungs)));
+    CAPTURE(rung);
+    auto reactor = reactor_on(rung);
+    one_stack t{*reactor};
+    t.peer_sends(std::string(t.drive.pool().slot_size() + 100, 'x'));
+    t.peer_sends(std::string(t.drive.pool().slot_size(), 'x'));
+    t.peer_sends(std::string(t.drive.pool().slot_size() - 1, 'y'));
+    CHECK(t.turn_until([&] { return !t.stack.arrivals.empty(); }));
+    CHECK(t.stack.arrivals.size() == 1);
+    CHECK(t.drive.io_counters().truncated == 2);
+    t.stack.arrivals.clear();
+    CHECK(t.drive.pool().available() + 128 >= t.drive.pool().slot_count());
+}
+
+TEST_CASE("when all slots are taken reading stops, and goes on when some come back", "[reactor]")
+{
+    const std::string rung = GENERATE(from_range(std::begin(tcpco_test::all_rungs), std::end(tcpco_test::all_rungs)));
+    CAPTURE(rung);
+    auto reactor = reactor_on(rung);
+    one_stack t{*reactor, frame_fd_options{}, {.slots = 8, .lent_slots = 4}};
+    t.stack.keep = true;
+    for (int i = 0; i < 10; ++i) {
+        t.peer_sends(std::to_string(i));
+    }
+    CHECK(t.turn_until([&] { return t.stack.arrivals.size() == 8; }));
+    for (int i = 0; i < 5; ++i) {
+        const auto before = std::chrono::steady_clock::now();
+        reactor->turn(10_ms);
+        if (i > 1) {
+            CHECK(std::chrono::steady_clock::now() - before > std::chrono::milliseconds{7});  // no busy loop
+        }
+    }
+    CHECK(t.stack.arrivals.size() == 8);
+    CHECK(t.drive.io_counters().no_slot > 0);
+    t.stack.kept.clear();
+    CHECK(t.turn_until([&] { return t.stack.arrivals.size() == 10; }));
+    CHECK(t.stack.text(9) == "9");
+}
+
+TEST_CASE("the end of the peer is the loss of the device", "[reactor]")
+{
+    const std::string rung = GENERATE(from_range(std::begin(tcpco_test::all_rungs), std::end(tcpco_test::all_rungs)));
+    CAPTURE(rung);
+    auto reactor = reactor_on(rung);
+    one_stack t{*reactor};
+    reactor->turn();
+    t.peer = frame_fd{};
+    CHECK(t.turn_until([&] { return t.stack.lost != errc::ok; }));
+    CHECK(t.stack.lost == errc::network_down);
+    t.stack.send("into the void");
+    const auto before = std::chrono::steady_clock::now();
+    reactor->turn(10_ms);
+    reactor->turn(10_ms);
+    CHECK(std::chrono::steady_clock::now() - before > std::chrono::milliseconds{8});  // no busy loop
+}
+
+TEST_CASE("a driver ends at any time: before the first turn, and with writes under way", "[reactor]")
+{
+    const std::string rung = GENERATE(from_range(std::begin(tcpco_test::all_rungs), std::end(tcpco_test::all_rungs)));
+    CAPTURE(rung);
+    auto reactor = reactor_on(rung);
+    {
+        one_stack unused{*reactor};
+    }
+    {
+        one_stack t{*reactor};
+        for (int i = 0; i < 1000; ++i) {
+            t.stack.send("x");
+        }
+        reactor->turn(1_ms);
+        reactor->turn(1_ms);
+    }
+    {
+        one_stack again{*reactor};
+        again.peer_sends("y");
+        CHECK(again.turn_until([&] { return again.stack.arrivals.size() == 1; }));
+    }
+}
+
+TEST_CASE("run() sleeps until a frame comes, and a timer of the stack is on time", "[reactor]")
+{
+    const std::string rung = GENERATE("", "off");
+    CAPTURE(rung);
+    auto reactor = reactor_on(rung);
+    one_stack t{*reactor};
+    reactor->turn();
+    t.stack.timer = reactor->now() + 20_ms;
+    const time_point due = t.stack.timer;
+    std::thread peer{[&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds{60});
+        static_cast<void>(::send(t.peer.fd(), "z", 1, 0));
+    }};
+    CHECK(reactor->run(await_arrival(t.stack)) == 1);
+    peer.join();
+    REQUIRE(t.stack.fired.size() == 1);
+    CHECK(t.stack.fired[0] >= due);
+    CHECK(t.stack.fired[0] < due + 15_ms);
+    CHECK(t.stack.arrivals[0].info.arrived_at == t.stack.arrivals[0].at);
+}
+
+TEST_CASE("wait_fd completes with the events that hold", "[reactor]")
+{
+    const std::string rung = GENERATE(from_range(std::begin(tcpco_test::all_rungs), std::end(tcpco_test::all_rungs)));
+    CAPTURE(rung);
+    auto reactor = reactor_on(rung);
+    pipe_ends p;
+    p.write('x');
+    const io_result r = reactor->run(await_readable(*reactor, p.fds[0]));
+    CHECK_FALSE(r.ec);
+    CHECK((r.n & POLLIN) != 0);
+    CHECK(reactor->run(await_readable(*reactor, 9999)).ec == std::errc::bad_file_descriptor);
+}
+
+TEST_CASE("a stop ends a wait_fd with operation_canceled", "[reactor]")
+{
+    const std::string rung = GENERATE(from_range(std::begin(tcpco_test::all_rungs), std::end(tcpco_test::all_rungs)));
+    CAPTURE(rung);
+    auto reactor = reactor_on(rung);
+    pipe_ends p;
+    reactor->post([&] { reactor->stop(); });
+    CHECK(reactor->run(await_readable(*reactor, p.fds[0])).ec == std::errc::operation_canceled);
+    reactor->stop();
+    CHECK(reactor->run(await_readable(*reactor, p.fds[0])).ec == std::errc::operation_canceled);
+}
+
+TEST_CASE("a wait_fd that is destroyed leaves no trace", "[reactor]")
+{
+    const std::string rung = GENERATE(from_range(std::begin(tcpco_test::all_rungs), std::end(tcpco_test::all_rungs)));
+    CAPTURE(rung);
+    auto reactor = reactor_on(rung);
+    pipe_ends p;
+    struct counter : completion {
+        counter() : completion{[](completion& c) noexcept { ++static_cast<counter&>(c).n; }} {}
+        int n = 0;
+    } told;
+    {
+        auto wait = reactor->wait_fd(p.fds[0], POLLIN);
+        const environment env{.stop = {}, .deadline = time_point::never(), .exec = &reactor->get_executor()};
+        REQUIRE(wait.start(told, env));
+        reactor->turn();
+    }
+    p.write('x');
+    for (int i = 0; i < 3; ++i) {
+        reactor->turn(2_ms);
+    }
+    CHECK(told.n == 0);
+    auto never_ended = std::make_unique<wait_fd_operation>(reactor->wait_fd(p.fds[1], POLLIN));
+    const environment env{.stop = {}, .deadline = time_point::never(), .exec = &reactor->get_executor()};
+    REQUIRE(never_ended->start(told, env));
+    reactor->turn();
+    never_ended.reset();
+    reactor.reset();  // and the reactor may go at once
+    CHECK(told.n == 0);
+}
+
+TEST_CASE("submit() does any operation on io_uring, and is not supported elsewhere", "[reactor]")
+{
+    const std::string rung = GENERATE(from_range(std::begin(tcpco_test::all_rungs), std::end(tcpco_test::all_rungs)));
+    CAPTURE(rung);
+    auto reactor = reactor_on(rung);
+    pipe_ends p;
+    auto through_pipe = [](linux_reactor& r, const pipe_ends& ends) -> task<io_result> {
+        char c = 'k';
+        auto write = [&](io_uring_sqe* sqe) { io_uring_prep_write(sqe, ends.fds[1], &c, 1, 0); };
+        auto [ec, n] = co_await r.submit(write);
+        if (ec) {
+            co_return io_result{ec, n};
+        }
+        char d = 0;
+        auto read = [&](io_uring_sqe* sqe) { io_uring_prep_read(sqe, ends.fds[0], &d, 1, 0); };
+        const io_result got = co_await r.submit(read);
+        CHECK(d == 'k');
+        co_return got;
+    };
+    const io_result r = reactor->run(through_pipe(*reactor, p));
+    if (is_poll(*reactor)) {
+        CHECK(r.ec == std::errc::operation_not_supported);
+    } else {
+        CHECK_FALSE(r.ec);
+        CHECK(r.n == 1);
+    }
+}
+
+TEST_CASE("a submitted operation that is cancelled says so, and an error of the kernel comes as it is", "[reactor]")
+{
+    auto reactor = reactor_on("");
+    if (is_poll(*reactor)) {
+        tcpco_test::skip("no io_uring here: " + reactor->why());
+        return;
+    }
+    pipe_ends p;
+    auto read_from = [](linux_reactor& r, int fd) -> task<io_result> {
+        char c = 0;
+        auto read = [&](io_uring_sqe* sqe) { io_uring_prep_read(sqe, fd, &c, 1, 0); };
+        co_return co_await r.submit(read);
+    };
+    reactor->post([&] { reactor->stop(); });
+    CHECK(reactor->run(read_from(*reactor, p.fds[0])).ec == std::errc::operation_canceled);
+    CHECK(reactor->run(read_from(*reactor, 9999)).ec == std::errc::bad_file_descriptor);
+}
+
+TEST_CASE("post() from another thread wakes a sleeping reactor, in order", "[reactor]")
+{
+    const std::string rung = GENERATE(from_range(std::begin(tcpco_test::all_rungs), std::end(tcpco_test::all_rungs)));
+    CAPTURE(rung);
+    auto reactor = reactor_on(rung);
+    std::vector<int> order;
+    pipe_ends never;
+    std::thread other{[&] {
+        for (int i = 0; i < 1000; ++i) {
+            reactor->post([&order, i] { order.push_back(i); });
+            if (i % 100 == 0) {
+                std::this_thread::sleep_for(std::chrono::milliseconds{1});
+            }
+        }
+        reactor->post([&] { reactor->stop(); });
+    }};
+    CHECK(reactor->run(await_readable(*reactor, never.fds[0])).ec == std::errc::operation_canceled);
+    other.join();
+    REQUIRE(order.size() == 1000);
+    CHECK(std::is_sorted(order.begin(), order.end()));
+}
+
+TEST_CASE("what is posted and never run is destroyed with the reactor", "[reactor]")
+{
+    auto token = std::make_shared<int>(1);
+    {
+        auto reactor = reactor_on("off");
+        reactor->post([token] {});
+        CHECK(token.use_count() == 2);
+    }
+    CHECK(token.use_count() == 1);
+}
+
+TEST_CASE("a reactor made on one thread runs on another", "[reactor]")
+{
+    const std::string rung = GENERATE(from_range(std::begin(tcpco_test::all_rungs), std::end(tcpco_test::all_rungs)));
+    CAPTURE(rung);
+    auto reactor = reactor_on(rung);
+    pipe_ends p;
+    p.write('x');
+    bool ok = false;
+    std::thread runner{[&] {
+        ok = !reactor->run(await_readable(*reactor, p.fds[0])).ec;
+        reactor.reset();
+    }};
+    runner.join();
+    CHECK(ok);
+}
+
+TEST_CASE("a loop around the reactor sleeps on event_fd() and deadline()", "[reactor]")
+{
+    const std::string rung = GENERATE(from_range(std::begin(tcpco_test::all_rungs), std::end(tcpco_test::all_rungs)));
+    CAPTURE(rung);
+    auto reactor = reactor_on(rung);
+    one_stack t{*reactor};
+    t.stack.echo = true;
+    const int outer = ::epoll_create1(EPOLL_CLOEXEC);
+    epoll_event interest{};
+    interest.events = EPOLLIN;
+    REQUIRE(::epoll_ctl(outer, EPOLL_CTL_ADD, reactor->event_fd(), &interest) == 0);
+    auto woken = [&](int milliseconds) {
+        epoll_event e{};
+        return ::epoll_wait(outer, &e, 1, milliseconds) == 1;
+    };
+    while (woken(5)) {
+        reactor->turn();
+    }
+    CHECK(reactor->deadline() == time_point::never());
+    SECTION("a frame wakes it")
+    {
+        t.peer_sends("ping");
+        REQUIRE(woken(1000));
+        for (int i = 0; i < 5 && t.stack.done_count + t.stack.written_count == 0; ++i) {
+            reactor->turn();
+        }
+        CHECK(t.peer_receives() == "ping");
+    }
+    SECTION("a post wakes it")
+    {
+        bool ran = false;
+        std::thread other{[&] { reactor->post([&] { ran = true; }); }};
+        other.join();
+        REQUIRE(woken(1000));
+        reactor->turn();
+        CHECK(ran);
+    }
+    SECTION("again and again")
+    {
+        for (int i = 0; i < 20; ++i) {
+            t.peer_sends("ping");
+            REQUIRE(woken(1000));
+            while (t.stack.arrivals.size() != static_cast<std::size_t>(i) + 1) {
+                reactor->turn();
+            }
+            while (reactor->deadline() <= reactor->now() || woken(0)) {
+                reactor->turn();
+            }
+            CHECK(t.peer_receives() == "ping");
+        }
+    }
+    SECTION("a wait_fd on an eventfd wakes it, each time")
+    {
+        // The kernel defers the signal of an eventfd from within that of another, and forgets it from the second time on.
+        const detail::wake_event user;
+        struct counter : completion {
+            counter() : completion{[](completion& c) noexcept { ++static_cast<counter&>(c).n; }} {}
+            int n = 0;
+        } told;
+        const environment env{.stop = {}, .deadline = time_point::never(), .exec = &reactor->get_executor()};
+        for (int i = 1; i <= 4; ++i) {
+            auto wait = reactor->wait_fd(user.fd(), POLLIN);
+            REQUIRE(wait.start(told, env));
+            reactor->turn();
+            while (woken(0)) {
+                reactor->turn();
+            }
+            user.signal();
+            REQUIRE(woken(1000));
+            for (int turns = 0; turns < 3 && told.n < i; ++turns) {
+                reactor->turn();
+            }
+            CHECK(told.n == i);
+            user.clear();
+        }
+    }
+    SECTION("a timer shows in deadline()")
+    {
+        t.stack.timer = reactor->now() + 1_s;
+        CHECK(reactor->deadline() == t.stack.timer);
+        CHECK_FALSE(woken(5));
+    }
+    ::close(outer);
+}
+
+TEST_CASE("the first signal requests a stop, the next one resets all connections", "[reactor]")
+{
+    const std::string rung = GENERATE(from_range(std::begin(tcpco_test::all_rungs), std::end(tcpco_test::all_rungs)));
+    CAPTURE(rung);
+    auto reactor = reactor_on(rung);
+    one_stack t{*reactor};
+    t.stack.connections = 3;
+    pipe_ends never;
+    reactor->stop_on_signals({SIGUSR1, SIGUSR2});
+    REQUIRE(::raise(SIGUSR1) == 0);
+    CHECK(reactor->run(await_readable(*reactor, never.fds[0])).ec == std::errc::operation_canceled);
+    CHECK(t.stack.connections == 3);
+    CHECK(reactor->signals_seen() == 1);
+    REQUIRE(::raise(SIGUSR2) == 0);
+    CHECK(t.turn_until([&] { return reactor->signals_seen() == 2; }));
+    CHECK(t.stack.connections == 0);
+}
+
+TEST_CASE("the reactor says which step of the ladder it is, and why", "[reactor]")
+{
+    CHECK(reactor_on("off")->why() == "poll(2): TCPCO_URING=off");
+    auto best = reactor_on("");
+    if (is_poll(*best)) {
+        CHECK(best->why().find("io_uring is refused") != std::string::npos);
+        tcpco_test::skip("no io_uring here: " + best->why());
+        return;
+    }
+    CHECK(reactor_on("no-multishot")->why().starts_with("io_uring, single reads: TCPCO_URING=no-multishot"));
+    CHECK(reactor_on("no-defer")->why().ends_with("(without DEFER_TASKRUN)"));
+    static int lines = 0;
+    const system_reactor quiet{{.uring = uring_settings::parse("off"), .say = [](const std::string&) { ++lines; }}};
+    CHECK(lines == 1);
+    CHECK(quiet.why() == "poll(2): TCPCO_URING=off");
+}
+
+TEST_CASE("TCPCO_URING takes several words", "[reactor]")
+{
+    static_assert(uring_settings::parse("off").off);
+    static_assert(!uring_settings::parse("no-multishot").multishot);
+    static_assert(!uring_settings::parse("no-multishot,no-defer").defer);
+    static_assert(!uring_settings::parse("no-multishot,no-defer").multishot);
+    static_assert(uring_settings::parse("nonsense").multishot && !uring_settings::parse("nonsense").off);
+    ::setenv("TCPCO_URING", "off", 1);
+    CHECK(uring_settings::from_environment().off);
+    ::unsetenv("TCPCO_URING");
+    CHECK_FALSE(uring_settings::from_environment().off);
+}
+
+TEST_CASE("a system_reactor is used as any other", "[reactor]")
+{
+    system_reactor reactor{{.say = nullptr}};
+    auto [device, peer] = frame_fd::pair();
+    fake_stack stack;
+    driver drive{stack, device, reactor};
+    REQUIRE(::send(peer.fd(), "hi", 2, 0) == 2);
+    CHECK(reactor.run(await_arrival(stack)) == 1);
+    CHECK(stack.text(0) == "hi");
+}
