@@ -1,4 +1,4 @@
-// The README's first program: a TCP echo server at 198.18.0.2 port 7, on a TAP that exists already (or is made, as root).
+// The README's first program: a TCP echo server at 198.18.0.2 port 7, on a TAP (made if it is not there).
 //
 //     ip tuntap add tap0 mode tap && ip address add 198.18.0.1/24 dev tap0 && ip link set tap0 up
 //     tcpco_echo_server tap0 &     then     nc 198.18.0.2 7

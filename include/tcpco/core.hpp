@@ -2,6 +2,7 @@
 // even exceptions or RTTI. With coroutines and Linux: tcpco/tcpco.hpp.
 #pragma once
 
+#include "tcpco/policies.hpp"
 #include "tcpco/policy/bundle.hpp"
 #include "tcpco/stack/basic_stack.hpp"
 #include "tcpco/version.hpp"

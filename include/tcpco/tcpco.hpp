@@ -1,9 +1,9 @@
 // Everything: the stack, coroutines, devices and reactors. Needs Linux and liburing; tcpco/core.hpp needs neither.
 //
-//     what a program writes     task<> session(tcp_socket)        connect   accept   read   write   with_timeout   with_scope
+//     what a program writes     task<> session(tcp_socket), connect, accept, read, write, with_timeout, with_scope
 //                                         |
 //     async/        coroutines: task, scope, when_all, when_any, stop tokens, sockets
-//                                         |                              driver: where the three below meet, once a turn
+//                                         |                         driver: where the three below meet, once a turn
 //                        .----------------+----------------.
 //                        |                |                |
 //     stack/          basic_stack      reactor/          device/
@@ -33,6 +33,7 @@
 #include "tcpco/async/tcp_socket.hpp"
 #include "tcpco/async/timeout.hpp"
 #include "tcpco/async/when.hpp"
+#include "tcpco/device/capture.hpp"
 #include "tcpco/device/decorated.hpp"
 #include "tcpco/device/frame_fd.hpp"
 #include "tcpco/device/impairment.hpp"

@@ -1,15 +1,15 @@
 // What the coroutine layer allocates in steady state: nothing. This test replaces operator new, so it is an executable
 // of its own.
-#include <tcpco/async/operation.hpp>
+#include "tcpco/async/operation.hpp"
 
 #include <cstdlib>
 #include <new>
 
-#include <tcpco/async/event.hpp>
-#include <tcpco/async/scope.hpp>
-#include <tcpco/async/task.hpp>
-#include <tcpco/async/timeout.hpp>
-#include <tcpco/async/when.hpp>
+#include "tcpco/async/event.hpp"
+#include "tcpco/async/scope.hpp"
+#include "tcpco/async/task.hpp"
+#include "tcpco/async/timeout.hpp"
+#include "tcpco/async/when.hpp"
 
 #include "catch.hpp"
 #include "harness.hpp"

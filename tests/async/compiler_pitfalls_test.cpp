@@ -3,14 +3,14 @@
 // Each case counts how often an object is destroyed that does not exist, or is left behind. In the sound cases that
 // must be never, with every compiler. In the unsound ones it is never with clang, and with g++ 12 the test insists on
 // the fault: a compiler that mends it shows here, and then the rule in async/operation.hpp can be relaxed.
-#include <tcpco/async/operation.hpp>
+#include "tcpco/async/operation.hpp"
 
 #include <set>
 #include <type_traits>
 #include <utility>
 
-#include <tcpco/async/task.hpp>
-#include <tcpco/async/timeout.hpp>
+#include "tcpco/async/task.hpp"
+#include "tcpco/async/timeout.hpp"
 
 #include "catch.hpp"
 #include "harness.hpp"

@@ -1,4 +1,4 @@
-#include <tcpco/async/deadline_timer.hpp>
+#include "tcpco/async/deadline_timer.hpp"
 
 #include <cstdint>
 #include <map>
@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include <tcpco/core/random.hpp>
+#include "tcpco/core/random.hpp"
 
 #include "catch.hpp"
 

@@ -1,4 +1,4 @@
-#include <tcpco/async/error.hpp>
+#include "tcpco/async/error.hpp"
 
 #include <memory>
 #include <string>

@@ -1,9 +1,9 @@
-#include <tcpco/async/event.hpp>
+#include "tcpco/async/event.hpp"
 
 #include <optional>
 #include <string>
 
-#include <tcpco/async/task.hpp>
+#include "tcpco/async/task.hpp"
 
 #include "catch.hpp"
 #include "harness.hpp"

@@ -1,4 +1,4 @@
-#include <tcpco/async/executor.hpp>
+#include "tcpco/async/executor.hpp"
 
 #include <memory>
 #include <string>

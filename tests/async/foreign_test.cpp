@@ -1,9 +1,9 @@
-#include <tcpco/async/foreign.hpp>
+#include "tcpco/async/foreign.hpp"
 
 #include <stdexcept>
 #include <thread>
 
-#include <tcpco/async/task.hpp>
+#include "tcpco/async/task.hpp"
 
 #include "catch.hpp"
 #include "harness.hpp"

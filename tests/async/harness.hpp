@@ -1,10 +1,10 @@
 // A reactor for tests of the coroutine layer: time is a number, and nothing but the executor runs.
 #pragma once
 
-#include <tcpco/async/error.hpp>
-#include <tcpco/async/executor.hpp>
-#include <tcpco/async/operation.hpp>
-#include <tcpco/async/root.hpp>
+#include "tcpco/async/error.hpp"
+#include "tcpco/async/executor.hpp"
+#include "tcpco/async/operation.hpp"
+#include "tcpco/async/root.hpp"
 
 #include <cstddef>
 #include <utility>

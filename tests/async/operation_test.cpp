@@ -1,11 +1,11 @@
-#include <tcpco/async/operation.hpp>
+#include "tcpco/async/operation.hpp"
 
 #include <memory>
 #include <optional>
 #include <vector>
 
-#include <tcpco/async/task.hpp>
-#include <tcpco/async/timeout.hpp>
+#include "tcpco/async/task.hpp"
+#include "tcpco/async/timeout.hpp"
 
 #include "catch.hpp"
 #include "harness.hpp"

@@ -1,5 +1,5 @@
 // post() and what is built on it, between threads. Worth its name under -fsanitize=thread only.
-#include <tcpco/async/executor.hpp>
+#include "tcpco/async/executor.hpp"
 
 #include <atomic>
 #include <condition_variable>
@@ -10,10 +10,10 @@
 #include <thread>
 #include <vector>
 
-#include <tcpco/async/root.hpp>
-#include <tcpco/async/std_stop.hpp>
-#include <tcpco/async/task.hpp>
-#include <tcpco/async/timeout.hpp>
+#include "tcpco/async/root.hpp"
+#include "tcpco/async/std_stop.hpp"
+#include "tcpco/async/task.hpp"
+#include "tcpco/async/timeout.hpp"
 
 #include "catch.hpp"
 

@@ -1,8 +1,8 @@
-#include <tcpco/async/root.hpp>
+#include "tcpco/async/root.hpp"
 
 #include <stdexcept>
 
-#include <tcpco/async/timeout.hpp>
+#include "tcpco/async/timeout.hpp"
 
 #include "catch.hpp"
 #include "harness.hpp"

@@ -1,11 +1,11 @@
-#include <tcpco/async/scope.hpp>
+#include "tcpco/async/scope.hpp"
 
 #include <memory>
 #include <stdexcept>
 #include <string>
 
-#include <tcpco/async/event.hpp>
-#include <tcpco/async/timeout.hpp>
+#include "tcpco/async/event.hpp"
+#include "tcpco/async/timeout.hpp"
 
 #include "catch.hpp"
 #include "harness.hpp"

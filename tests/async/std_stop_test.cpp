@@ -1,8 +1,8 @@
-#include <tcpco/async/std_stop.hpp>
+#include "tcpco/async/std_stop.hpp"
 
 #include <thread>
 
-#include <tcpco/async/timeout.hpp>
+#include "tcpco/async/timeout.hpp"
 
 #include "catch.hpp"
 #include "harness.hpp"

@@ -1,4 +1,4 @@
-#include <tcpco/async/stop.hpp>
+#include "tcpco/async/stop.hpp"
 
 #include <string>
 

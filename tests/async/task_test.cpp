@@ -1,10 +1,10 @@
-#include <tcpco/async/task.hpp>
+#include "tcpco/async/task.hpp"
 
 #include <memory>
 #include <stdexcept>
 #include <string>
 
-#include <tcpco/async/timeout.hpp>
+#include "tcpco/async/timeout.hpp"
 
 #include "catch.hpp"
 #include "harness.hpp"

@@ -1,10 +1,10 @@
-#include <tcpco/async/when.hpp>
+#include "tcpco/async/when.hpp"
 
 #include <memory>
 #include <stdexcept>
 #include <string>
 
-#include <tcpco/async/timeout.hpp>
+#include "tcpco/async/timeout.hpp"
 
 #include "catch.hpp"
 #include "harness.hpp"

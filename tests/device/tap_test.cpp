@@ -57,8 +57,12 @@ std::vector<std::string> udp_texts(const fake_stack& stack, std::size_t ip)
 
 // Sets an environment variable for a while.
 struct scoped_tun_node {
-    explicit scoped_tun_node(const std::string& path) { ::setenv("TCPCO_TUN", path.c_str(), 1); }
-    ~scoped_tun_node() { ::unsetenv("TCPCO_TUN"); }
+    explicit scoped_tun_node(const std::string& path) : before{tcpco::detail::tun_node()}
+    {
+        ::setenv("TCPCO_TUN", path.c_str(), 1);
+    }
+    ~scoped_tun_node() { ::setenv("TCPCO_TUN", before.c_str(), 1); }
+    std::string before;
 };
 
 // Without any privilege for a while, where the test has some.

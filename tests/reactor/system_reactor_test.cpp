@@ -8,7 +8,11 @@
 #include <cstdlib>
 #include <thread>
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 
 #include "reactor/fake_stack.hpp"
 #include "reactor/rungs.hpp"
@@ -71,6 +75,32 @@ task<int> await_arrival(fake_stack& s)
 {
     co_await s.arrival_after_now();
     co_return static_cast<int>(s.arrivals.size());
+}
+
+// Runs `f` in a process of its own; returns its exit status as wait() has it. f's result is the exit code.
+template <class F>
+int in_child(F f)
+{
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::_exit(f());
+    }
+    int status = -1;
+    ::waitpid(child, &status, 0);
+    return status;
+}
+
+// As a container's seccomp profile does. False where that may not be done.
+bool forbid_io_uring()
+{
+    sock_filter program[] = {
+        {BPF_LD | BPF_W | BPF_ABS, 0, 0, 0},  // the number of the system call
+        {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, __NR_io_uring_setup},
+        {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | EPERM},
+        {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
+    };
+    const sock_fprog filter{4, program};
+    return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
 }
 
 struct pipe_ends {
@@ -149,6 +179,47 @@ TEST_CASE("what a port took is written in order when the kernel's queue was full
     CHECK(t.stack.written_count + t.stack.done_count == total);
     CHECK(t.drive.io_counters().sent == total);
     CHECK(tcpco_test::uring_workers() == 0);
+}
+
+TEST_CASE("frames keep their order while somebody reads from a full queue", "[reactor]")
+{
+    const std::string rung = GENERATE(from_range(std::begin(tcpco_test::all_rungs), std::end(tcpco_test::all_rungs)));
+    CAPTURE(rung);
+    auto reactor = reactor_on(rung);
+    one_stack t{*reactor};
+    constexpr int total = 30'000;
+    std::atomic<int> in_order{0};
+    std::atomic<bool> ended{false};
+    std::thread reader{[&] {
+        char text[64];
+        while (in_order < total) {
+            // Without waiting, and slower than the writer: it takes frames out while a batch meets a full queue.
+            const ssize_t n = ::recv(t.peer.fd(), text, sizeof text - 1, MSG_DONTWAIT);
+            if (n < 0 && errno == EAGAIN) {
+                continue;
+            }
+            if (in_order % 5 == 0) {
+                const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds{30};
+                while (std::chrono::steady_clock::now() < until) {
+                }
+            }
+            if (n <= 0 || std::string(text, static_cast<std::size_t>(n)) != std::to_string(in_order)) {
+                break;
+            }
+            ++in_order;
+        }
+        ended = true;
+    }};
+    int sent = 0;
+    for (int i = 0; i < 100'000 && !ended; ++i) {
+        while (sent < total && t.stack.output.size() < 500) {
+            t.stack.send(std::to_string(sent++));
+        }
+        reactor->turn(1_ms);
+    }
+    ::shutdown(t.peer.fd(), SHUT_RD);
+    reader.join();
+    CHECK(in_order == total);
 }
 
 TEST_CASE("a reactor sleeps while the kernel's queue is full", "[reactor]")
@@ -241,6 +312,16 @@ TEST_CASE("a driver ends at any time: before the first turn, and with writes und
         }
         reactor->turn(1_ms);
         reactor->turn(1_ms);
+        fake_stack outlives;
+        {
+            driver second{outlives, t.peer, *reactor};
+            for (int i = 0; i < 1000; ++i) {
+                outlives.send("x");
+            }
+            reactor->turn();
+            reactor->turn();
+        }
+        CHECK(outlives.held.empty());  // every token came back
     }
     {
         one_stack again{*reactor};
@@ -474,7 +555,7 @@ TEST_CASE("a loop around the reactor sleeps on event_fd() and deadline()", "[rea
     SECTION("a wait_fd on an eventfd wakes it, each time")
     {
         // The kernel defers the signal of an eventfd from within that of another, and forgets it from the second time on.
-        const detail::wake_event user;
+        const tcpco::detail::wake_event user;
         struct counter : completion {
             counter() : completion{[](completion& c) noexcept { ++static_cast<counter&>(c).n; }} {}
             int n = 0;
@@ -538,6 +619,59 @@ TEST_CASE("the reactor says which step of the ladder it is, and why", "[reactor]
     const system_reactor quiet{{.uring = uring_settings::parse("off"), .say = [](const std::string&) { ++lines; }}};
     CHECK(lines == 1);
     CHECK(quiet.why() == "poll(2): TCPCO_URING=off");
+}
+
+TEST_CASE("where io_uring is forbidden the reactor is poll(2), with the reason", "[reactor]")
+{
+    const int status = in_child([] {
+        if (!forbid_io_uring()) {
+            return 77;
+        }
+        static std::string said;
+        const auto reactor = make_linux_reactor({.uring = {}, .say = [](const std::string& line) { said = line; }});
+        return said == "poll(2): io_uring is refused (io_uring_setup: Operation not permitted)" &&
+                       reactor->why() == said
+                   ? 0
+                   : 1;
+    });
+    REQUIRE(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77) {
+        tcpco_test::skip("no seccomp filter may be set here");
+        return;
+    }
+    CHECK(WEXITSTATUS(status) == 0);
+}
+
+TEST_CASE("to destroy a submitted operation while the kernel works on it ends the program", "[reactor]")
+{
+    if (is_poll(*reactor_on(""))) {
+        tcpco_test::skip("no io_uring here");
+        return;
+    }
+    const int status = in_child([] {
+        if (std::freopen("/dev/null", "w", stderr) == nullptr) {
+            return 1;
+        }
+        std::signal(SIGABRT, SIG_DFL);
+        auto reactor = reactor_on("");
+        int fds[2];
+        char c = 0;
+        if (::pipe(fds) != 0) {
+            return 1;
+        }
+        auto read = [&](io_uring_sqe* sqe) { io_uring_prep_read(sqe, fds[0], &c, 1, 0); };
+        completion told{[](completion&) noexcept {}};
+        auto op = std::make_unique<submit_operation<decltype(read)>>(reactor->submit(read));
+        const environment env{.stop = {}, .deadline = time_point::never(), .exec = &reactor->get_executor()};
+        if (!op->start(told, env)) {
+            return 1;
+        }
+        reactor->turn();
+        op.reset();
+        return 0;
+    });
+    CHECK(WIFSIGNALED(status));
+    CHECK(WTERMSIG(status) == SIGABRT);
 }
 
 TEST_CASE("TCPCO_URING takes several words", "[reactor]")

@@ -106,6 +106,10 @@ public:
     // False while a send() is bound to be refused until the kernel says otherwise.
     virtual bool writable() const noexcept = 0;
 
+    // Ends all I/O, and returns when the kernel has let go; what was taken is written or, where that would wait, dropped.
+    // Afterwards written() has all tokens that were still out. The destructor does the same.
+    virtual void close() noexcept = 0;
+
     // errc::ok, or why the device is lost for good (network_down).
     errc failure() const noexcept { return failure_; }
     const port_counters& counters() const noexcept { return counters_; }

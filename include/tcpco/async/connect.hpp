@@ -121,7 +121,8 @@ static_assert(operation<connect_operation> && coroutine_safe<connect_operation> 
 static_assert(coroutine_safe<io_result_of<tcp_socket>> && coroutine_safe<connect_options>);
 
 // -> io_result_of<tcp_socket>
-inline connect_operation connect(stack_port& stack, const endpoint& remote, const connect_options& options = {}) noexcept
+inline connect_operation connect(stack_port& stack, const endpoint& remote,
+                                 const connect_options& options = {}) noexcept
 {
     return {stack, remote, options};
 }

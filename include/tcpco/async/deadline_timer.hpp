@@ -9,9 +9,9 @@
 #include <cstdint>
 #include <utility>
 
-#include <tcpco/core/assert.hpp>
-#include <tcpco/core/completion.hpp>
-#include <tcpco/core/time.hpp>
+#include "tcpco/core/assert.hpp"
+#include "tcpco/core/completion.hpp"
+#include "tcpco/core/time.hpp"
 
 namespace tcpco {
 

@@ -58,7 +58,14 @@ public:
         }
         reactor_.add(*this);
     }
-    ~driver() override { reactor_.remove(*this); }
+    ~driver() override
+    {
+        reactor_.remove(*this);
+        if constexpr (by_fd) {
+            port_->close();
+            give_back();
+        }
+    }
 
     void collect(time_point now) override
     {
@@ -101,6 +108,11 @@ public:
         }
         if constexpr (decorated_device<Device>) {
             at = std::min(at, std::as_const(device_).hooks().deadline());
+        }
+        if constexpr (requires { stack_.has_news(); }) {
+            if (stack_.has_news()) {
+                return time_point::min();  // a call outside of a turn ended somebody's wait
+            }
         }
         if (stack_.has_output() && (!refused_ || can_send())) {
             at = time_point::min();
@@ -186,9 +198,6 @@ private:
             if constexpr (requires { c.ethernet; }) {
                 c.ethernet = device_.framing() == link_framing::ethernet;
             }
-            if constexpr (requires { c.receive_pool; }) {
-                c.receive_pool = &pool_;
-            }
             if constexpr (requires { device_.offload(); }) {
                 configure_offload(c);
             }
@@ -215,10 +224,7 @@ private:
 
     void collect_from_port(time_point now)
     {
-        for (const transmit_token token : port_->written()) {
-            stack_.transmitted(token);
-        }
-        port_->written().clear();
+        give_back();
         for (frame& f : port_->received()) {
             if (strip(f)) {
                 from_device(now, std::move(f));
@@ -231,6 +237,15 @@ private:
             lost_ = true;
             stack_.device_lost(port_->failure());
         }
+    }
+
+    // Tells the stack of the frames that were written.
+    void give_back()
+    {
+        for (const transmit_token token : port_->written()) {
+            stack_.transmitted(token);
+        }
+        port_->written().clear();
     }
 
     // Takes the virtio_net_hdr off a frame and keeps what it said.

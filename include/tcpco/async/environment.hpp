@@ -8,9 +8,9 @@
 #include <coroutine>
 #include <type_traits>
 
-#include <tcpco/async/executor.hpp>
-#include <tcpco/async/stop.hpp>
-#include <tcpco/core/time.hpp>
+#include "tcpco/async/executor.hpp"
+#include "tcpco/async/stop.hpp"
+#include "tcpco/core/time.hpp"
 
 namespace tcpco {
 

@@ -13,7 +13,7 @@
 #include <type_traits>
 #include <utility>
 
-#include <tcpco/core/error.hpp>
+#include "tcpco/core/error.hpp"
 
 namespace tcpco {
 

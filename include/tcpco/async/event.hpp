@@ -3,9 +3,9 @@
 
 #include <system_error>
 
-#include <tcpco/async/error.hpp>
-#include <tcpco/async/operation.hpp>
-#include <tcpco/core/completion.hpp>
+#include "tcpco/async/error.hpp"
+#include "tcpco/async/operation.hpp"
+#include "tcpco/core/completion.hpp"
 
 namespace tcpco {
 

@@ -16,10 +16,10 @@
 #include <cstddef>
 #include <utility>
 
-#include <tcpco/async/deadline_timer.hpp>
-#include <tcpco/core/assert.hpp>
-#include <tcpco/core/completion.hpp>
-#include <tcpco/core/time.hpp>
+#include "tcpco/async/deadline_timer.hpp"
+#include "tcpco/core/assert.hpp"
+#include "tcpco/core/completion.hpp"
+#include "tcpco/core/time.hpp"
 
 namespace tcpco {
 

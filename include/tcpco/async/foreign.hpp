@@ -12,9 +12,9 @@
 #include <type_traits>
 #include <utility>
 
-#include <tcpco/async/executor.hpp>
-#include <tcpco/async/frame_memory.hpp>
-#include <tcpco/async/result_slot.hpp>
+#include "tcpco/async/executor.hpp"
+#include "tcpco/async/frame_memory.hpp"
+#include "tcpco/async/result_slot.hpp"
 
 namespace tcpco::detail {
 

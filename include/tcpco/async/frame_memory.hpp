@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-#include <tcpco/storage/frame_pool.hpp>
+#include "tcpco/storage/frame_pool.hpp"
 
 namespace tcpco::detail {
 

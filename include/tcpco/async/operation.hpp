@@ -22,9 +22,9 @@
 #include <type_traits>
 #include <utility>
 
-#include <tcpco/async/environment.hpp>
-#include <tcpco/async/executor.hpp>
-#include <tcpco/core/completion.hpp>
+#include "tcpco/async/environment.hpp"
+#include "tcpco/async/executor.hpp"
+#include "tcpco/core/completion.hpp"
 
 namespace tcpco {
 

@@ -7,7 +7,7 @@
 #include <utility>
 #include <variant>
 
-#include <tcpco/core/assert.hpp>
+#include "tcpco/core/assert.hpp"
 
 namespace tcpco::detail {
 

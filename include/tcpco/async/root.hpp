@@ -9,10 +9,10 @@
 
 #include <utility>
 
-#include <tcpco/async/environment.hpp>
-#include <tcpco/async/executor.hpp>
-#include <tcpco/async/task.hpp>
-#include <tcpco/core/completion.hpp>
+#include "tcpco/async/environment.hpp"
+#include "tcpco/async/executor.hpp"
+#include "tcpco/async/task.hpp"
+#include "tcpco/core/completion.hpp"
 
 namespace tcpco {
 

@@ -31,11 +31,11 @@
 #include <type_traits>
 #include <utility>
 
-#include <tcpco/async/error.hpp>
-#include <tcpco/async/operation.hpp>
-#include <tcpco/async/task.hpp>
-#include <tcpco/core/assert.hpp>
-#include <tcpco/core/completion.hpp>
+#include "tcpco/async/error.hpp"
+#include "tcpco/async/operation.hpp"
+#include "tcpco/async/task.hpp"
+#include "tcpco/core/assert.hpp"
+#include "tcpco/core/completion.hpp"
 
 namespace tcpco {
 

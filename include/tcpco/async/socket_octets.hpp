@@ -37,8 +37,8 @@ concept char_array = std::is_array_v<std::remove_reference_t<R>> && std::same_as
 
 }  // namespace detail
 
-// Octets to be written. A string literal counts without its terminating zero. An array of char that is no literal is refused:
-// it may hold text or be a buffer, so say which (std::string_view, std::span).
+// Octets to be written. A string literal counts without its terminating zero. An array of char that is no literal is
+// refused: it may hold text or be a buffer, so say which (std::string_view, std::span).
 class const_octets {
 public:
     template <class R>
@@ -75,8 +75,8 @@ private:
     std::span<std::byte> octets_;
 };
 
-// Octets in the very slot in which they arrived: receive()'s result. They stay until this goes, even when socket and stack
-// are gone before; on the stack's thread only. A slot kept is a slot less to receive with.
+// Octets in the very slot in which they arrived: receive()'s result. They stay until this goes, even when socket and
+// stack are gone before; on the stack's thread only. A slot kept is a slot less to receive with.
 class received {
 public:
     received() = default;

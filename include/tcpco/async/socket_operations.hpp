@@ -217,7 +217,10 @@ private:
         return true;
     }
 
-    std::span<std::byte> octets() noexcept { return std::as_writable_bytes(std::span{std::data(*storage_), std::size(*storage_)}); }
+    std::span<std::byte> octets() noexcept
+    {
+        return std::as_writable_bytes(std::span{std::data(*storage_), std::size(*storage_)});
+    }
 
     Storage* storage_;
     std::string_view delimiter_;

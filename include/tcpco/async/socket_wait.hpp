@@ -1,12 +1,12 @@
 // What the operations on a connection have in common: whom they refer to, how they wait, and how they are cancelled.
 //
-// They refer to the connection by its id and to the stack by a counted handle, not to the socket object. So a socket may
-// be moved while an operation waits. Where it is closed or destroyed, by another coroutine, the operation completes with
-// bad_file_descriptor. Where the *stack* is destroyed while an operation waits, nothing is left that could complete it:
-// end the coroutines first.
+// They refer to the connection by its id and to the stack by a counted handle, not to the socket object. So a socket
+// may be moved while an operation waits. Where it is closed or destroyed, by another coroutine, the operation
+// completes with bad_file_descriptor. Where the *stack* is destroyed while an operation waits, nothing is left that
+// could complete it: end the coroutines first.
 //
-// There are two kinds. A `single_wait` waits once and does its work when its result is taken. A `stepwise_wait` does what
-// it can each time that it is told, and waits again until all is done.
+// There are two kinds. A `single_wait` waits once and does its work when its result is taken. A `stepwise_wait` does
+// what it can each time that it is told, and waits again until all is done.
 #pragma once
 
 #include <utility>
@@ -34,7 +34,10 @@ public:
     bool taken() const noexcept { return port() != nullptr && port()->is_waiting(id_, Kind); }
     bool is_over() const noexcept { return port() == nullptr || port()->is_over(id_, Kind); }
 
-    errc take(completion& c) noexcept { return port() == nullptr ? errc::bad_file_descriptor : port()->wait_for(id_, Kind, c); }
+    errc take(completion& c) noexcept
+    {
+        return port() == nullptr ? errc::bad_file_descriptor : port()->wait_for(id_, Kind, c);
+    }
     void leave(completion& c) noexcept
     {
         if (stack_port* p = port()) {

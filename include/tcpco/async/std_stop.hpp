@@ -8,9 +8,9 @@
 #include <stop_token>
 #include <utility>
 
-#include <tcpco/async/executor.hpp>
-#include <tcpco/async/stop.hpp>
-#include <tcpco/core/completion.hpp>
+#include "tcpco/async/executor.hpp"
+#include "tcpco/async/stop.hpp"
+#include "tcpco/core/completion.hpp"
 
 namespace tcpco {
 

@@ -21,14 +21,14 @@
 #include <type_traits>
 #include <utility>
 
-#include <tcpco/async/environment.hpp>
-#include <tcpco/async/error.hpp>
-#include <tcpco/async/executor.hpp>
-#include <tcpco/async/foreign.hpp>
-#include <tcpco/async/frame_memory.hpp>
-#include <tcpco/async/operation.hpp>
-#include <tcpco/async/result_slot.hpp>
-#include <tcpco/core/assert.hpp>
+#include "tcpco/async/environment.hpp"
+#include "tcpco/async/error.hpp"
+#include "tcpco/async/executor.hpp"
+#include "tcpco/async/foreign.hpp"
+#include "tcpco/async/frame_memory.hpp"
+#include "tcpco/async/operation.hpp"
+#include "tcpco/async/result_slot.hpp"
+#include "tcpco/core/assert.hpp"
 
 namespace tcpco {
 

@@ -118,8 +118,9 @@ public:
     // Of no address.
     tcp_listener() = default;
 
-    // An unspecified address: all of the stack's. Port 0: one is chosen. `backlog` bounds the connections that nobody has
-    // accepted yet. Throws std::system_error: address_in_use, address_not_available, no_buffer_space; see also listen().
+    // An unspecified address: all of the stack's. Port 0: one is chosen. `backlog` bounds the connections that nobody
+    // has accepted yet. Throws std::system_error: address_in_use, address_not_available, no_buffer_space; see also
+    // listen().
     tcp_listener(stack_port& stack, const endpoint& local, std::uint32_t backlog = 128) : stack_{stack}
     {
         const auto [ec, id] = stack.listen(local, backlog);

@@ -4,30 +4,32 @@
 //     {
 //         for (;;) {
 //             auto [ec, octets] = co_await socket.receive();
-//             if (ec) { co_return; }                          // end_of_stream, connection_reset, operation_canceled, ...
+//             if (ec) { co_return; }                     // end_of_stream, connection_reset, operation_canceled, ...
 //             if (auto [failed, n] = co_await socket.write(octets); failed) { co_return; }
 //         }
-//     }                                                       // ~tcp_socket closes
+//     }                                                  // ~tcp_socket closes
 //
-// A socket is a reference to a connection of a stack of whatever policies; it is no template. It comes from connect() or
-// tcp_listener::accept(), it can be moved, also while operations wait on it, and its destructor closes. It may outlive its
-// stack: then everything answers bad_file_descriptor.
+// A socket is a reference to a connection of a stack of whatever policies; it is no template. It comes from connect()
+// or tcp_listener::accept(), it can be moved, also while operations wait on it, and its destructor closes. It may
+// outlive its stack: then everything answers bad_file_descriptor.
 //
-// Waits are operations (async/operation.hpp): with_timeout, when_all, when_any and stop tokens work on them. What can be done
-// at once is done without suspending. Buffers must live until the await is over. One reader and one writer at a time: the
-// second of a kind gets operation_in_progress; so does a second flush(), and a second closed().
+// Waits are operations (async/operation.hpp): with_timeout, when_all, when_any and stop tokens work on them. What can
+// be done at once is done without suspending. Buffers must live until the await is over. One reader and one writer at
+// a time: the second of a kind gets operation_in_progress; so does a second flush(), and a second closed().
 //
-// Cancelled or timed out: operation_canceled (timed_out), and what was done until then counts: read_exactly and read_until
-// say how much they took, write how much it queued. Nothing is undone and nothing is lost. Completed wins.
+// Cancelled or timed out: operation_canceled (timed_out), and what was done until then counts: read_exactly and
+// read_until say how much they took, write how much it queued. Nothing is undone and nothing is lost. Completed wins.
 //
-// Errors besides: end_of_stream (reading, after all octets), connection_reset, connection_aborted, timed_out (the peer does
-// not answer), host_unreachable, network_down; broken_pipe (a write that begins after shutdown() or after the peer's reset;
-// one that waited when the reset came gets connection_reset); no_buffer_space (the stack's pools are exhausted);
-// bad_file_descriptor (closed, moved from, or closed by another coroutine while the operation waited).
+// Errors besides: end_of_stream (reading, after all octets), connection_reset, connection_aborted, timed_out (the
+// peer does not answer), host_unreachable, network_down; broken_pipe (a write that begins after shutdown() or after
+// the peer's reset; one that waited when the reset came gets connection_reset); no_buffer_space (the stack's pools
+// are exhausted); bad_file_descriptor (closed, moved from, or closed by another coroutine while the operation
+// waited).
 #pragma once
 
+#include <concepts>
 #include <cstddef>
-#include <limits>
+#include <cstdint>
 #include <span>
 #include <string_view>
 #include <system_error>
@@ -64,10 +66,10 @@ public:
     }
     ~tcp_socket() { close(); }
 
-    // --- reading -------------------------------------------------------------------------------------------------------
+    // --- reading -----------------------------------------------------------------------------------------------------
 
-    // What is there, at least an octet; several buffers are filled in turn. Into no room at all: success at once, n = 0.
-    // -> io_result
+    // What is there, at least an octet; several buffers are filled in turn. Into no room at all: success at once,
+    // n = 0. -> io_result
     template <class... Buffers>
         requires(sizeof...(Buffers) > 0 && (std::convertible_to<Buffers, mutable_octets> && ...))
     read_some_operation<sizeof...(Buffers)> read_some(Buffers&&... buffers) noexcept
@@ -79,9 +81,9 @@ public:
     read_exactly_operation read_exactly(mutable_octets buffer) noexcept { return {stack_, id_, buffer}; }
 
     // Appends to `storage` (std::string, std::vector<std::byte>) until it holds `delimiter`; n octets lead up to the
-    // delimiter's end, and what follows is left for the next read. Octets that are in `storage` before are searched too and
-    // count for the limit: so a cancelled call goes on where it stopped, and a loop over lines clears its string.
-    // message_size: no delimiter within `limit` octets. `delimiter` is referred to. -> io_result
+    // delimiter's end, and what follows is left for the next read. Octets that are in `storage` before are searched
+    // too and count for the limit: so a cancelled call goes on where it stopped, and a loop over lines clears its
+    // string. message_size: no delimiter within `limit` octets. `delimiter` is referred to. -> io_result
     template <octet_storage Storage>
     read_until_operation<Storage> read_until(Storage& storage, std::string_view delimiter,
                                              std::size_t limit = 64 * 1'024) noexcept
@@ -92,13 +94,14 @@ public:
     // Octets without a copy, in the slot in which they arrived. -> io_result_of<received>
     receive_operation receive() noexcept { return {stack_, id_}; }
 
-    // Waits until a read would not have to: octets, the end of the stream, or an error. Holds no buffer. -> std::error_code
+    // Waits until a read would not have to: octets, the end of the stream, or an error. Holds no buffer. ->
+    // std::error_code
     readable_operation readable() noexcept { return {stack_, id_}; }
 
-    // --- writing -------------------------------------------------------------------------------------------------------
+    // --- writing -----------------------------------------------------------------------------------------------------
 
-    // Queues all octets of all buffers, waiting for room in the send buffer; n is how many were queued, on any error too.
-    // That they were acknowledged, flush() says. -> io_result
+    // Queues all octets of all buffers, waiting for room in the send buffer; n is how many were queued, on any error
+    // too. That they were acknowledged, flush() says. -> io_result
     template <class... Buffers>
         requires(sizeof...(Buffers) > 0 && (std::convertible_to<Buffers, const_octets> && ...))
     write_operation<sizeof...(Buffers), false> write(Buffers&&... buffers) noexcept
@@ -114,11 +117,11 @@ public:
         return {stack_, id_, {std::span<const std::byte>{const_octets{std::forward<Buffers>(buffers)}}...}};
     }
 
-    // Waits until the peer has acknowledged all that was written. An error where the connection failed, even if everything
-    // had been acknowledged before. -> std::error_code
+    // Waits until the peer has acknowledged all that was written. An error where the connection failed, even if
+    // everything had been acknowledged before. -> std::error_code
     flush_operation flush() noexcept { return {stack_, id_}; }
 
-    // --- ending --------------------------------------------------------------------------------------------------------
+    // --- ending ------------------------------------------------------------------------------------------------------
 
     // Ends the sending direction: a FIN follows what is queued. Reading goes on. Does not wait; twice is no error.
     std::error_code shutdown() noexcept
@@ -131,8 +134,8 @@ public:
     // -> std::error_code
     closed_operation closed() noexcept { return {stack_, id_}; }
 
-    // Lets go of the connection; the stack brings it to its end. Octets that arrived and were not read, or arrive yet, make
-    // that a reset: the peer has to know. Waits for nothing; twice is no error.
+    // Lets go of the connection; the stack brings it to its end. Octets that arrived and were not read, or arrive
+    // yet, make that a reset: the peer has to know. Waits for nothing; twice is no error.
     void close() noexcept
     {
         if (stack_port* stack = port()) {
@@ -142,13 +145,14 @@ public:
         stack_ = {};
     }
 
-    // Resets the connection (RFC 9293 3.10.5). What waits ends with connection_aborted; octets that arrived can be read.
+    // Resets the connection (RFC 9293 3.10.5). What waits ends with connection_aborted; octets that arrived can be
+    // read.
     std::error_code abort() noexcept
     {
         return call([this](stack_port& stack) { return stack.abort(id_); });
     }
 
-    // --- settings ------------------------------------------------------------------------------------------------------
+    // --- settings ----------------------------------------------------------------------------------------------------
 
     // Small segments go out while others are unacknowledged: Nagle's algorithm off (MUST-17).
     std::error_code set_no_delay(bool on) noexcept
@@ -166,7 +170,7 @@ public:
         return call([this, how](stack_port& stack) { return stack.set_reset_on_close(id_, how == on_close::reset); });
     }
 
-    // --- looking -------------------------------------------------------------------------------------------------------
+    // --- looking -----------------------------------------------------------------------------------------------------
 
     // False once closed or moved from, or when the stack is gone. A connection that failed is still open: it tells why.
     bool is_open() const noexcept { return port() != nullptr; }

@@ -11,10 +11,10 @@
 #include <utility>
 #include <variant>
 
-#include <tcpco/async/error.hpp>
-#include <tcpco/async/operation.hpp>
-#include <tcpco/async/task.hpp>
-#include <tcpco/core/time.hpp>
+#include "tcpco/async/error.hpp"
+#include "tcpco/async/operation.hpp"
+#include "tcpco/async/task.hpp"
+#include "tcpco/core/time.hpp"
 
 namespace tcpco {
 

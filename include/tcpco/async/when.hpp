@@ -18,10 +18,10 @@
 #include <utility>
 #include <variant>
 
-#include <tcpco/async/operation.hpp>
-#include <tcpco/async/task.hpp>
-#include <tcpco/core/assert.hpp>
-#include <tcpco/core/completion.hpp>
+#include "tcpco/async/operation.hpp"
+#include "tcpco/async/task.hpp"
+#include "tcpco/core/assert.hpp"
+#include "tcpco/core/completion.hpp"
 
 namespace tcpco {
 

@@ -94,6 +94,8 @@ public:
         return failed_write(errno);
     }
 
+    void close() noexcept override { failure_ = errc::network_down; }
+
     bool writable() const noexcept override { return failure_ == errc::ok && !waits_for_room_; }
 
     int fd() const noexcept { return options_.fd; }

@@ -1,6 +1,6 @@
 // A port on io_uring: a reader and a writer on one descriptor.
 //
-// Closing a descriptor under an armed multishot read would leave its TAP up; so the destructor cancels, awaits the last
+// Closing a descriptor under an armed multishot read would leave its TAP up; so close() cancels, awaits the last
 // completion, and only then lets go.
 #pragma once
 
@@ -29,20 +29,26 @@ public:
         detail::set_nonblocking(options.fd, false);
         ports_.push_back(this);
     }
-    ~uring_port() override
+    ~uring_port() override { close(); }
+
+    void close() noexcept override
     {
-        std::erase(ports_, this);
-        if (!ring_.enabled()) {
-            return;  // no turn yet, so nothing is under way
+        if (std::erase(ports_, this) == 0) {
+            return;  // it was closed before
         }
-        reader_.cancel();
-        writer_.cancel();
-        ring_.submit();  // with the frames that were taken
-        ring_.harvest();
-        while (reader_.armed() || writer_.busy()) {
-            ring_.submit_and_wait(duration::max());
+        failure_ = errc::network_down;
+        if (ring_.enabled()) {  // else there was no turn yet, so nothing is under way
+            reader_.cancel();
+            writer_.cancel();
+            ring_.submit();  // with the frames that were taken
             ring_.harvest();
+            while (reader_.armed() || writer_.busy()) {
+                ring_.submit_and_wait(duration::max());
+                ring_.harvest();
+            }
         }
+        writer_.reclaim_inline();
+        writer_.drop_all();
     }
 
     sink_verdict send(std::span<const std::byte> prefix, const outgoing_frame& out, const buffer& keep) override

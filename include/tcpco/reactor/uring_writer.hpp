@@ -114,6 +114,15 @@ public:
         }
     }
 
+    // The device is gone, or we are: what was taken gives its memory back. Not while anything is under way.
+    void drop_all() noexcept
+    {
+        while (count_ != 0) {
+            ++counters_.send_errors;
+            pop();
+        }
+    }
+
 private:
     struct entry : kernel_completion {
         entry() noexcept : kernel_completion{&completed} {}
@@ -231,15 +240,6 @@ private:
                 drop_all();
             }
             return;
-        }
-    }
-
-    // The device is gone: what was taken gives its memory back.
-    void drop_all() noexcept
-    {
-        while (count_ != 0) {
-            ++counters_.send_errors;
-            pop();
         }
     }
 

@@ -131,13 +131,15 @@ private:
     template <class Sink>
     std::size_t transmit_connection(std::uint32_t index, Sink& sink, std::size_t budget, bool& refused);
 
-    // connections.hpp
+    // connections.hpp, socket_calls.hpp
     connection_type* make_connection();
     void settle(connection_type& c, tcp_state was, step_type& st);
     void account(connection_type& c, tcp_state was);
     void bury(connection_type& c);
     void erase(connection_type& c);
     void arm(connection_type& c);
+    void note_unresolved(connection_type& c);
+    void give_up(connection_type& c);
     void check_connection(const connection_type& c) const;
     connection_type* connection_of(connection_id id) noexcept { return connections_.get(id); }
     std::uint16_t ephemeral_port(const endpoint& remote, const ip_address& local);
@@ -146,13 +148,10 @@ private:
     listener* find(listener_id id) noexcept override { return listeners_.get(id.value); }
     slab_id listener_at(std::uint32_t index) noexcept override { return listeners_.id_of(index); }
 
-    bool slots_are_short() const noexcept
-    {
-        return receive_pool_ != nullptr && receive_pool_->available() * 4 < receive_pool_->slot_count();
-    }
     step_type step_at(time_point now) noexcept { return step_type{host, now, {}}; }
     void enter(time_point now) noexcept { now_ = std::max(now_, now); }
 
+    buffer_pool frames_;
     network_layer network_;
     outbox outbox_;
     slab<connection_type> connections_;
@@ -160,7 +159,6 @@ private:
     flow_table<four_tuple, four_tuple_hash> flows_;
     flow_table<four_tuple, four_tuple_hash> listening_;  // remote side unspecified
     timer_wheel timers_;
-    const buffer_pool* receive_pool_ = nullptr;
     siphash_key port_key_;
     std::uint32_t port_counter_ = 0;
     std::size_t live_ = 0;
@@ -170,5 +168,6 @@ private:
 }  // namespace tcpco
 
 #include "tcpco/stack/connections.hpp"
+#include "tcpco/stack/socket_calls.hpp"
 #include "tcpco/stack/tcp_input.hpp"
 #include "tcpco/stack/tcp_output.hpp"

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "tcpco/core/address.hpp"
 #include "tcpco/policy/bundle.hpp"
@@ -27,7 +28,8 @@ struct network_config {
 struct stack_limits {
     std::uint32_t connections = 65'536;
     std::uint32_t listeners = 1'024;
-    std::uint32_t small_slots = 4'096;  // 2 KiB each: short writes, small payloads copied out, replies
+    std::uint32_t frame_slots = 1'024;  // 2 KiB each: frames that receive_copy() takes, and replies
+    std::uint32_t small_slots = 4'096;  // 2 KiB each: short writes, small payloads copied out
     std::uint32_t large_slots = 1'024;  // 32 KiB each: bulk writes
     std::uint32_t held_frames = 512;    // frames that a device may hold before it reports them transmitted
     std::uint32_t replies = 512;        // RST, ICMP and ARP packets waiting to be sent
@@ -65,12 +67,11 @@ struct stack_config {
 // What a driver tells the stack about its device, before the first frame.
 struct device_config {
     std::uint16_t mtu = 1500;
-    bool ethernet = true;
+    std::optional<bool> ethernet{};    // unset: as in the stack's config
     bool tx_checksum_offload = false;  // the device completes TCP checksums
     bool tso4 = false;                 // the device cuts TCP super-frames, over IPv4
     bool tso6 = false;
     std::uint32_t tso_max = 0;         // largest IP packet handed over as one frame
-    const buffer_pool* receive_pool = nullptr;  // where frames arrive; must outlive the stack's use of it, see detach
 };
 
 }  // namespace tcpco

@@ -1,4 +1,4 @@
-// basic_stack: the life of connections and listeners, and the user's calls on them. Included by basic_stack.hpp.
+// basic_stack: the life of connections. Included by basic_stack.hpp.
 #pragma once
 
 #include "tcpco/stack/basic_stack.hpp"
@@ -10,12 +10,13 @@ basic_stack<B>::basic_stack(const config& c)
     : detail::stack_storage<B>{{c.tcp, c.policies(), c.seed,
                                 {c.limits.connections, c.limits.small_slots, c.limits.large_slots}}},
       stack_port{host.small, host.large},
+      frames_{2'048, c.limits.frame_slots},
       network_{[&c] {
                    network_config network = c.network;
                    network.address = c.address == ip_prefix{} ? network.address : c.address;
                    return network;
                }(),
-               c.limits.replies, derive_key(c.seed, 4), host.small, host.counters},
+               c.limits.replies, derive_key(c.seed, 4), frames_, host.large, host.counters},
       outbox_{c.limits.held_frames},
       connections_{c.limits.connections},
       listeners_{c.limits.listeners},
@@ -29,13 +30,12 @@ basic_stack<B>::basic_stack(const config& c)
 template <class B>
 void basic_stack<B>::configure_device(const device_config& d)
 {
-    network_.set_device(d.mtu, d.ethernet);
+    network_.set_device(d.mtu, d.ethernet.value_or(network_.config().ethernet));
     host.mtu = d.mtu;
     checksum_offload_ = d.tx_checksum_offload;
     // What remains of the largest frame for TCP payload, whatever the headers; 65535 is IPv4's own limit.
     host.tso_max = d.tso4 && d.tx_checksum_offload ? octet_count{std::min(d.tso_max, 65'535u)} - 120 : 0;
     host.tso_max = std::max<octet_count>(host.tso_max, 0);
-    receive_pool_ = d.receive_pool;
 }
 
 // A connection with an id, known to nobody yet. Null: no slot, counted.
@@ -61,7 +61,7 @@ void basic_stack<B>::settle(connection_type& c, tcp_state was, step_type& st)
 {
     answer(std::exchange(st.reply, std::nullopt));
     account(c, was);
-    if (c.events != readiness::none) {
+    if (c.events != readiness::none && c.owned) {
         ready_.push_back(c.self.index);
     }
     if (c.state == tcp_state::closed || c.state == tcp_state::listen) {
@@ -140,6 +140,32 @@ void basic_stack<B>::arm(connection_type& c)
     }
 }
 
+// The next hop is not known, and nothing is in flight whose timer would end the wait: it ends after R2 (SHLD-11: 100 s).
+template <class B>
+void basic_stack<B>::note_unresolved(connection_type& c)
+{
+    constexpr duration r2{100'000'000'000};
+    if (c.snd.una != c.snd.nxt) {
+        return;
+    }
+    if (c.unanswered == 0) {
+        c.unanswered = 1;
+        c.timer_base = now_;
+    } else if (now_ - c.timer_base > r2) {
+        c.soft_error = c.soft_error == errc::ok ? errc::host_unreachable : c.soft_error;
+        give_up(c);
+    }
+}
+
+template <class B>
+void basic_stack<B>::give_up(connection_type& c)
+{
+    step_type st = step_at(now_);
+    const tcp_state was = c.state;
+    take_transition(c, tcp_event::gave_up, st);
+    settle(c, was, st);
+}
+
 template <class B>
 void basic_stack<B>::advance(time_point now)
 {
@@ -157,168 +183,6 @@ void basic_stack<B>::advance(time_point now)
     });
     network_.advance(now_);
     on_neighbours();
-}
-
-// RFC 6056 algorithm 3: a keyed offset per destination, and a counter; then the first port that is free.
-template <class B>
-std::uint16_t basic_stack<B>::ephemeral_port(const endpoint& remote, const ip_address& local)
-{
-    constexpr std::uint32_t first = 49'152;
-    constexpr std::uint32_t count = 16'384;
-    const std::uint64_t hashed = four_tuple_hash{port_key_}({{local, 0}, remote});
-    for (std::uint32_t i = 0; i < count; ++i) {
-        const auto offset = static_cast<std::uint32_t>((hashed + port_counter_++) % count);
-        const auto port = static_cast<std::uint16_t>(first + offset);
-        if (flows_.find({{local, port}, remote}) == flows_.npos && find_listener({local, port}) == listening_.npos) {
-            return port;
-        }
-    }
-    return 0;
-}
-
-template <class B>
-result<connection_id> basic_stack<B>::connect(endpoint remote, const connect_options& options)
-{
-    if (remote.port == 0) {
-        return {errc::invalid_argument, {}};
-    }
-    if (const errc route = network_.reachable(remote.address); route != errc::ok) {
-        return {route, {}};
-    }
-    endpoint local = options.local;
-    if (local.address.is_unspecified()) {
-        local.address = network_.source_for(remote.address);  // MUST-44
-    } else if (!network_.is_ours(local.address)) {
-        return {errc::address_not_available, {}};
-    }
-    if (local.port == 0) {
-        local.port = ephemeral_port(remote, local.address);
-        if (local.port == 0) {
-            return {errc::address_not_available, {}};
-        }
-    }
-    if (flows_.find({local, remote}) != flows_.npos) {
-        return {errc::address_in_use, {}};
-    }
-    connection_type* c = make_connection();
-    if (c == nullptr) {
-        return {errc::no_buffer_space, {}};
-    }
-    step_type st = step_at(now_);
-    c->owned = true;
-    c->no_delay = options.no_delay;
-    const bool machine_allows =
-        find_transition<typename B::state_machine>(tcp_state::closed, tcp_event::active_open, {}) != nullptr;
-    if (!open_active(*c, local, remote, st) ||
-        flows_.insert({local, remote}, c->self.index) != decltype(flows_)::outcome::inserted) {
-        --live_;
-        detail::delete_tcb(*c, st);
-        erase(*c);
-        return {machine_allows ? errc::no_buffer_space : errc::operation_not_permitted, {}};
-    }
-    settle(*c, c->state, st);
-    return {errc::ok, c->self};
-}
-
-template <class B>
-result<listener_id> basic_stack<B>::listen(endpoint local, std::uint32_t backlog)
-{
-    if (!local.address.is_unspecified() && !network_.is_ours(local.address)) {
-        return {errc::address_not_available, {}};
-    }
-    if (find_transition<typename B::state_machine>(tcp_state::closed, tcp_event::passive_open, {}) == nullptr) {
-        return {errc::operation_not_permitted, {}};
-    }
-    if (local.port == 0) {
-        local.port = ephemeral_port({}, local.address);
-        if (local.port == 0) {
-            return {errc::address_not_available, {}};
-        }
-    }
-    if (listening_.find({local, {}}) != listening_.npos) {
-        return {errc::address_in_use, {}};
-    }
-    const slab_id id = listeners_.emplace(local, std::max(backlog, 1u));
-    if (!id || !reserve(connections_.capacity(), listeners_.capacity()) ||
-        listening_.insert({local, {}}, id.index) != decltype(listening_)::outcome::inserted) {
-        listeners_.erase(id);
-        return {errc::no_buffer_space, {}};
-    }
-    return {errc::ok, {id}};
-}
-
-// Connections that nobody has accepted yet are reset: their peers have to know.
-template <class B>
-errc basic_stack<B>::close(listener_id id)
-{
-    listener* l = listeners_.get(id.value);
-    if (l == nullptr) {
-        return errc::bad_file_descriptor;
-    }
-    l->error = errc::bad_file_descriptor;
-    abandon_waiters(*l);
-    listening_.erase({l->local, {}});
-    l->queue.clear();
-    connections_.for_each([&](slab_id, connection_type& c) {
-        if (c.listener == id.value && !c.owned && (c.in_accept_queue || c.state == tcp_state::syn_received)) {
-            step_type st = step_at(now_);
-            const tcp_state was = c.state;
-            c.in_accept_queue = false;
-            abort_connection(c, st);
-            settle(c, was, st);
-        }
-    });
-    ready_listeners_.erase(id.value.index);
-    listeners_.erase(id.value);
-    return errc::ok;
-}
-
-template <class B>
-template <class Call>
-errc basic_stack<B>::on_connection(connection_id id, Call&& call)
-{
-    connection_type* c = connection_of(id);
-    if (c == nullptr || !c->owned) {
-        return errc::bad_file_descriptor;
-    }
-    step_type st = step_at(now_);
-    const tcp_state was = c->state;
-    const errc answer = call(*c, st);
-    settle(*c, was, st);
-    return answer;
-}
-
-template <class B>
-errc basic_stack<B>::shutdown(connection_id id)
-{
-    return on_connection(id, [](connection_type& c, step_type& st) { return shutdown_send(c, st); });
-}
-
-template <class B>
-errc basic_stack<B>::close(connection_id id)
-{
-    return on_connection(id, [this](connection_type& c, step_type& st) {
-        abandon_waiters(c);
-        release_connection(c, st);
-        return errc::ok;
-    });
-}
-
-template <class B>
-errc basic_stack<B>::abort(connection_id id)
-{
-    return on_connection(id, [](connection_type& c, step_type& st) { return abort_connection(c, st); });
-}
-
-template <class B>
-result<tcp_info> basic_stack<B>::info(connection_id id)
-{
-    connection_type* c = connection_of(id);
-    if (c == nullptr) {
-        return {errc::bad_file_descriptor, {}};
-    }
-    step_type st = step_at(now_);
-    return {errc::ok, info_of(*c, st)};
 }
 
 template <class B>
@@ -363,6 +227,9 @@ template <class B>
 void basic_stack<B>::device_lost(errc why)
 {
     connections_.for_each([this, why](slab_id, connection_type& c) {
+        if (c.state == tcp_state::closed) {
+            return;
+        }
         detail::end_with(c, why);
         step_type st = step_at(now_);
         const tcp_state was = c.state;

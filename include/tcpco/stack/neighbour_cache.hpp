@@ -139,7 +139,8 @@ public:
         e.what = state::reachable;
         e.tries = 0;
         e.due = now + config_.lifetime;
-        for (std::size_t k = 0; k < std::exchange(e.waiting_count, std::uint8_t{0}); ++k) {
+        const std::size_t waiting = std::exchange(e.waiting_count, std::uint8_t{0});
+        for (std::size_t k = 0; k < waiting; ++k) {
             fn(std::move(e.waiting[k]), mac);
             e.waiting[k] = {};
         }

@@ -12,9 +12,10 @@
 #include <optional>
 
 #include "tcpco/stack/config.hpp"
+#include "tcpco/stack/icmp_notice.hpp"
 #include "tcpco/stack/neighbour_cache.hpp"
+#include "tcpco/stack/reply_queue.hpp"
 #include "tcpco/storage/frame.hpp"
-#include "tcpco/storage/ring_deque.hpp"
 #include "tcpco/wire/arp.hpp"
 #include "tcpco/wire/ethernet.hpp"
 #include "tcpco/wire/icmp.hpp"
@@ -32,23 +33,15 @@ struct datagram {
     bool ce = false;
 };
 
-// An ICMP error about a segment of ours (RFC 5927): which connection, which octet, what happened.
-struct icmp_notice {
-    endpoint local{};
-    endpoint remote{};
-    sequence_number seq{};
-    errc error = errc::ok;
-};
-
 class network_layer {
 public:
     using neighbour = neighbour_cache::index;
     static constexpr neighbour no_neighbour = neighbour_cache::npos;
 
-    // `pool`: slots for replies, at least 2 KiB each. Both references must outlive this object.
+    // `pool`, `large`: slots for replies, of 2 KiB and more. The references must outlive this object.
     network_layer(const network_config& c, std::uint32_t reply_limit, siphash_key key, buffer_pool& pool,
-                  stack_counters& counters)
-        : config_{c}, pool_{pool}, counters_{counters}, reply_limit_{reply_limit},
+                  buffer_pool& large, stack_counters& counters)
+        : config_{c}, counters_{counters}, replies_{reply_limit, pool, large, counters},
           neighbours_{{.limit = c.neighbours,
                        .lifetime = c.neighbour_lifetime,
                        .interval = c.arp_interval,
@@ -106,7 +99,7 @@ public:
     errc reachable(const ip_address& remote) const noexcept
     {
         if (!remote.is_v4() || remote.is_unspecified() || remote.is_multicast() || is_broadcast(remote.v4()) ||
-            is_ours(remote)) {
+            is_network(remote.v4()) || is_ours(remote)) {
             return errc::address_not_available;
         }
         const bool direct = !config_.ethernet || config_.address.contains(remote);
@@ -124,7 +117,7 @@ public:
         if (!neighbours_.holds(cached, hop)) {
             cached = neighbours_.entry_of(hop);
             if (cached == no_neighbour) {
-                counters_.drop(drop_reason::neighbour_unresolved);
+                retry_at_ = std::min(retry_at_, now + config_.arp_interval);  // until a place in the cache is free
                 return std::nullopt;
             }
         }
@@ -144,8 +137,15 @@ public:
 
     // --- time ------------------------------------------------------------------------------------------------------------
 
-    void advance(time_point now) { ask_due(now); }
-    time_point deadline() const noexcept { return neighbours_.deadline(); }
+    void advance(time_point now)
+    {
+        ask_due(now);
+        if (now >= retry_at_) {
+            retry_at_ = time_point::never();
+            resolved_ = true;
+        }
+    }
+    time_point deadline() const noexcept { return std::min(neighbours_.deadline(), retry_at_); }
 
     // --- out -------------------------------------------------------------------------------------------------------------
 
@@ -160,7 +160,7 @@ public:
         }
         ipv4_header header;
         header.total_length = static_cast<std::uint16_t>(ipv4_header_size + payload);
-        header.identification = identification_++;
+        header.identification = identification_;
         header.dont_fragment = true;
         header.ttl = config_.ttl;
         header.protocol = protocol;
@@ -168,6 +168,9 @@ public:
         header.destination = destination.v4();
         return at + write_ipv4(header, out.subspan(at));
     }
+
+    // A packet whose headers were written was taken by the device: the next one gets another identification.
+    void packet_left() noexcept { ++identification_; }
 
     // Queues a small TCP segment that belongs to no connection.
     void reply_segment(const stateless_segment& segment, time_point now)
@@ -190,15 +193,7 @@ public:
     template <class Sink>
     std::size_t transmit(Sink&& sink, std::size_t budget)
     {
-        std::size_t taken = 0;
-        while (taken < budget && !replies_.empty()) {
-            if (sink(replies_.front()) == sink_verdict::refused) {
-                break;
-            }
-            replies_.pop_front();
-            ++taken;
-        }
-        return taken;
+        return replies_.transmit(sink, budget);
     }
 
 private:
@@ -215,6 +210,14 @@ private:
                                             a == own.broadcast());
     }
 
+    // The subnet's own number: RFC 1122 3.3.6 knew it as an old form of broadcast.
+    bool is_network(ipv4_address a) const noexcept
+    {
+        const ip_prefix& own = config_.address;
+        return own.address.is_v4() && own.length < 31 && own.contains(ip_address{a}) &&
+               (a.value & (0xFFFFFFFFu >> own.length)) == 0;
+    }
+
     // RFC 826. Only senders on our own subnet are believed, and a new entry is made only for one that asks for us.
     void receive_arp(time_point now, std::span<const std::byte> octets)
     {
@@ -229,7 +232,7 @@ private:
         if (!arp->sender_ip.is_unspecified() && arp->sender_ip != own && config_.address.contains(sender)) {
             resolved_ |= neighbours_.learn(arp->sender_ip, arp->sender_mac, for_us, now, [this](slice&& packet, mac_address mac) {
                 address_frame(packet, mac);
-                queue_frame(std::move(packet));
+                replies_.push(std::move(packet));
             });
         }
         if (for_us && arp->operation == arp_operation::request) {
@@ -309,47 +312,9 @@ private:
             queue_packet(config_.address.address, ip.header.source, ip_protocol::icmp, pieces, now);
             return;
         }
-        if (message->header.is_error() && message->header.type != icmp_type::source_quench) {
-            read_icmp_error(*message);
-            return;
-        }
-        counters_.drop(drop_reason::icmp_ignored);  // MUST-55: source quench among them
-    }
-
-    // RFC 9293 3.9.2.2, MUST-54: find whose segment it is about.
-    void read_icmp_error(const icmp_message& message)
-    {
-        const auto quoted = parse_quoted_ipv4(message.body);
-        if (!quoted || quoted->header.protocol != ip_protocol::tcp || !is_ours(quoted->header.source)) {
+        notice_ = notice_of(*message, config_.address.address);
+        if (!notice_) {
             counters_.drop(drop_reason::icmp_ignored);
-            return;
-        }
-        const auto tcp = parse_quoted_tcp(quoted->payload);
-        const errc error = error_of(message.header);
-        if (!tcp || error == errc::ok) {
-            counters_.drop(drop_reason::icmp_ignored);
-            return;
-        }
-        notice_ = icmp_notice{{quoted->header.source, tcp->source_port},
-                              {quoted->header.destination, tcp->destination_port},
-                              tcp->seq,
-                              error};
-    }
-
-    static errc error_of(const icmp_header& header) noexcept
-    {
-        if (header.type != icmp_type::destination_unreachable) {
-            return errc::ok;
-        }
-        switch (static_cast<icmp_unreachable>(header.code)) {
-        case icmp_unreachable::port:
-        case icmp_unreachable::protocol: return errc::port_unreachable;
-        case icmp_unreachable::network:
-        case icmp_unreachable::network_unknown:
-        case icmp_unreachable::network_prohibited:
-        case icmp_unreachable::network_type_of_service: return errc::network_unreachable;
-        case icmp_unreachable::fragmentation_needed: return errc::ok;  // path MTU discovery is not there yet
-        default: return errc::host_unreachable;
         }
     }
 
@@ -389,9 +354,8 @@ private:
             counters_.drop(drop_reason::no_route);
             return;
         }
-        buffer slot = replies_.size() < reply_limit_ && size <= pool_.slot_size() ? pool_.acquire() : buffer{};
+        buffer slot = replies_.slot_for(size);
         if (!slot) {
-            counters_.drop(drop_reason::reply_queue_full);
             return;
         }
         neighbour hop = no_neighbour;
@@ -401,10 +365,11 @@ private:
         for (const auto& piece : pieces) {
             at = std::copy(piece.begin(), piece.end(), at);
         }
+        packet_left();
         const std::byte* first = slot.data();
         slice whole{std::move(slot), first, static_cast<std::uint32_t>(size)};
         if (mac) {
-            queue_frame(std::move(whole));
+            replies_.push(std::move(whole));
         } else if (hop == no_neighbour || !neighbours_.hold(hop, std::move(whole))) {
             counters_.drop(drop_reason::neighbour_unresolved);
         }
@@ -415,9 +380,8 @@ private:
         if (!config_.ethernet) {
             return;
         }
-        buffer slot = replies_.size() < reply_limit_ ? pool_.acquire() : buffer{};
+        buffer slot = replies_.slot_for(ethernet_header_size + arp_packet_size);
         if (!slot) {
-            counters_.drop(drop_reason::reply_queue_full);
             return;
         }
         const std::span<std::byte> out{slot.data(), ethernet_header_size + arp_packet_size};
@@ -425,14 +389,7 @@ private:
             write_ethernet({.destination = destination, .source = config_.mac, .type = ethertype::arp}, out);
         write_arp(packet, out.subspan(head));
         const std::byte* first = slot.data();
-        queue_frame(slice{std::move(slot), first, static_cast<std::uint32_t>(out.size())});
-    }
-
-    void queue_frame(slice&& whole)
-    {
-        if (replies_.size() >= reply_limit_ || !replies_.push_back(std::move(whole))) {
-            counters_.drop(drop_reason::reply_queue_full);
-        }
+        replies_.push(slice{std::move(slot), first, static_cast<std::uint32_t>(out.size())});
     }
 
     static void address_frame(slice& whole, mac_address destination) noexcept
@@ -461,12 +418,11 @@ private:
     }
 
     network_config config_;
-    buffer_pool& pool_;
     stack_counters& counters_;
-    std::uint32_t reply_limit_;
+    reply_queue replies_;
     neighbour_cache neighbours_;
-    ring_deque<slice> replies_;
     std::optional<icmp_notice> notice_;
+    time_point retry_at_ = time_point::never();
     time_point unreachable_window_{};
     std::uint32_t unreachable_credit_ = 0;
     std::uint16_t identification_ = 1;

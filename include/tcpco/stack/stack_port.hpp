@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "tcpco/core/completion.hpp"
+#include "tcpco/stack/socket_types.hpp"
 #include "tcpco/storage/growable_array.hpp"
 #include "tcpco/storage/intrusive_list.hpp"
 #include "tcpco/storage/slab.hpp"
@@ -21,35 +22,6 @@
 #include "tcpco/tcp/user_calls.hpp"
 
 namespace tcpco {
-
-using connection_id = slab_id;
-
-struct listener_id {
-    slab_id value{};
-    friend constexpr bool operator==(const listener_id&, const listener_id&) noexcept = default;
-};
-
-// What a suspended operation waits for; one operation of each kind on a connection.
-enum class wait_kind : std::uint8_t { connect, read, write, flush, close };
-
-struct connect_options {
-    endpoint local{};  // unspecified address: the stack's own; port 0: an ephemeral one (RFC 6056)
-    bool no_delay = false;  // MUST-17: Nagle off
-};
-
-struct socket_event {
-    connection_id connection{};
-    listener_id listener{};     // set instead of `connection` when a listener has something to accept
-    std::uint8_t what = 0;      // bits of namespace readiness
-};
-
-class stack_port;
-
-// Lets sockets outlive their stack: they hold a reference to this, and it forgets the stack when that goes. One thread only.
-struct port_anchor {
-    stack_port* port = nullptr;
-    std::uint32_t references = 1;
-};
 
 class stack_port {
 public:
@@ -216,6 +188,12 @@ public:
         }
     }
 
+    // Whether dispatch() has something to hand out.
+    bool has_news() const noexcept
+    {
+        return !ready_.empty() || !ready_listeners_.empty() || abandoned_.next != &abandoned_;
+    }
+
     // Hands the completions of what became ready to the executor: ready.schedule(completion&).
     template <class Executor>
     void dispatch(Executor& executor)
@@ -256,6 +234,8 @@ public:
         transmission_control_block& c = *find(connection);
         c.in_accept_queue = false;
         c.owned = true;
+        c.events |= static_cast<std::uint8_t>(readiness_of(connection));
+        ready_.push_back(connection.index);
         return {errc::ok, connection};
     }
     bool can_accept(listener_id id) noexcept
@@ -285,7 +265,8 @@ public:
         return c == nullptr ? errc::bad_file_descriptor : c->error;
     }
 
-    time_point now() const noexcept { return now_; }
+    // The latest time that the stack was told: when user calls happen.
+    time_point last_time() const noexcept { return now_; }
     port_anchor& anchor() noexcept { return *anchor_; }
 
 protected:
@@ -358,31 +339,6 @@ private:
         if (--a->references == 0) {
             delete a;
         }
-    }
-
-    static completion*& waiting(transmission_control_block& c, wait_kind kind) noexcept
-    {
-        switch (kind) {
-        case wait_kind::connect: return c.waiting.connector;
-        case wait_kind::read: return c.waiting.reader;
-        case wait_kind::write: return c.waiting.writer;
-        case wait_kind::flush: return c.waiting.flusher;
-        case wait_kind::close: break;
-        }
-        return c.waiting.closer;
-    }
-
-    static bool satisfied(const transmission_control_block& c, wait_kind kind) noexcept
-    {
-        switch (kind) {
-        case wait_kind::connect: return c.state != tcp_state::syn_sent && c.state != tcp_state::syn_received;
-        case wait_kind::read: return !c.receive.empty() || receive_status(c) != errc::would_block;
-        // A third of the buffer must be free, else a writer wakes for each segment that is acknowledged.
-        case wait_kind::write: return send_status(c) != errc::ok || c.send.room() * 3 >= c.send.limit();
-        case wait_kind::flush: return c.send.empty() || c.state == tcp_state::closed;
-        case wait_kind::close: break;
-        }
-        return c.state == tcp_state::closed || c.state == tcp_state::time_wait;
     }
 
     template <class Change>

@@ -24,7 +24,7 @@ void basic_stack<B>::receive(time_point now, frame&& f)
 template <class B>
 void basic_stack<B>::receive_copy(time_point now, std::span<const std::byte> octets, frame_info info)
 {
-    buffer_pool& pool = octets.size() <= host.small.slot_size() ? host.small : host.large;
+    buffer_pool& pool = octets.size() <= frames_.slot_size() ? frames_ : host.large;
     frame f = copy_frame(pool, octets, info);
     if (!f.data.owner) {
         host.counters.drop(drop_reason::no_buffer);
@@ -76,7 +76,7 @@ void basic_stack<B>::arrive(connection_type& c, arriving_segment& seg)
                                                    .octets = seg.payload.size,
                                                    .wire_segments = seg.info.wire_segments,
                                                    .flags = seg.header.flags});
-    segment_arrives(c, seg, slots_are_short(), st);
+    segment_arrives(c, seg, st);
     settle(c, was, st);
 }
 
@@ -191,10 +191,7 @@ void basic_stack<B>::on_icmp(const icmp_notice& notice)
     }
     c.soft_error = notice.error;
     if (c.state == tcp_state::syn_sent && notice.error == errc::port_unreachable) {
-        step_type st = step_at(now_);
-        const tcp_state was = c.state;
-        take_transition(c, tcp_event::gave_up, st);
-        settle(c, was, st);
+        give_up(c);
     }
 }
 
@@ -213,11 +210,8 @@ void basic_stack<B>::on_neighbours()
             continue;
         }
         c.soft_error = errc::host_unreachable;
-        if (c.state == tcp_state::syn_sent) {
-            step_type st = step_at(now_);
-            const tcp_state was = c.state;
-            take_transition(c, tcp_event::gave_up, st);
-            settle(c, was, st);
+        if (c.state == tcp_state::syn_sent || c.state == tcp_state::syn_received) {
+            give_up(c);  // a half-open record must not outlive an address that does not answer
         }
     }
 }

@@ -19,6 +19,7 @@ std::size_t basic_stack<B>::transmit(time_point now, Sink&& sink, std::size_t bu
         taken += transmit_replies(sink, budget - taken);  // an ARP request for one of them
     }
     host.counters.frames_sent += taken;
+    on_neighbours();
     return taken;
 }
 
@@ -70,7 +71,8 @@ std::size_t basic_stack<B>::transmit_connection(std::uint32_t index, Sink& sink,
     case send_outcome::unresolved:
         dirty_.erase(index);
         unresolved_.push_back(index);
-        break;
+        note_unresolved(c);  // may end the connection
+        return taken;
     case send_outcome::refused:
         refused = true;
         break;
@@ -104,6 +106,7 @@ auto basic_stack<B>::send_one(connection_type& c, step_type& st, Sink& sink) -> 
         outbox_.release(token);
         return send_outcome::refused;
     }
+    network_.packet_left();
     commit_segment(c, out, st);
     if (verdict == sink_verdict::done) {
         outbox_.release(token);

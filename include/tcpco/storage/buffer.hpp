@@ -112,6 +112,8 @@ public:
     std::byte* data() const noexcept { return slot_->data; }
     std::size_t capacity() const noexcept { return slot_->pool->slot_size; }
     std::uint32_t index() const noexcept { return slot_->index; }  // within its pool
+    // Less than a quarter of its pool's slots is free: who keeps this slot for long should copy instead.
+    bool pool_is_short() const noexcept { return slot_->pool->available < slot_->pool->slot_count / 4; }
     bool unique() const noexcept { return slot_ != nullptr && slot_->references == 1; }
     friend bool operator==(const buffer&, const buffer&) noexcept = default;  // the same slot
 
@@ -195,6 +197,7 @@ public:
     std::size_t slot_size() const noexcept { return block_->slot_size; }
     std::uint32_t slot_count() const noexcept { return block_->slot_count; }
     std::uint32_t available() const noexcept { return block_->available; }
+    bool is_short() const noexcept { return block_->available < block_->slot_count / 4; }
     std::uint64_t refused() const noexcept { return block_->refused; }
     std::byte* memory() const noexcept { return block_->memory; }  // slot i starts at memory() + i * slot_size()
 

@@ -294,8 +294,9 @@ void process_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
     detail::ack_work work;
     work.flight_size = s->board.flight_size();
     work.advances = seg.ack > c.snd.una;
-    // RFC 5681 section 2.
-    work.duplicate = !work.advances && seg.ack == c.snd.una && work.flight_size > 0 && seg.length() == 0 && !window_changed;
+    // RFC 5681 section 2; with a closed window it is the answer to a probe.
+    work.duplicate = !work.advances && seg.ack == c.snd.una && work.flight_size > 0 && seg.length() == 0 &&
+                     !window_changed && c.snd.wnd > 0;
     work.info.now = seg.info.arrived_at;
     work.info.in_flight_before = s->board.in_flight();
     c.stats.duplicate_acks += work.duplicate ? 1 : 0;

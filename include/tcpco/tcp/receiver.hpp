@@ -126,24 +126,35 @@ void trim_to_window(const connection<B>& c, arriving_segment& seg)
 
 namespace detail {
 
-// A payload below this share of its slot is copied out: one octet must not pin a slot of 64 KiB. Also when slots run
-// short: below a quarter free, everything is copied.
-inline bool should_copy(const slice& payload, bool slots_are_short) noexcept
+// A payload below this share of its slot is copied out: one octet must not pin a slot of 64 KiB. Also when the slots that
+// frames arrive in run short: the ACK or the missing segment that would free them needs one.
+inline bool should_copy(const slice& payload) noexcept
 {
-    return slots_are_short || std::size_t{payload.size} * 4 < payload.owner.capacity();
+    return payload.owner.pool_is_short() || std::size_t{payload.size} * 4 < payload.owner.capacity();
+}
+
+// Where received octets are copied to; null: what is left of the pools is for sending.
+template <class B>
+buffer_pool* copy_pool(octet_count queued, std::size_t size, step<B>& st) noexcept
+{
+    const bool bulk = queued > 4'096 || size > st.host.small.slot_size();
+    buffer_pool& first = bulk ? st.host.large : st.host.small;
+    buffer_pool& second = bulk && size <= st.host.small.slot_size() ? st.host.small : st.host.large;
+    return !first.is_short() ? &first : !second.is_short() ? &second : nullptr;
 }
 
 // Returns how many octets were taken, from the first on.
 template <class B>
-octet_count queue_for_reader(connection<B>& c, slice&& payload, bool slots_are_short, step<B>& st)
+octet_count queue_for_reader(connection<B>& c, slice&& payload, step<B>& st)
 {
     octet_count taken = 0;
-    if (should_copy(payload, slots_are_short)) {
-        buffer_pool& pool = payload.size <= st.host.small.slot_size() ? st.host.small : st.host.large;
-        const std::size_t copied = c.receive.push_copy(payload.octets(), pool);
+    const bool must_copy = payload.owner.pool_is_short();
+    if (should_copy(payload)) {
+        buffer_pool* pool = copy_pool(static_cast<octet_count>(c.receive.size()), payload.size, st);
+        const std::size_t copied = pool == nullptr ? 0 : c.receive.push_copy(payload.octets(), *pool);
         payload.remove_prefix(static_cast<std::uint32_t>(copied));
         taken = static_cast<octet_count>(copied);
-        if (slots_are_short || payload.size == 0) {
+        if (must_copy || payload.size == 0) {
             return taken;
         }
     }
@@ -184,10 +195,14 @@ bool hold_out_of_order(connection<B>& c, arriving_segment& seg, received_segment
         }
     }
     slice text = std::move(seg.payload);
-    if (text.size > 0 && should_copy(text, false)) {
-        buffer_pool& pool = text.size <= st.host.small.slot_size() ? st.host.small : st.host.large;
-        if (frame copy = copy_frame(pool, text.octets()); copy.data.owner) {
+    if (text.size > 0 && should_copy(text)) {
+        buffer_pool* pool = copy_pool(0, text.size, st);
+        frame copy = pool == nullptr ? frame{} : copy_frame(*pool, text.octets());
+        if (copy.data.owner) {
             text = std::move(copy.data);
+        } else if (text.owner.pool_is_short()) {
+            st.drop(drop_reason::no_buffer);
+            return false;
         }
     }
     const auto held = st.receiver(c)->queue.insert(seg.text(), std::move(text), seg.fin());
@@ -222,9 +237,9 @@ void deliver_held(connection<B>& c, arriving_segment& seg, step<B>& st)
 
 }  // namespace detail
 
-// RFC 9293 3.10.7.4 step 7. `slots_are_short`: the device's buffers run out, copy everything out of them.
+// RFC 9293 3.10.7.4 step 7.
 template <class B>
-void process_segment_text(connection<B>& c, arriving_segment& seg, bool slots_are_short, step<B>& st)
+void process_segment_text(connection<B>& c, arriving_segment& seg, step<B>& st)
 {
     const octet_count size = seg.payload.size;
     received_segment event{.now = st.now,
@@ -248,7 +263,7 @@ void process_segment_text(connection<B>& c, arriving_segment& seg, bool slots_ar
         slice text = std::move(seg.payload);
         seg.payload = {};
         seg.seq += size;
-        const octet_count taken = detail::queue_for_reader(c, std::move(text), slots_are_short, st);
+        const octet_count taken = detail::queue_for_reader(c, std::move(text), st);
         c.rcv.nxt += taken;
         c.events |= taken > 0 ? readiness::readable : readiness::none;
         if (taken < size) {

@@ -70,11 +70,12 @@ bool fails_paws(const connection<B>& c, const arriving_segment& seg, time_point 
 template <class B>
 verdict reject_unacceptable(connection<B>& c, const arriving_segment& seg, step<B>& st)
 {
-    st.drop(drop_reason::tcp_out_of_window);
+    const bool unexpected_syn = seg.syn() && !seg.rst() && is_synchronized(c.state);
+    st.drop(unexpected_syn ? drop_reason::tcp_unexpected_syn : drop_reason::tcp_out_of_window);
     if (seg.rst()) {
         return verdict::drop;
     }
-    if (c.state == tcp_state::syn_received && seg.syn() && seg.seq == stream_offset{0}) {
+    if (c.state == tcp_state::syn_received && seg.syn() && !seg.acks() && seg.seq == stream_offset{0}) {
         resend_syn(c, st);  // our SYN,ACK was lost: repeat that, since a mere ACK tells a peer in SYN-SENT nothing
         return verdict::drop;
     }
@@ -83,14 +84,23 @@ verdict reject_unacceptable(connection<B>& c, const arriving_segment& seg, step<
         // place where 2MSL starts anew.
         c.life_at = st.now + st.host.time_wait.two_msl();
     }
-    if (seg.syn() && is_synchronized(c.state)) {
-        st.drop(drop_reason::tcp_unexpected_syn);
+    if (unexpected_syn) {
         challenge(c, st);
     } else {
         note_duplicate(c, seg);
         owe_ack(c, true);
     }
     return verdict::drop;
+}
+
+// The SYN,ACK of a simultaneous open (MUST-10) repeats a SYN that has come already, so it lies left of the window; what is
+// new in it is the acknowledgement of ours. By the letter it would be answered with an ACK, and both ends be established
+// by those; taking it at once, as Linux does, saves a round trip and cannot loop.
+template <class B>
+bool is_crossed_syn_ack(const connection<B>& c, const arriving_segment& seg)
+{
+    return c.state == tcp_state::syn_received && !c.passive && seg.syn() && seg.acks() && !seg.rst() &&
+           seg.seq == stream_offset{0} && seg.ack == c.snd.nxt;
 }
 
 // First, check sequence number. Trims what lies outside the window.
@@ -105,6 +115,11 @@ verdict check_sequence_number(connection<B>& c, arriving_segment& seg, step<B>& 
     if (c.timestamps && !seg.options.has_timestamps && !seg.rst()) {
         st.drop(drop_reason::tcp_missing_timestamp);  // RFC 7323 3.2: SHOULD drop silently
         return verdict::drop;
+    }
+    if (is_crossed_syn_ack(c, seg)) {
+        trim_to_window(c, seg);
+        owe_ack(c);
+        return verdict::proceed;
     }
     if (!is_acceptable({c.rcv.nxt, c.rcv.wnd()}, seg.seq, seg.length())) {
         // MUST-66: with a closed window the ACK (and RST) of a segment at rcv.nxt are still used; its text is not.
@@ -206,7 +221,7 @@ verdict check_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
 // Sixth, check the URG bit: urgent octets are delivered in line, as RFC 6093 recommends; nobody is notified yet.
 // Seventh, process the segment text.
 template <class B>
-verdict check_text(connection<B>& c, arriving_segment& seg, bool slots_are_short, step<B>& st)
+verdict check_text(connection<B>& c, arriving_segment& seg, step<B>& st)
 {
     if (!may_receive(c.state)) {
         if (seg.payload.size > 0) {
@@ -222,7 +237,7 @@ verdict check_text(connection<B>& c, arriving_segment& seg, bool slots_are_short
         take_transition(c, tcp_event::abort, st);
         return verdict::drop;
     }
-    process_segment_text(c, seg, slots_are_short, st);
+    process_segment_text(c, seg, st);
     return verdict::proceed;
 }
 
@@ -237,7 +252,7 @@ void check_fin(connection<B>& c, const arriving_segment& seg, step<B>& st)
 
 // SYN-SENT (3.10.7.3): ACK, RST, security, SYN, in this order.
 template <class B>
-void arrives_in_syn_sent(connection<B>& c, arriving_segment& seg, bool slots_are_short, step<B>& st)
+void arrives_in_syn_sent(connection<B>& c, arriving_segment& seg, step<B>& st)
 {
     const bool ack_acceptable = seg.acks() && c.snd.una < seg.ack && seg.ack <= c.snd.nxt;
     if (seg.acks() && !ack_acceptable) {
@@ -275,22 +290,22 @@ void arrives_in_syn_sent(connection<B>& c, arriving_segment& seg, bool slots_are
     process_ack(c, seg, st);
     establish_congestion(c, st);
     trim_to_window(c, seg);
-    if (check_text(c, seg, slots_are_short, st) == verdict::proceed) {
+    if (check_text(c, seg, st) == verdict::proceed) {
         check_fin(c, seg, st);
     }
 }
 
 }  // namespace detail
 
-// A segment for this connection, which is in SYN-SENT or beyond. `slots_are_short`: copy payload out of the device's buffers.
+// A segment for this connection, which is in SYN-SENT or beyond.
 template <class B>
-void segment_arrives(connection<B>& c, arriving_segment& seg, bool slots_are_short, step<B>& st)
+void segment_arrives(connection<B>& c, arriving_segment& seg, step<B>& st)
 {
     using detail::verdict;
     c.stats.segments_received += seg.info.wire_segments;
     seg.ack = from_wire(seg.header.ack, c.snd.iss, c.snd.una);
     if (c.state == tcp_state::syn_sent) {
-        detail::arrives_in_syn_sent(c, seg, slots_are_short, st);
+        detail::arrives_in_syn_sent(c, seg, st);
         return;
     }
     seg.seq = from_wire(seg.header.seq, c.rcv.irs, c.rcv.nxt);
@@ -299,7 +314,7 @@ void segment_arrives(connection<B>& c, arriving_segment& seg, bool slots_are_sho
         detail::check_rst(c, seg, st) == verdict::drop ||
         detail::check_syn(c, seg, st) == verdict::drop ||
         detail::check_ack(c, seg, st) == verdict::drop ||
-        detail::check_text(c, seg, slots_are_short, st) == verdict::drop) {
+        detail::check_text(c, seg, st) == verdict::drop) {
         return;
     }
     detail::check_fin(c, seg, st);

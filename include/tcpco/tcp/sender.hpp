@@ -265,8 +265,7 @@ void restart_after_idle(connection<B>& c, sender_active<B>& s, step<B>& st)
 template <class B>
 void fill_header(leaving_segment& out, connection<B>& c, step<B>& st)
 {
-    const bool opening = c.state == tcp_state::syn_sent || c.state == tcp_state::syn_received;
-    const bool syn_next = opening && c.snd.una == stream_offset{0};
+    const bool syn_next = c.snd.una == stream_offset{0};  // whatever the state: a close may come before the SYN is acknowledged
     out.syn = syn_next;
     out.ack = c.state != tcp_state::syn_sent;
     fill_options(out, c, st);
@@ -385,6 +384,7 @@ void commit_octets(connection<B>& c, const leaving_segment& out, step<B>& st)
     }
     if (was_idle) {
         c.timer_base = st.now;  // RFC 6298 5.1
+        c.unanswered = 0;
     }
     if (c.life == life_timer::quiet) {
         c.life = life_timer::none;

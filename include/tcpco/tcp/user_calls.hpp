@@ -87,6 +87,7 @@ errc shutdown_send(connection<B>& c, step<B>& st)
     if (c.state == tcp_state::closed) {
         return c.error == errc::ok ? errc::not_connected : c.error;
     }
+    c.events |= readiness::writable;  // a writer that waits has to hear that it waits in vain
     return take_transition(c, tcp_event::close, st) ? errc::ok : errc::operation_not_permitted;
 }
 

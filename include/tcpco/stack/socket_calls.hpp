@@ -1,0 +1,170 @@
+// basic_stack: the user's calls on connections and listeners (RFC 9293 section 3.9.1). Included by basic_stack.hpp.
+#pragma once
+
+#include "tcpco/stack/basic_stack.hpp"
+
+namespace tcpco {
+
+// RFC 6056 algorithm 3: a keyed offset per destination, and a counter; then the first port that is free.
+template <class B>
+std::uint16_t basic_stack<B>::ephemeral_port(const endpoint& remote, const ip_address& local)
+{
+    constexpr std::uint32_t first = 49'152;
+    constexpr std::uint32_t count = 16'384;
+    const std::uint64_t hashed = four_tuple_hash{port_key_}({{local, 0}, remote});
+    for (std::uint32_t i = 0; i < count; ++i) {
+        const auto offset = static_cast<std::uint32_t>((hashed + port_counter_++) % count);
+        const auto port = static_cast<std::uint16_t>(first + offset);
+        if (flows_.find({{local, port}, remote}) == flows_.npos && find_listener({local, port}) == listening_.npos) {
+            return port;
+        }
+    }
+    return 0;
+}
+
+template <class B>
+result<connection_id> basic_stack<B>::connect(endpoint remote, const connect_options& options)
+{
+    if (remote.port == 0) {
+        return {errc::invalid_argument, {}};
+    }
+    if (const errc route = network_.reachable(remote.address); route != errc::ok) {
+        return {route, {}};
+    }
+    endpoint local = options.local;
+    if (local.address.is_unspecified()) {
+        local.address = network_.source_for(remote.address);  // MUST-44
+    } else if (!network_.is_ours(local.address)) {
+        return {errc::address_not_available, {}};
+    }
+    if (local.port == 0) {
+        local.port = ephemeral_port(remote, local.address);
+        if (local.port == 0) {
+            return {errc::address_not_available, {}};
+        }
+    }
+    if (flows_.find({local, remote}) != flows_.npos) {
+        return {errc::address_in_use, {}};
+    }
+    connection_type* c = make_connection();
+    if (c == nullptr) {
+        return {errc::no_buffer_space, {}};
+    }
+    step_type st = step_at(now_);
+    c->owned = true;
+    c->no_delay = options.no_delay;
+    const bool machine_allows =
+        find_transition<typename B::state_machine>(tcp_state::closed, tcp_event::active_open, {}) != nullptr;
+    if (!open_active(*c, local, remote, st) ||
+        flows_.insert({local, remote}, c->self.index) != decltype(flows_)::outcome::inserted) {
+        --live_;
+        detail::delete_tcb(*c, st);
+        erase(*c);
+        return {machine_allows ? errc::no_buffer_space : errc::operation_not_permitted, {}};
+    }
+    settle(*c, c->state, st);
+    return {errc::ok, c->self};
+}
+
+template <class B>
+result<listener_id> basic_stack<B>::listen(endpoint local, std::uint32_t backlog)
+{
+    if (local.address != ip_address{} && !network_.is_ours(local.address)) {
+        return {errc::address_not_available, {}};
+    }
+    if (find_transition<typename B::state_machine>(tcp_state::closed, tcp_event::passive_open, {}) == nullptr) {
+        return {errc::operation_not_permitted, {}};
+    }
+    if (local.port == 0) {
+        local.port = ephemeral_port({}, local.address);
+        if (local.port == 0) {
+            return {errc::address_not_available, {}};
+        }
+    }
+    if (listening_.find({local, {}}) != listening_.npos) {
+        return {errc::address_in_use, {}};
+    }
+    const slab_id id = listeners_.emplace(local, std::max(backlog, 1u));
+    if (!id || !reserve(connections_.capacity(), listeners_.capacity()) ||
+        listening_.insert({local, {}}, id.index) != decltype(listening_)::outcome::inserted) {
+        listeners_.erase(id);
+        return {errc::no_buffer_space, {}};
+    }
+    return {errc::ok, {id}};
+}
+
+// Connections that nobody has accepted yet are reset: their peers have to know.
+template <class B>
+errc basic_stack<B>::close(listener_id id)
+{
+    listener* l = listeners_.get(id.value);
+    if (l == nullptr) {
+        return errc::bad_file_descriptor;
+    }
+    l->error = errc::bad_file_descriptor;
+    abandon_waiters(*l);
+    listening_.erase({l->local, {}});
+    l->queue.clear();
+    connections_.for_each([&](slab_id, connection_type& c) {
+        if (c.listener == id.value && !c.owned && (c.in_accept_queue || c.state == tcp_state::syn_received)) {
+            step_type st = step_at(now_);
+            const tcp_state was = c.state;
+            c.in_accept_queue = false;
+            abort_connection(c, st);
+            settle(c, was, st);
+        }
+    });
+    ready_listeners_.erase(id.value.index);
+    listeners_.erase(id.value);
+    return errc::ok;
+}
+
+template <class B>
+template <class Call>
+errc basic_stack<B>::on_connection(connection_id id, Call&& call)
+{
+    connection_type* c = connection_of(id);
+    if (c == nullptr || !c->owned) {
+        return errc::bad_file_descriptor;
+    }
+    step_type st = step_at(now_);
+    const tcp_state was = c->state;
+    const errc answer = call(*c, st);
+    settle(*c, was, st);
+    return answer;
+}
+
+template <class B>
+errc basic_stack<B>::shutdown(connection_id id)
+{
+    return on_connection(id, [](connection_type& c, step_type& st) { return shutdown_send(c, st); });
+}
+
+template <class B>
+errc basic_stack<B>::close(connection_id id)
+{
+    return on_connection(id, [this](connection_type& c, step_type& st) {
+        abandon_waiters(c);
+        release_connection(c, st);
+        return errc::ok;
+    });
+}
+
+template <class B>
+errc basic_stack<B>::abort(connection_id id)
+{
+    return on_connection(id, [](connection_type& c, step_type& st) { return abort_connection(c, st); });
+}
+
+template <class B>
+result<tcp_info> basic_stack<B>::info(connection_id id)
+{
+    connection_type* c = connection_of(id);
+    if (c == nullptr) {
+        return {errc::bad_file_descriptor, {}};
+    }
+    step_type st = step_at(now_);
+    return {errc::ok, info_of(*c, st)};
+}
+
+}  // namespace tcpco

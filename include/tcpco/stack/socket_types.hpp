@@ -1,0 +1,70 @@
+// Names for sockets of a stack, and what one can wait for on them.
+#pragma once
+
+#include <cstdint>
+
+#include "tcpco/core/address.hpp"
+#include "tcpco/core/completion.hpp"
+#include "tcpco/storage/slab.hpp"
+#include "tcpco/tcp/tcb.hpp"
+#include "tcpco/tcp/user_calls.hpp"
+
+namespace tcpco {
+
+using connection_id = slab_id;
+
+struct listener_id {
+    slab_id value{};
+    friend constexpr bool operator==(const listener_id&, const listener_id&) noexcept = default;
+};
+
+// What a suspended operation waits for; one operation of each kind on a connection.
+enum class wait_kind : std::uint8_t { connect, read, write, flush, close };
+
+struct connect_options {
+    endpoint local{};  // unspecified address: the stack's own; port 0: an ephemeral one (RFC 6056)
+    bool no_delay = false;  // MUST-17: Nagle off
+};
+
+struct socket_event {
+    connection_id connection{};
+    listener_id listener{};     // set instead of `connection` when a listener has something to accept
+    std::uint8_t what = 0;      // bits of namespace readiness
+};
+
+class stack_port;
+
+// Lets sockets outlive their stack: they hold a reference to this, and it forgets the stack when that goes. One thread only.
+struct port_anchor {
+    stack_port* port = nullptr;
+    std::uint32_t references = 1;
+};
+
+// Where the completion of a suspended operation stands.
+inline completion*& waiting(transmission_control_block& c, wait_kind kind) noexcept
+{
+    switch (kind) {
+    case wait_kind::connect: return c.waiting.connector;
+    case wait_kind::read: return c.waiting.reader;
+    case wait_kind::write: return c.waiting.writer;
+    case wait_kind::flush: return c.waiting.flusher;
+    case wait_kind::close: break;
+    }
+    return c.waiting.closer;
+}
+
+// The wait is over, by success or failure.
+inline bool satisfied(const transmission_control_block& c, wait_kind kind) noexcept
+{
+    switch (kind) {
+    case wait_kind::connect: return c.state != tcp_state::syn_sent && c.state != tcp_state::syn_received;
+    case wait_kind::read: return !c.receive.empty() || receive_status(c) != errc::would_block;
+    // A third of the buffer must be free, else a writer wakes for each segment that is acknowledged.
+    case wait_kind::write: return send_status(c) != errc::ok || c.send.room() * 3 >= c.send.limit();
+    case wait_kind::flush: return c.send.empty() || c.state == tcp_state::closed;
+    case wait_kind::close: break;
+    }
+    return c.state == tcp_state::closed || c.state == tcp_state::time_wait;
+}
+
+}  // namespace tcpco

@@ -1,0 +1,55 @@
+// What a connection costs. Bounds with little slack: whoever adds a member sees it here, and decides whether a hundred thousand
+// idle connections should pay for it.
+#include "tcpco/core.hpp"
+
+#include <cstddef>
+
+#include "tcpco/policy/congestion/cubic.hpp"
+#include "tcpco/policy/recovery/rack_tlp.hpp"
+#include "tcpco/policy/recovery_rate/prr.hpp"
+
+#include "catch.hpp"
+
+using namespace tcpco;
+
+namespace {
+
+struct rack_bundle : default_policies {
+    using congestion = tcpco::congestion::cubic;
+    using recovery = tcpco::recovery::rack_tlp;
+    using recovery_rate = reduction::prr;
+};
+
+template <std::size_t Size, std::size_t Bound>
+constexpr bool fits = Size <= Bound && Size + 32 > Bound;  // a bound that is far too large holds nothing
+
+// An idle connection: this, its timer node and its flow table entry, and nothing else.
+static_assert(fits<sizeof(transmission_control_block), 480>);
+static_assert(fits<sizeof(connection<default_policies>), 608>);
+static_assert(fits<sizeof(connection<rack_bundle>), 608>);  // the policies that cost sit in sender_active
+
+// While there is something to send, and while a hole is open.
+static_assert(fits<sizeof(sender_active<default_policies>), 432>);
+static_assert(fits<sizeof(sender_active<rack_bundle>), 736>);
+static_assert(fits<sizeof(receiver_active), 96>);
+static_assert(sizeof(transmission) <= 88);  // one for each segment in flight
+
+// What travels with each frame, and names of things.
+static_assert(sizeof(frame_info) <= 16);
+static_assert(sizeof(frame) <= 40);
+static_assert(sizeof(outgoing_frame) <= 40);
+static_assert(sizeof(slice) <= 24);
+static_assert(sizeof(buffer) == sizeof(void*));
+static_assert(sizeof(slab_id) == 8 && sizeof(connection_id) == 8 && sizeof(listener_id) == 8);
+static_assert(sizeof(transmit_token) == 4);
+static_assert(sizeof(completion) <= 3 * sizeof(void*));
+static_assert(sizeof(endpoint) <= 20 && sizeof(ip_address) <= 17);
+static_assert(sizeof(listener) <= 80);
+
+}  // namespace
+
+TEST_CASE("a connection, its sending half and its receiving half are as small as they were measured", "[tcp]")
+{
+    // Held by the static_asserts above; here, that an idle connection stays below ten cache lines.
+    CHECK(sizeof(connection<default_policies>) <= 640);
+}
