@@ -1,5 +1,5 @@
-// What reading the headers of one frame costs: Ethernet, IPv4 with its checksum, TCP, and options as they come in practice.
-// The TCP checksum is not in it: it depends on the payload (checksum_bench).
+// What reading the headers of one frame costs: Ethernet, IPv4 with its checksum, TCP, and options as they come in
+// practice. The TCP checksum is not in it: it depends on the payload (checksum_bench).
 #include "tcpco/wire/ethernet.hpp"
 #include "tcpco/wire/ipv4.hpp"
 #include "tcpco/wire/tcp_options.hpp"
@@ -48,8 +48,8 @@ made_frame frame_with(const tcp_options& options)
                       .source = "192.0.2.1"_ip.v4(),
                       .destination = "192.0.2.2"_ip.v4()},
                      out.subspan(at));
-    at += write_tcp({.source_port = 49'152, .destination_port = 7, .seq = {1}, .ack = {2}, .flags = tcp_flag::ack}, options,
-                    out.subspan(at));
+    at += write_tcp({.source_port = 49'152, .destination_port = 7, .seq = {1}, .ack = {2}, .flags = tcp_flag::ack},
+                    options, out.subspan(at));
     f.size = at;
     return f;
 }

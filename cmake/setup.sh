@@ -35,6 +35,7 @@ have_package()
         catch2) have_header catch2/catch.hpp || have_header catch2/catch_all.hpp ;;
         libbenchmark-dev) have_header benchmark/benchmark.h ;;
         libcli11-dev) have_header CLI/CLI.hpp ;;
+        libssl-dev) have_header openssl/evp.h ;;
         nlohmann-json3-dev) have_header nlohmann/json.hpp ;;
         clang-19) command -v clang++-19 >/dev/null ;;
         libclang-rt-19-dev)

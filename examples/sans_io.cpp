@@ -1,6 +1,6 @@
 // tcpco without coroutines, without Linux, without a clock: a stack takes frames and the time, and gives frames and a
-// deadline. Whoever has packets (a VPN, a fuzzer, another event loop) drives it as this program does: it joins two stacks
-// by a wire that loses 5 % of all frames, and lets a client and an echo server talk in virtual time.
+// deadline. Whoever has packets (a VPN, a fuzzer, another event loop) drives it as this program does: it joins two
+// stacks by a wire that loses 5 % of all frames, and lets a client and an echo server talk in virtual time.
 //
 // ctest:
 #include <algorithm>
@@ -110,8 +110,8 @@ bool echo(std::size_t n, wire w)
     const listener_id listener = b.listen({"192.0.2.2"_ip, 7}).value;
     client.id = a.connect({"192.0.2.2"_ip, 7}).value;
 
-    // The loop of every driver: frames that have come, then what is due, then the programs, then what is to be sent; then
-    // sleep until the next frame or deadline(). Here the clock simply moves there.
+    // The loop of every driver: frames that have come, then what is due, then the programs, then what is to be sent;
+    // then sleep until the next frame or deadline(). Here the clock simply moves there.
     time_point now{};
     while (now != time_point::never() && !(client.finished && server.finished)) {
         while (w.next() <= now) {

@@ -29,9 +29,9 @@ void open_capture(capture& record, const options& chosen, time_point now)
     if (chosen.capture.empty()) {
         return;
     }
-    if (const auto ec = record.open(chosen.capture, {.epoch_offset = capture::offset_to_wall_clock(now),
-                                                     .snap_length = 256,
-                                                     .flush_each_turn = chosen.keep})) {
+    if (const auto ec = record.open(
+            chosen.capture,
+            {.epoch_offset = capture::offset_to_wall_clock(now), .snap_length = 256, .flush_each_turn = chosen.keep})) {
         std::fprintf(stderr, "no capture: %s: %s\n", chosen.capture.c_str(), ec.message().c_str());
     }
 }
@@ -56,9 +56,10 @@ std::string describe(const impairment_config& i)
 void print_how_to_reach()
 {
     const char* join = std::getenv("TCPCO_JOIN");
-    std::printf("\nThe server stays up until Ctrl-C. Its address exists in its network namespace only; from another terminal:\n"
-                "  %s %d nc 198.18.0.2 7\n",
-                join != nullptr ? join : "nsenter -n -t", static_cast<int>(::getpid()));
+    std::printf(
+        "\nThe server stays up until Ctrl-C. Its address exists in its network namespace only; from another terminal:\n"
+        "  %s %d nc 198.18.0.2 7\n",
+        join != nullptr ? join : "nsenter -n -t", static_cast<int>(::getpid()));
     std::fflush(stdout);
 }
 
@@ -130,8 +131,7 @@ bool in_memory(const options& chosen)
     tcp_listener listener{server, service_endpoint, 1024};
     service_report report;
     reactor.stop_on_signals({SIGINT, SIGTERM});
-    const bool all_equal = reactor.run(
-        serve_and_talk(listener, report, server, client, chosen));
+    const bool all_equal = reactor.run(serve_and_talk(listener, report, server, client, chosen));
     server_driver.close_all(2_s);
     client_driver.close_all(2_s);
     print_server(report, server.observer(), server.counters());

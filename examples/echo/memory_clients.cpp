@@ -120,7 +120,7 @@ task<bool> run_memory_clients(stack_port& net, const options& chosen)
     co_await with_scope(many, std::ref(net), chosen.clients, std::ref(equal), std::ref(first_error));
     print_many(equal, chosen.clients, first_error,
                std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
-    co_return text.equal && large.equal && equal == chosen.clients;
+    co_return text.equal&& large.equal&& equal == chosen.clients;
 }
 
 }  // namespace echo_example

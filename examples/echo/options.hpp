@@ -15,7 +15,7 @@ struct options {
     std::size_t size = 64u << 20;  // octets of the large transfer
     unsigned clients = 200;        // at the same time
     std::string capture = "echo.pcapng";
-    std::uint64_t seed = 1;        // of the impairments
+    std::uint64_t seed = 1;  // of the impairments
     tcpco::impairment_config impairment{};
 
     bool impaired() const noexcept

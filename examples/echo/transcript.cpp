@@ -50,16 +50,18 @@ void print_large(const outcome& large, std::size_t size)
         std::printf("large     FAILED: %s\n", large.error.c_str());
     } else {
         const double mbit = static_cast<double>(size) * 8 / large.seconds / 1e6;
-        std::printf("large     %.1f MiB there and back in %.2f s, %.0f Mbit/s each way\n"
-                    "          SHA-256 of both: %s\n",
-                    static_cast<double>(size) / (1 << 20), large.seconds, mbit, large.digest.c_str());
+        std::printf(
+            "large     %.1f MiB there and back in %.2f s, %.0f Mbit/s each way\n"
+            "          SHA-256 of both: %s\n",
+            static_cast<double>(size) / (1 << 20), large.seconds, mbit, large.digest.c_str());
     }
     std::fflush(stdout);
 }
 
 void print_many(std::size_t equal, std::size_t clients, const std::string& first_error, double seconds)
 {
-    std::printf("many      %zu of %zu clients at the same time got their octets back, in %.2f s\n", equal, clients, seconds);
+    std::printf("many      %zu of %zu clients at the same time got their octets back, in %.2f s\n", equal, clients,
+                seconds);
     if (equal != clients) {
         std::printf("          FAILED, for instance: %s\n", first_error.c_str());
     }
@@ -78,12 +80,13 @@ void print_session(const char* name, const session_report& session, const state_
         }
     }
     std::printf("  %-6s  %s\n", name, path.c_str());
-    std::printf("          %s: RTT %.3f ms (min %.3f), RTO %.0f ms, %llu segments sent, %llu again, %llu timeouts,\n"
-                "          %llu fast recoveries, cwnd %lld octets\n",
-                tcpco::to_string(i.remote).c_str(), i.srtt.seconds() * 1e3, i.min_rtt.seconds() * 1e3,
-                i.rto.seconds() * 1e3, static_cast<unsigned long long>(i.segments_sent),
-                static_cast<unsigned long long>(i.retransmissions), static_cast<unsigned long long>(i.timeouts),
-                static_cast<unsigned long long>(i.fast_recoveries), static_cast<long long>(i.cwnd));
+    std::printf(
+        "          %s: RTT %.3f ms (min %.3f), RTO %.0f ms, %llu segments sent, %llu again, %llu timeouts,\n"
+        "          %llu fast recoveries, cwnd %lld octets\n",
+        tcpco::to_string(i.remote).c_str(), i.srtt.seconds() * 1e3, i.min_rtt.seconds() * 1e3, i.rto.seconds() * 1e3,
+        static_cast<unsigned long long>(i.segments_sent), static_cast<unsigned long long>(i.retransmissions),
+        static_cast<unsigned long long>(i.timeouts), static_cast<unsigned long long>(i.fast_recoveries),
+        static_cast<long long>(i.cwnd));
 }
 
 }  // namespace

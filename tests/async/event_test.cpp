@@ -24,7 +24,7 @@ task<std::error_code> waits(async_event& e, std::string& log, char name)
 
 }  // namespace
 
-TEST_CASE("An event lets all waiters go in order, from the queue; once set it holds nobody", "[async]")
+TEST_CASE("An event lets all waiters go in order, from the queue, once set it holds nobody", "[async]")
 {
     loop l;
     async_event event;
@@ -51,7 +51,7 @@ TEST_CASE("An event lets all waiters go in order, from the queue; once set it ho
     CHECK(d.done());
 }
 
-TEST_CASE("A stop ends the wait for an event; if it was set in the same turn, that wins", "[async]")
+TEST_CASE("A stop ends the wait for an event, if it was set in the same turn, that wins", "[async]")
 {
     loop l;
     async_event event;

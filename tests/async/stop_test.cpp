@@ -56,7 +56,7 @@ TEST_CASE("A callback that is detached or destroyed is not called, not even by a
     CHECK(log == "ac");
 }
 
-TEST_CASE("Nothing attaches to a token that is stopped; an empty token never stops", "[async]")
+TEST_CASE("Nothing attaches to a token that is stopped, an empty token never stops", "[async]")
 {
     stop_source source;
     std::string log;

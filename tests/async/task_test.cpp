@@ -264,7 +264,7 @@ TEST_CASE("A task that is awaited outside any executor says so", "[async]")
     CHECK_THROWS_AS(body::run(), std::system_error);
 }
 
-TEST_CASE("A task may be moved into another before it starts; the one replaced is destroyed", "[async]")
+TEST_CASE("A task may be moved into another before it starts, the one replaced is destroyed", "[async]")
 {
     struct body {
         static task<int> holds(counted c, int n)

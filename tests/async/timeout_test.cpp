@@ -46,7 +46,7 @@ TEST_CASE("sleep_for and sleep_until end at their moment, not before", "[async]"
     CHECK_FALSE(main.result());
 }
 
-TEST_CASE("A sleep of nothing, or until a moment that has passed, does not suspend; one for ever can be stopped",
+TEST_CASE("A sleep of nothing, or until a moment that has passed, does not suspend, one for ever can be stopped",
           "[async]")
 {
     struct body {

@@ -207,7 +207,7 @@ TEST_CASE("when_any: once a part has completed without waiting, later parts do n
     }
 }
 
-TEST_CASE("when_any: a mix of tasks, operations and combinators; losing tasks are stopped and awaited", "[async]")
+TEST_CASE("when_any: a mix of tasks, operations and combinators, losing tasks are stopped and awaited", "[async]")
 {
     struct body {
         static task<std::string> note(std::string& log)

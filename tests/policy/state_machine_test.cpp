@@ -58,11 +58,12 @@ constexpr s CLOS = s::closed, LIST = s::listen, SENT = s::syn_sent, RCVD = s::sy
             FW1 = s::fin_wait_1, FW2 = s::fin_wait_2, CLWT = s::close_wait, CLNG = s::closing, LACK = s::last_ack,
             TIMW = s::time_wait;
 
-// Columns: passive OPEN, active OPEN, CLOSE, ABORT | SYN acceptable, SYN acknowledged, SYN crossed, handshake acknowledged,
-// SYN repeated | FIN acceptable, FIN acknowledged, RST acceptable | gave up, 2MSL elapsed, FIN-WAIT-2 elapsed.
+// Columns: passive OPEN, active OPEN, CLOSE, ABORT | SYN acceptable, SYN acknowledged, SYN crossed, handshake
+// acknowledged, SYN repeated | FIN acceptable, FIN acknowledged, RST acceptable | gave up, 2MSL elapsed, FIN-WAIT-2
+// elapsed.
 //
-// Events are verdicts: an ACK of our FIN is judged before the FIN in the same segment, so FIN-WAIT-1 with both goes through
-// FIN-WAIT-2, and SYN-RECEIVED with a FIN through ESTABLISHED.
+// Events are verdicts: an ACK of our FIN is judged before the FIN in the same segment, so FIN-WAIT-1 with both goes
+// through FIN-WAIT-2, and SYN-RECEIVED with a FIN through ESTABLISHED.
 constexpr cell golden[tcp_state_count][tcp_event_count] = {
     /* CLOSED */
     {LIST, SENT, no, no, /**/ no, no, no, no, no, /**/ no, no, no, /**/ no, no, no},
@@ -71,8 +72,8 @@ constexpr cell golden[tcp_state_count][tcp_event_count] = {
     /* SYN-SENT */
     {no, no, CLOS, CLOS, /**/ no, ESTB, RCVD, no, no, /**/ no, no, CLOS, /**/ CLOS, no, no},
     /* SYN-RECEIVED: CLOSE waits for ESTABLISHED while octets are queued (3.10.4) */
-    {no, no, by_queue(FW1, RCVD), CLOS, /**/ no, no, no, ESTB, by_origin(LIST, none), /**/ no, no, by_origin(LIST, CLOS),
-     /**/ CLOS, no, no},
+    {no, no, by_queue(FW1, RCVD), CLOS, /**/ no, no, no, ESTB, by_origin(LIST, none), /**/ no, no,
+     by_origin(LIST, CLOS), /**/ CLOS, no, no},
     /* ESTABLISHED */
     {no, no, FW1, CLOS, /**/ no, no, no, no, no, /**/ CLWT, no, CLOS, /**/ CLOS, no, no},
     /* FIN-WAIT-1 */
@@ -170,7 +171,7 @@ constexpr actions wanted_actions(s from, e event, guard_input in)
         break;
     case e::gave_up:
         add(actions::signal_timed_out);
-        // SHLD-level courtesy: a peer that lives again learns that the connection does not.
+        // A courtesy: a peer that lives again learns that the connection does not.
         if (abort_resets(from) && from != RCVD) {
             add(actions::send_rst);
         }
@@ -207,12 +208,13 @@ static_assert(differences<no_simultaneous_open>() == 4);  // one cell, and its f
 
 // Only servers: nothing is ever opened from here. Two rows less, and the rest as it was.
 struct passive_only {
-    static constexpr auto rows = without<rfc9293::rows, [](const transition& row) { return row.event == e::active_open; }>();
+    static constexpr auto rows =
+        without<rfc9293::rows, [](const transition& row) { return row.event == e::active_open; }>();
 };
 static_assert(state_machine<passive_only> && passive_only::rows.size() + 2 == rfc9293::rows.size());
 
-// A guarded edge more: CLOSE in SYN-RECEIVED with octets queued gives the connection up when the peer opened it, instead of
-// waiting for it. The RFC's row for that input is replaced by two.
+// A guarded edge more: CLOSE in SYN-RECEIVED with octets queued gives the connection up when the peer opened it,
+// instead of waiting for it. The RFC's row for that input is replaced by two.
 template <std::size_t N, std::size_t M>
 constexpr auto joined(const std::array<transition, N>& x, const std::array<transition, M>& y)
 {
@@ -240,7 +242,8 @@ constexpr bool is_deferred_close(const transition& row)
 struct impatient {
     static constexpr auto rows = joined(
         without<rfc9293::rows, is_deferred_close>(),
-        std::array{transition{RCVD, e::close, guard::passive_origin, CLOS, actions::send_rst | actions::delete_tcb, "own"},
+        std::array{transition{RCVD, e::close, guard::passive_origin, CLOS, actions::send_rst | actions::delete_tcb,
+                              "own"},
                    transition{RCVD, e::close, guard::active_origin, RCVD, actions::defer_close, "3.10.4"}});
 };
 static_assert(state_machine<impatient>);
@@ -258,7 +261,7 @@ struct impatient_without_the_edge {
 static_assert(state_machine<impatient_without_the_edge>);
 static_assert(target<impatient_without_the_edge>(RCVD, e::close, {.passive = true, .octets_queued = true}) == none);
 
-// --- tables that are none ----------------------------------------------------------------------------------------------
+// --- tables that are none --------------------------------------------------------------------------------------------
 
 struct never_leaves_time_wait {
     static constexpr auto rows = without<rfc9293::rows, [](const transition& row) { return row.from == TIMW; }>();
@@ -279,7 +282,8 @@ struct goes_round_in_circles {  // CLOSING and LAST-ACK lead to each other, and 
 static_assert(!state_machine<goes_round_in_circles>);
 
 struct forgets_its_numbers {
-    static constexpr auto rows = table_with(transition{ESTB, e::syn_repeated, guard::always, RCVD, actions::none, "own"});
+    static constexpr auto rows =
+        table_with(transition{ESTB, e::syn_repeated, guard::always, RCVD, actions::none, "own"});
 };
 static_assert(!state_machine<forgets_its_numbers>);
 
@@ -307,7 +311,8 @@ struct leaks_the_tcb {
 static_assert(!state_machine<leaks_the_tcb>);
 
 struct deletes_what_it_needs {
-    static constexpr auto rows = table_with(transition{CLWT, e::fin_acked, guard::always, LACK, actions::delete_tcb, "own"});
+    static constexpr auto rows =
+        table_with(transition{CLWT, e::fin_acked, guard::always, LACK, actions::delete_tcb, "own"});
 };
 static_assert(!state_machine<deletes_what_it_needs>);
 
@@ -318,14 +323,15 @@ static_assert(!state_machine<says_not_why>);
 
 // The rows above are wrong for the one reason each is there for: mended, they are fine.
 struct well_formed_addition {
-    static constexpr auto rows = table_with(transition{TIMW, e::gave_up, guard::always, CLOS, actions::delete_tcb, "own"});
+    static constexpr auto rows =
+        table_with(transition{TIMW, e::gave_up, guard::always, CLOS, actions::delete_tcb, "own"});
 };
 static_assert(state_machine<well_formed_addition>);
 
 struct no_rows {};
 static_assert(!state_machine<no_rows>);
 
-// --- the effect ----------------------------------------------------------------------------------------------------------
+// --- the effect ------------------------------------------------------------------------------------------------------
 
 struct one_way : default_policies {
     using state_machine = no_simultaneous_open;
@@ -358,7 +364,8 @@ TEST_CASE("every state and every event of the table are as in RFC 9293 figure 5 
         const s wanted = golden[static_cast<std::size_t>(from)][static_cast<std::size_t>(event)].at(in);
         const s got = target<rfc9293>(from, event, in);
         const auto name = [](s state) { return std::string{state == none ? "refused" : to_string(state)}; };
-        INFO(to_string(from) << ", " << to_string(event) << ", passive " << in.passive << ", queued " << in.octets_queued);
+        INFO(to_string(from) << ", " << to_string(event) << ", passive " << in.passive << ", queued "
+                             << in.octets_queued);
         CHECK(name(got) == name(wanted));
         if (const transition* row = find_transition<rfc9293>(from, event, in)) {
             CHECK(static_cast<unsigned>(row->act) == static_cast<unsigned>(wanted_actions(from, event, in)));

@@ -1,9 +1,9 @@
-// The matrix of the simulations: loss x options x seeds, and how one failing case is run again. Names of these tests hold no
-// comma: Catch2 would take it for a list.
+// The matrix of the simulations: loss x options x seeds, and how one failing case is run again. Names of these tests
+// hold no comma: Catch2 would take it for a list.
 //
 // TCPCO_CASE and TCPCO_SEED in the environment choose one case: `TCPCO_SEED=2 TCPCO_CASE=5-st- <test program> "<name of
-// the test>"`. A case is the loss in per cent, then s, t, w for SACK, timestamps and window scaling, or - where it is off.
-// TCPCO_SEEDS=1000 tries more seeds than the few that every run of the tests does.
+// the test>"`. A case is the loss in per cent, then s, t, w for SACK, timestamps and window scaling, or - where that is
+// off. TCPCO_SEEDS=1000 tries more seeds than the few of every run.
 #pragma once
 
 #include <cstdlib>
@@ -26,7 +26,8 @@ struct simulation_case {
 
     std::string name() const
     {
-        return std::to_string(loss) + "-" + (sack ? "s" : "-") + (timestamps ? "t" : "-") + (window_scaling ? "w" : "-");
+        return std::to_string(loss) + "-" + (sack ? "s" : "-") + (timestamps ? "t" : "-") +
+               (window_scaling ? "w" : "-");
     }
 };
 
@@ -72,7 +73,8 @@ void apply(const simulation_case& c, Config& config, bool this_end)
     config.tcp.window_scaling = c.window_scaling || !this_end;
 }
 
-// Losses come with half as many duplicates and as many late frames; every other seed has no loss but a link that reorders.
+// Losses come with half as many duplicates and as many late frames; every other seed has no loss, but a link that
+// reorders. Jitter is no more than the round trip: beyond that, losses cannot be told from lateness.
 inline link_profile profile_of(const simulation_case& c)
 {
     link_profile p;
@@ -80,7 +82,7 @@ inline link_profile profile_of(const simulation_case& c)
     p.duplicate = p.loss / 2;
     p.reorder = c.loss == 0 && c.seed % 2 == 0 ? 0.05 : p.loss;
     p.delay = duration{static_cast<std::int64_t>(c.seed % 4) * 5'000'000};
-    p.jitter = duration{3'000'000};
+    p.jitter = p.delay > duration{} ? duration{3'000'000} : duration{300'000};
     p.per_frame = duration{c.seed % 3 == 0 ? 0 : 120'000};
     return p;
 }
@@ -100,8 +102,8 @@ std::string run_case(const simulation_case& c, Adjust&& adjust)
     sim net{ca, cb, profile_of(c), c.seed};
     net.at_a.to_send = pattern(40'000, static_cast<std::uint32_t>(c.seed));
     net.at_b.to_send = pattern(15'000, static_cast<std::uint32_t>(c.seed + 99));
-    // Data and ACKs take up to 80 frames on a good link, whatever the policies. On a bad one a timeout, or reordering without
-    // SACK, may send a whole window again, some 28 segments and their ACKs.
+    // Data and ACKs take up to 80 frames on a good link, whatever the policies. On a bad one a timeout, or reordering
+    // without SACK, may send a whole window again, some 28 segments and their ACKs.
     net.frame_limit = static_cast<std::size_t>(140 + 15 * c.loss);
     net.open();
     return net.complete(duration{std::int64_t{7'200} * 1'000'000'000});

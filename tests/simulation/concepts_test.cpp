@@ -1,5 +1,5 @@
-// Proof that the policy concepts carry more than Reno needs: RACK-TLP (RFC 8985), PRR (RFC 9937) and a controller that paces
-// and wants delivery rate samples run in one transfer, and each of them is really asked.
+// Proof that the policy concepts carry more than Reno needs: RACK-TLP (RFC 8985), PRR (RFC 9937) and a controller that
+// paces and wants delivery rate samples run in one transfer, and each of them is really asked.
 #include "simulation/cases.hpp"
 
 #include "tcpco/policy/recovery/rack_tlp.hpp"
@@ -21,7 +21,7 @@ struct what_happened {
 };
 what_happened seen;
 
-// A dummy with the shape of a model-based controller: paces at a fixed rate, looks at the samples, halves on congestion.
+// A dummy in the shape of a model-based controller: paces at a fixed rate, looks at samples, halves on congestion.
 class paced_dummy {
 public:
     static constexpr bool wants_rate_samples = true;
@@ -97,7 +97,8 @@ struct proof : default_policies {
 
 }  // namespace
 
-TEST_CASE("simulation: RACK, PRR and a paced controller with rate samples run in one transfer", "[simulation][RFC8985][RFC9937]")
+TEST_CASE("simulation: RACK, PRR and a paced controller with rate samples run in one transfer",
+          "[simulation][RFC8985][RFC9937]")
 {
     using sim = simulation<proof>;
     seen = {};

@@ -1,5 +1,5 @@
-// The same seed gives the same packets, octet by octet; and what must not matter (where sequence numbers begin, where the
-// clock begins) does not: the same trace, modulo that constant.
+// The same seed gives the same packets, octet by octet; and what must not matter (where sequence numbers begin, where
+// the clock begins) does not: the same trace, modulo that constant.
 #include "simulation/cases.hpp"
 
 #include "tcpco/policy/congestion/cubic.hpp"
@@ -79,8 +79,8 @@ void subtract_be32(std::byte* at, std::uint32_t n)
     write_be32(at, read_be32(at) - n);
 }
 
-// Takes the origin out of a frame: sequence and acknowledgement numbers, SACK edges and timestamps count from zero, checksums are
-// blanked (each would differ, and each was checked by the receiver).
+// Takes the origin out of a frame: sequence and acknowledgement numbers, SACK edges and timestamps count from zero,
+// checksums are blanked (each would differ, and each was checked by the receiver).
 void normalise(wire_frame& f, const origin& o)
 {
     octets& d = f.data;
@@ -164,7 +164,8 @@ TEST_CASE("simulation: a different seed gives different frames from the first se
     CHECK(first_difference(first, second) <= 3);
 }
 
-TEST_CASE("simulation: sequence numbers that wrap at once give the same trace modulo their origin", "[simulation][RFC9293-3.4a]")
+TEST_CASE("simulation: sequence numbers that wrap at once give the same trace modulo their origin",
+          "[simulation][RFC9293-3.4a]")
 {
     const origin plain;
     for (const std::uint32_t iss : {0xFFFF'FFF0u, 0xFFFF'FFFFu, 0x7FFF'FFF0u, 0u}) {
@@ -181,7 +182,8 @@ TEST_CASE("simulation: a clock that begins 2^31 ms later gives the same trace mo
     check_same_modulo<known_numbers_rack>({}, later);
 }
 
-TEST_CASE("simulation: a clock whose millisecond timestamps wrap in mid-transfer gives the same trace", "[simulation][RFC7323-5.2a]")
+TEST_CASE("simulation: a clock whose millisecond timestamps wrap in mid-transfer gives the same trace",
+          "[simulation][RFC7323-5.2a]")
 {
     // The origin is a second before 2^32 ms, and the transfer lasts some seconds.
     const origin wraps{.clock = duration{((std::int64_t{1} << 32) - 1'300) * 1'000'000}};

@@ -24,7 +24,8 @@ constexpr link_profile clean{.delay = duration{10'000'000}, .per_frame = duratio
 constexpr std::size_t none = ~std::size_t{0};
 constexpr duration an_hour{3'600'000'000'000};
 
-// One life: handshake, ten full segments, close. Frames number `x` and `y` are lost. Answers what went wrong, and the frames.
+// One life: handshake, ten full segments, close. Frames number `x` and `y` are lost. Answers what went wrong, and how
+// many frames there were.
 template <class Bundle>
 std::pair<std::string, std::size_t> life_without(std::size_t x, std::size_t y, bool peer_answers)
 {
@@ -103,7 +104,8 @@ TEST_CASE("simultaneous open: crossing SYNs make one connection, whichever frame
     CHECK(net.complete(an_hour) == "");
 }
 
-TEST_CASE("simultaneous open: without a loss both ends are ESTABLISHED after at most six frames", "[simulation][MUST-10]")
+TEST_CASE("simultaneous open: without a loss both ends are ESTABLISHED after at most six frames",
+          "[simulation][MUST-10]")
 {
     using sim = simulation<>;
     sim net{sim::config_a(), sim::config_b(), clean};
@@ -116,7 +118,8 @@ TEST_CASE("simultaneous open: without a loss both ends are ESTABLISHED after at 
     CHECK(net.info_a().timeouts + net.info_b().timeouts == 0);
 }
 
-TEST_CASE("simultaneous close: crossing FINs end in CLOSED at both ends, whichever frame is lost", "[simulation][RFC9293-3.10.7.4-5j]")
+TEST_CASE("simultaneous close: crossing FINs end in CLOSED at both ends, whichever frame is lost",
+          "[simulation][RFC9293-3.10.7.4-5j]")
 {
     using sim = simulation<>;
     const int lost = GENERATE(-1, 0, 1, 2, 3, 4, 5, 6, 7);  // -1: none

@@ -56,7 +56,8 @@ TEST_CASE("simulation: a reader that stops for 10 minutes loses nothing, and the
     CHECK(net.complete(duration{600'000'000'000}) == "");
 }
 
-TEST_CASE("simulation: the update of a closed window is lost, the next probe finds the window open", "[simulation][MUST-36]")
+TEST_CASE("simulation: the update of a closed window is lost, the next probe finds the window open",
+          "[simulation][MUST-36]")
 {
     auto ca = sim::config_a();
     auto cb = sim::config_b();

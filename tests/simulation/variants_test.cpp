@@ -39,12 +39,14 @@ TEST_CASE("simulation: without the edge for simultaneous open every octet still 
     run_matrix<no_simultaneous_open_bundle>();
 }
 
-TEST_CASE("simulation: without Nagle and TIME-WAIT and with sequence numbers that wrap every octet arrives", "[simulation]")
+TEST_CASE("simulation: without Nagle and TIME-WAIT and with sequence numbers that wrap every octet arrives",
+          "[simulation]")
 {
     run_matrix<no_gate_bundle>([](auto& config) { config.isn.first = 0xFFFF'F000; });
 }
 
-TEST_CASE("simulation: Minshall with an auto-tuned window and a fixed RTO brings every octet over a bad link", "[simulation]")
+TEST_CASE("simulation: Minshall with an auto-tuned window and a fixed RTO brings every octet over a bad link",
+          "[simulation]")
 {
     run_matrix<everything_else_bundle>();
 }

@@ -4,6 +4,7 @@
 
 #include "catch.hpp"
 #include "support/raw_host.hpp"
+#include "tcpco/stack/socket_handle.hpp"
 
 using namespace tcpco_test;
 
@@ -26,6 +27,8 @@ struct served {
     void open()
     {
         peer.open();
+        while (host.stack.poll_event()) {
+        }
         id = host.stack.accept(listener).value;
     }
     // What poll_event() has to say of the connection; everything else must be silent.

@@ -1,5 +1,5 @@
-// Two stacks on a link that loses, repeats, delays and reorders, in virtual time and without coroutines; and what must hold
-// in every simulation, whatever the policies:
+// Two stacks on a link that loses, repeats, delays and reorders, in virtual time and without coroutines; and what must
+// hold in every simulation, whatever the policies:
 //
 //     every octet arrives once and in order, in both directions, and both ends reach CLOSED;
 //     no storm: the frames of a simulation are bounded;
@@ -146,7 +146,12 @@ public:
     template <class Config>
     static Config small(Config c, std::uint64_t seed)
     {
-        c.limits = {.connections = 8, .listeners = 4, .small_slots = 1'024, .large_slots = 32, .held_frames = 64, .replies = 64};
+        c.limits = {.connections = 8,
+                    .listeners = 4,
+                    .small_slots = 1'024,
+                    .large_slots = 32,
+                    .held_frames = 64,
+                    .replies = 64};
         c.network.arp_tries = 20;  // the link's losses are TCP's to repair, not the neighbour cache's
         c.tcp.syn_ack_retries = 12;
         c.seed = seed;
@@ -200,7 +205,7 @@ public:
         id_b = b.connect({a.address(), 1'000}, {.local = {b.address(), 2'000}}).value;
     }
 
-    // Runs until done() or until nothing more can happen; false when `limit` of virtual time passed or a rule was broken.
+    // Runs until done(); false when `limit` of virtual time passed before, or a rule was broken.
     template <class Done>
     bool run(Done&& done, duration limit)
     {
@@ -238,7 +243,8 @@ public:
 
     bool everything_arrived() const
     {
-        return at_b.received == at_a.to_send && at_a.received == at_b.to_send && at_a.end_of_stream && at_b.end_of_stream;
+        return at_a.end_of_stream && at_b.end_of_stream && at_b.received == at_a.to_send &&
+               at_a.received == at_b.to_send;
     }
 
     // The whole life of a connection. Empty: all was well; else what was not.
@@ -315,8 +321,8 @@ private:
         return any;
     }
 
-    // The liveness watchdog. What is unacknowledged has a timer of at most one (backed-off) RTO; octets that may not leave
-    // have one of at most a persist interval. A connection that cannot make progress by itself nor be woken is stuck.
+    // The liveness watchdog. What is unacknowledged has a timer of at most one (backed-off) RTO; octets that may not
+    // leave have one of at most a persist interval. Without either, a lost frame would be waited for for ever.
     template <class Stack>
     void watch(Stack& stack, const char* name)
     {

@@ -610,7 +610,7 @@ private:
     }
     static std::vector<std::byte> options_of(const packet_words& words)
     {
-        if (words.has("opt")) {
+        if (words.has("opt")) {  // whole words of 4 octets
             return from_hex(words.text("opt"));
         }
         tcp_options o;

@@ -16,6 +16,7 @@
 #include "tcpco/async/operation.hpp"
 #include "tcpco/async/socket_octets.hpp"
 #include "tcpco/async/socket_wait.hpp"
+#include "tcpco/stack/socket_handle.hpp"
 #include "tcpco/stack/stack_port.hpp"
 
 namespace tcpco {

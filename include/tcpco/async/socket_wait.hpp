@@ -15,6 +15,7 @@
 #include "tcpco/async/error.hpp"
 #include "tcpco/core/completion.hpp"
 #include "tcpco/core/error.hpp"
+#include "tcpco/stack/socket_handle.hpp"
 #include "tcpco/stack/stack_port.hpp"
 
 namespace tcpco::detail {

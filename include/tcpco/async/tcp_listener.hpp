@@ -19,6 +19,7 @@
 #include "tcpco/async/operation.hpp"
 #include "tcpco/async/tcp_socket.hpp"
 #include "tcpco/core/completion.hpp"
+#include "tcpco/stack/socket_handle.hpp"
 #include "tcpco/stack/stack_port.hpp"
 
 namespace tcpco {

@@ -38,6 +38,7 @@
 #include "tcpco/async/error.hpp"
 #include "tcpco/async/socket_octets.hpp"
 #include "tcpco/async/socket_operations.hpp"
+#include "tcpco/stack/socket_handle.hpp"
 #include "tcpco/stack/stack_port.hpp"
 
 namespace tcpco {

@@ -137,8 +137,10 @@ constexpr std::optional<ipv6_address> parse_ipv6_text(std::string_view text) noe
     ipv6_address address;
     for (int i = 0; i < count; ++i) {
         const int at = gap >= 0 && i >= gap ? 8 - count + i : i;
-        address.octets[static_cast<std::size_t>(2 * at)] = static_cast<std::uint8_t>(groups[static_cast<std::size_t>(i)] >> 8);
-        address.octets[static_cast<std::size_t>(2 * at + 1)] = static_cast<std::uint8_t>(groups[static_cast<std::size_t>(i)]);
+        address.octets[static_cast<std::size_t>(2 * at)] =
+            static_cast<std::uint8_t>(groups[static_cast<std::size_t>(i)] >> 8);
+        address.octets[static_cast<std::size_t>(2 * at + 1)] =
+            static_cast<std::uint8_t>(groups[static_cast<std::size_t>(i)]);
     }
     return address;
 }

@@ -1,7 +1,7 @@
 // What travels with a frame besides its octets, in both directions.
 //
-// Everything that counts segments counts `wire_segments`: a super-frame handed over by a device with segmentation offload
-// is one frame and many segments. Without offload the fields keep their defaults.
+// Everything that counts segments counts `wire_segments`: a super-frame handed over by a device with segmentation
+// offload is one frame and many segments. Without offload the fields keep their defaults.
 #pragma once
 
 #include <cstdint>

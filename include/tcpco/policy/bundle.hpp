@@ -1,7 +1,7 @@
 // A bundle: the set of policy types that a stack is made of.
 //
-// Derive from `default_policies` and override what differs; `basic_stack<Bundle>` checks each member against its concept
-// with one readable line, and takes all their configs together.
+// Derive from `default_policies` and override what differs; `basic_stack<Bundle>` checks each member against its
+// concept with one readable line, and takes all their configs together.
 //
 //     struct lan : tcpco::default_policies {
 //         using congestion = tcpco::congestion::cubic;
@@ -68,7 +68,8 @@ struct bundle_check {
     static_assert(rto_estimator<typename B::rto>, "Bundle::rto is no rto_estimator");
     static_assert(ack_policy<typename B::ack>, "Bundle::ack is no ack_policy");
     static_assert(time_wait_policy<typename B::time_wait>, "Bundle::time_wait is no time_wait_policy");
-    static_assert(receive_window_policy<typename B::receive_window>, "Bundle::receive_window is no receive_window_policy");
+    static_assert(receive_window_policy<typename B::receive_window>,
+                  "Bundle::receive_window is no receive_window_policy");
     static_assert(tcpco::send_gate<typename B::send_gate>, "Bundle::send_gate is no send_gate");
     static_assert(isn_generator<typename B::isn>, "Bundle::isn is no isn_generator");
     static_assert(tcpco::syn_defence<typename B::syn_defence>, "Bundle::syn_defence is no syn_defence");

@@ -1,8 +1,8 @@
 // What policies are told and what they answer: every struct that crosses the seam between tcp/ and a policy.
 //
-// Units: sizes and windows in octets (signed 64-bit, so that differences are safe), times in nanoseconds (core/time.hpp),
-// counts of segments as they are on the wire. All arithmetic on them is integer arithmetic. The structs are trivially
-// copyable, with named fields; a policy ignores what it does not need.
+// Units: sizes and windows in octets (signed 64-bit, so that differences are safe), times in nanoseconds
+// (core/time.hpp), counts of segments as they are on the wire. All arithmetic on them is integer arithmetic. The
+// structs are trivially copyable, with named fields; a policy ignores what it does not need.
 #pragma once
 
 #include <cstdint>
@@ -18,11 +18,11 @@ using octet_count = std::int64_t;
 
 // Snapshot of the connection's delivery state, taken when a segment is sent and kept in its transmission record.
 struct delivery_stamp {
-    octet_count delivered = 0;     // total octets delivered before
-    time_point delivered_at{};     // when the last of them was
-    time_point first_sent_at{};    // when the first segment of that flight left
-    octet_count lost = 0;          // total octets marked lost before
-    octet_count in_flight = 0;     // in flight, this segment included
+    octet_count delivered = 0;   // total octets delivered before
+    time_point delivered_at{};   // when the last of them was
+    time_point first_sent_at{};  // when the first segment of that flight left
+    octet_count lost = 0;        // total octets marked lost before
+    octet_count in_flight = 0;   // in flight, this segment included
     bool app_limited = false;
 };
 
@@ -36,14 +36,14 @@ struct rate_sample {
 
 // One range of octets in flight, as the scoreboard keeps it.
 struct transmission {
-    stream_offset first{};              // first octet; SYN and FIN occupy one each
-    stream_offset last{};               // one past the end
-    time_point sent_at{};               // last time it was transmitted
-    std::uint32_t wire_segments = 1;    // segments on the wire (more than 1 for a super-frame)
-    std::uint16_t transmissions = 1;    // 1: never retransmitted
-    bool sacked = false;                // a SACK block covers it
-    bool lost = false;                  // presumed lost and not sent again since
-    bool ever_retransmitted = false;    // no RTT sample without a timestamp (Karn)
+    stream_offset first{};            // first octet; SYN and FIN occupy one each
+    stream_offset last{};             // one past the end
+    time_point sent_at{};             // last time it was transmitted
+    std::uint32_t wire_segments = 1;  // segments on the wire (more than 1 for a super-frame)
+    std::uint16_t transmissions = 1;  // 1: never retransmitted
+    bool sacked = false;              // a SACK block covers it
+    bool lost = false;                // presumed lost and not sent again since
+    bool ever_retransmitted = false;  // no RTT sample without a timestamp (Karn)
     delivery_stamp stamp{};
 
     constexpr octet_count octets() const noexcept { return last - first; }
@@ -73,8 +73,8 @@ struct packet_sent {
     std::uint32_t segments = 0;
     octet_count in_flight_before = 0;
     bool retransmission = false;
-    bool probe = false;      // tail loss probe
-    duration idle_for{};     // time since the last transmission, when nothing was in flight; else zero
+    bool probe = false;   // tail loss probe
+    duration idle_for{};  // time since the last transmission, when nothing was in flight; else zero
 };
 
 struct ecn_info {
@@ -84,25 +84,25 @@ struct ecn_info {
 };
 
 struct ack_info {
-    time_point now{};                   // when the ACK arrived, not when it is processed
-    octet_count acked = 0;              // newly acknowledged cumulatively
+    time_point now{};       // when the ACK arrived, not when it is processed
+    octet_count acked = 0;  // newly acknowledged cumulatively
     octet_count newly_sacked = 0;
-    octet_count delivered = 0;          // newly delivered: acked or sacked, each octet once
-    octet_count newly_lost = 0;         // marked lost while this ACK was processed
-    octet_count in_flight_before = 0;   // before this ACK
-    octet_count in_flight = 0;          // after it (RFC 6675's pipe)
-    stream_offset una{};                // after it
+    octet_count delivered = 0;         // newly delivered: acked or sacked, each octet once
+    octet_count newly_lost = 0;        // marked lost while this ACK was processed
+    octet_count in_flight_before = 0;  // before this ACK
+    octet_count in_flight = 0;         // after it (RFC 6675's pipe)
+    stream_offset una{};               // after it
     stream_offset nxt{};
-    duration latest_rtt{};              // zero: this ACK gave no sample
-    duration min_rtt{};                 // windowed minimum; zero: none yet
-    duration srtt{};                    // zero: none yet
-    std::uint64_t round = 0;            // round trips counted by delivery
-    bool round_start = false;           // this ACK began a new round
-    bool cwnd_limited = false;          // cwnd, not the application or rwnd, bounded the flight: growth is earned
+    duration latest_rtt{};      // zero: this ACK gave no sample
+    duration min_rtt{};         // windowed minimum; zero: none yet
+    duration srtt{};            // zero: none yet
+    std::uint64_t round = 0;    // round trips counted by delivery
+    bool round_start = false;   // this ACK began a new round
+    bool cwnd_limited = false;  // cwnd, not the application or rwnd, bounded the flight: growth is earned
     bool app_limited = false;
-    bool in_recovery = false;           // fast recovery; recovery_rate governs, do not grow
-    bool duplicate = false;             // a duplicate ACK by RFC 5681 section 2
-    rate_sample rate{};                 // filled when the controller's `wants_rate_samples`
+    bool in_recovery = false;  // fast recovery; recovery_rate governs, do not grow
+    bool duplicate = false;    // a duplicate ACK by RFC 5681 section 2
+    rate_sample rate{};        // filled when the controller's `wants_rate_samples`
     ecn_info ecn{};
     octet_count smss = 0;
 };
@@ -137,19 +137,19 @@ enum class spurious_cause : std::uint8_t { dsack, timestamp, f_rto };
 
 struct sack_info {
     octet_count newly_sacked = 0;
-    bool has_blocks = false;   // the ACK carried SACK blocks that were usable
-    bool dsack = false;        // its first block reports a duplicate (RFC 2883)
+    bool has_blocks = false;  // the ACK carried SACK blocks that were usable
+    bool dsack = false;       // its first block reports a duplicate (RFC 2883)
     offset_range dsack_range{};
-    bool reneged = false;      // the receiver took back what it had SACKed (RFC 2018 section 8)
+    bool reneged = false;  // the receiver took back what it had SACKed (RFC 2018 section 8)
     bool sack_permitted = false;
 };
 
 // What the connection knows about time, for policies that arm timers.
 struct path_timing {
     time_point now{};
-    duration srtt{};     // zero: no sample yet
+    duration srtt{};  // zero: no sample yet
     duration min_rtt{};
-    duration rto{};      // with back-off
+    duration rto{};  // with back-off
     octet_count in_flight = 0;
     octet_count smss = 0;
 };
@@ -179,9 +179,9 @@ struct timer_request {
 
 enum class send_action : std::uint8_t { nothing, new_data, retransmit, probe };
 
-// What may leave next. `range` is meaningful for `retransmit` and for a `probe` of old data; an empty range with `probe`
-// asks for new data, or for the last segment where there is none. `ignore_window`: must not wait for cwnd (the first
-// retransmission of an episode, a tail loss probe).
+// What may leave next. `range` is meaningful for `retransmit` and for a `probe` of old data; an empty range with
+// `probe` asks for new data, or for the last segment where there is none. `ignore_window`: must not wait for cwnd (the
+// first retransmission of an episode, a tail loss probe).
 struct send_decision {
     send_action action = send_action::new_data;
     offset_range range{};
@@ -222,12 +222,12 @@ struct received_segment {
     time_point now{};
     std::uint32_t wire_segments = 1;
     octet_count octets = 0;
-    bool in_order = true;        // began at rcv.nxt and no hole was open
-    bool fills_hole = false;     // closed a gap, wholly or partly (RFC 5681 4.2: acknowledge at once)
-    bool duplicate = false;      // held nothing new
+    bool in_order = true;     // began at rcv.nxt and no hole was open
+    bool fills_hole = false;  // closed a gap, wholly or partly (RFC 5681 4.2: acknowledge at once)
+    bool duplicate = false;   // held nothing new
     bool psh = false;
-    bool ce = false;             // IP said congestion experienced
-    bool ce_changed = false;     // different from the segment before
+    bool ce = false;                 // IP said congestion experienced
+    bool ce_changed = false;         // different from the segment before
     octet_count unacked_octets = 0;  // received in order and not yet acknowledged, this segment included
     octet_count rmss = 0;            // the largest segment the peer sent, bounded by our MSS
     duration srtt{};
@@ -266,14 +266,15 @@ struct receive_window_state {
 struct small_segment {
     octet_count octets = 0;
     octet_count smss = 0;
-    octet_count unacknowledged = 0;        // snd.nxt - snd.una
+    octet_count unacknowledged = 0;          // snd.nxt - snd.una
     bool last_small_unacknowledged = false;  // the last small segment sent is not acknowledged yet (Minshall)
-    bool no_delay = false;                 // MUST-17: Nagle switched off on this connection
+    bool no_delay = false;                   // MUST-17: Nagle switched off on this connection
     bool corked = false;
-    bool fin_follows = false;              // the stream ends with this segment
+    bool fin_follows = false;  // the stream ends with this segment
 };
 
-// --- TIME-WAIT, opening ------------------------------------------------------------------------------------------------
+// --- TIME-WAIT, opening
+// ------------------------------------------------------------------------------------------------
 
 struct time_wait_syn {
     sequence_number seq{};
@@ -281,17 +282,17 @@ struct time_wait_syn {
     bool has_timestamps = false;  // the SYN and the old connection both
     std::uint32_t tsval = 0;
     std::uint32_t ts_recent = 0;
-    duration age{};               // since TIME-WAIT began
+    duration age{};  // since TIME-WAIT began
 };
 
 enum class time_wait_answer : std::uint8_t { accept, ack, drop };
 
 struct syn_info {
     time_point now{};
-    std::uint32_t half_open = 0;      // connections in SYN-RECEIVED of this listener
+    std::uint32_t half_open = 0;  // connections in SYN-RECEIVED of this listener
     std::uint32_t half_open_limit = 0;
-    std::uint32_t unaccepted = 0;     // established, waiting for accept()
-    std::uint32_t backlog = 0;        // limit of `unaccepted`
+    std::uint32_t unaccepted = 0;  // established, waiting for accept()
+    std::uint32_t backlog = 0;     // limit of `unaccepted`
 };
 
 enum class syn_answer : std::uint8_t { accept, cookie, drop, reset };

@@ -7,8 +7,8 @@
 //     stack.transmitted(token)                the memory of a frame that the sink held is free again
 //     listen, accept, connect, read, ...      the user's calls (stack_port)
 //
-// receive, advance and user calls never emit. transmit() sends replies first, then one connection after the other, a few
-// frames each (deficit round robin). What a sink refuses has not happened.
+// receive, advance and user calls never emit. transmit() sends replies first, then one connection after the other, a
+// few frames each (deficit round robin). What a sink refuses has not happened.
 //
 // One owner, one thread. All secrets derive from config.seed; with equal inputs two stacks do exactly the same.
 #pragma once
@@ -51,7 +51,8 @@ public:
     explicit basic_stack(const config& c);
     ~basic_stack() = default;
 
-    // --- the driver's side ---------------------------------------------------------------------------------------------
+    // --- the driver's side
+    // ---------------------------------------------------------------------------------------------
 
     // One frame that arrived, with the ownership of its slot. info.arrived_at may be left at zero: then it is `now`.
     void receive(time_point now, frame&& f);
@@ -61,10 +62,7 @@ public:
     void advance(time_point now);
     time_point deadline() const noexcept { return std::min(timers_.deadline(), network_.deadline()); }
 
-    bool has_output() const noexcept
-    {
-        return !outbox_.exhausted() && (network_.has_output() || !dirty_.empty());
-    }
+    bool has_output() const noexcept { return !outbox_.exhausted() && (network_.has_output() || !dirty_.empty()); }
     // Offers up to `budget` frames to sink(const outgoing_frame&) -> sink_verdict; returns how many it took.
     template <class Sink>
     std::size_t transmit(time_point now, Sink&& sink, std::size_t budget = ~std::size_t{0});
@@ -74,7 +72,8 @@ public:
     // The device is gone: every connection and every wait ends with `why`.
     void device_lost(errc why);
 
-    // --- the user's side (the rest is in stack_port) -------------------------------------------------------------------
+    // --- the user's side (the rest is in stack_port)
+    // -------------------------------------------------------------------
 
     result<connection_id> connect(endpoint remote, const connect_options& options = {}) override;
     result<listener_id> listen(endpoint local, std::uint32_t backlog = 128) override;
@@ -101,8 +100,8 @@ public:
     template <class F>
     void for_each_connection(F&& fn);
 
-    // Everything that must hold between calls. A no-op unless TCPCO_CHECKED; there each call checks the connection that it
-    // touched, and this checks all.
+    // Everything that must hold between calls. A no-op unless TCPCO_CHECKED; there each call checks the connection
+    // that it touched, and this checks all.
     void check_invariants() const;
 
 private:
@@ -125,7 +124,8 @@ private:
     // tcp_output.hpp
     template <class Sink>
     send_outcome send_one(connection_type& c, step_type& st, Sink& sink);
-    void build_frame(outbox::entry& e, const connection_type& c, leaving_segment& out, mac_address next_hop, frame_info& info);
+    void build_frame(outbox::entry& e, const connection_type& c, leaving_segment& out, mac_address next_hop,
+                     frame_info& info);
     template <class Sink>
     std::size_t transmit_replies(Sink& sink, std::size_t budget);
     template <class Sink>

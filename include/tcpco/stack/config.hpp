@@ -13,16 +13,17 @@ namespace tcpco {
 
 // What the network layer needs, whatever the policies.
 struct network_config {
-    ip_prefix address{};             // of this stack, with its subnet: "198.18.0.2/24"_net
-    ip_address gateway{};            // next hop for everything else; unspecified: none, such destinations are unreachable
+    ip_prefix address{};   // of this stack, with its subnet: "198.18.0.2/24"_net
+    ip_address gateway{};  // next hop for everything else; unspecified: none, such destinations are unreachable
     mac_address mac{{0x02, 0x74, 0x63, 0x70, 0x63, 0x6f}};  // locally administered; must be unique on its link
-    bool ethernet = true;            // false: the device carries bare IP packets (TUN)
-    std::uint16_t mtu = 1500;        // IP packet octets; 576 to 65535
-    std::uint8_t ttl = 64;           // MUST-49
-    std::uint32_t neighbours = 1024;             // ARP entries
-    duration neighbour_lifetime{60'000'000'000};  // RFC 826 says nothing; RFC 1122 2.3.2.1 suggests the order of a minute
-    duration arp_interval{1'000'000'000};        // at most one request a second per address (RFC 1122 2.3.2.1)
-    std::uint8_t arp_tries = 3;                  // then host_unreachable
+    bool ethernet = true;                                   // false: the device carries bare IP packets (TUN)
+    std::uint16_t mtu = 1500;                               // IP packet octets; 576 to 65535
+    std::uint8_t ttl = 64;                                  // MUST-49
+    std::uint32_t neighbours = 1024;                        // ARP entries
+    duration neighbour_lifetime{
+        60'000'000'000};                   // RFC 826 says nothing; RFC 1122 2.3.2.1 suggests the order of a minute
+    duration arp_interval{1'000'000'000};  // at most one request a second per address (RFC 1122 2.3.2.1)
+    std::uint8_t arp_tries = 3;            // then host_unreachable
 };
 
 struct stack_limits {
@@ -59,8 +60,8 @@ struct stack_config {
 
     constexpr policy_configs<B> policies() const
     {
-        return {congestion, recovery, recovery_rate, rto, ack, time_wait, receive_window, send_gate, isn, syn_defence,
-                observer};
+        return {congestion,     recovery,  recovery_rate, rto,         ack,     time_wait,
+                receive_window, send_gate, isn,           syn_defence, observer};
     }
 };
 
@@ -71,7 +72,7 @@ struct device_config {
     bool tx_checksum_offload = false;  // the device completes TCP checksums
     bool tso4 = false;                 // the device cuts TCP super-frames, over IPv4
     bool tso6 = false;
-    std::uint32_t tso_max = 0;         // largest IP packet handed over as one frame
+    std::uint32_t tso_max = 0;  // largest IP packet handed over as one frame
 };
 
 }  // namespace tcpco

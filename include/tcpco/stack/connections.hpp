@@ -7,22 +7,28 @@ namespace tcpco {
 
 template <class B>
 basic_stack<B>::basic_stack(const config& c)
-    : detail::stack_storage<B>{{c.tcp, c.policies(), c.seed,
+    : detail::stack_storage<B>{{c.tcp,
+                                c.policies(),
+                                c.seed,
                                 {c.limits.connections, c.limits.small_slots, c.limits.large_slots}}},
-      stack_port{host.small, host.large},
-      frames_{2'048, c.limits.frame_slots},
-      network_{[&c] {
-                   network_config network = c.network;
-                   network.address = c.address == ip_prefix{} ? network.address : c.address;
-                   return network;
-               }(),
-               c.limits.replies, derive_key(c.seed, 4), frames_, host.large, host.counters},
-      outbox_{c.limits.held_frames},
-      connections_{c.limits.connections},
-      listeners_{c.limits.listeners},
-      flows_{c.limits.connections, four_tuple_hash{derive_key(c.seed, 5)}},
-      listening_{c.limits.listeners, four_tuple_hash{derive_key(c.seed, 6)}},
-      port_key_{derive_key(c.seed, 7)}
+      stack_port{host.small, host.large}, frames_{2'048, c.limits.frame_slots}, network_{[&c] {
+                                                                                             network_config network =
+                                                                                                 c.network;
+                                                                                             network.address =
+                                                                                                 c.address ==
+                                                                                                         ip_prefix{}
+                                                                                                     ? network.address
+                                                                                                     : c.address;
+                                                                                             return network;
+                                                                                         }(),
+                                                                                         c.limits.replies,
+                                                                                         derive_key(c.seed, 4),
+                                                                                         frames_,
+                                                                                         host.large,
+                                                                                         host.counters},
+      outbox_{c.limits.held_frames}, connections_{c.limits.connections},
+      listeners_{c.limits.listeners}, flows_{c.limits.connections, four_tuple_hash{derive_key(c.seed, 5)}},
+      listening_{c.limits.listeners, four_tuple_hash{derive_key(c.seed, 6)}}, port_key_{derive_key(c.seed, 7)}
 {
     host.mtu = network_.config().mtu;
 }
@@ -114,6 +120,7 @@ void basic_stack<B>::bury(connection_type& c)
     }
     timers_.cancel(c.self.index);
     dirty_.erase(c.self.index);
+    starved_.erase(c.self.index);
     unresolved_.erase(c.self.index);
     if (!c.owned && !c.in_accept_queue) {
         erase(c);
@@ -130,7 +137,8 @@ void basic_stack<B>::erase(connection_type& c)
     connections_.erase(id);
 }
 
-// One timer node a connection. A timer that moved to a later time is left where it is: it fires early and is armed anew.
+// One timer node a connection. A timer that moved to a later time is left where it is: it fires early and is armed
+// anew.
 template <class B>
 void basic_stack<B>::arm(connection_type& c)
 {
@@ -140,7 +148,8 @@ void basic_stack<B>::arm(connection_type& c)
     }
 }
 
-// The next hop is not known, and nothing is in flight whose timer would end the wait: it ends after R2 (SHLD-11: 100 s).
+// The next hop is not known, and nothing is in flight whose timer would end the wait: it ends after R2 (SHLD-11: 100
+// s).
 template <class B>
 void basic_stack<B>::note_unresolved(connection_type& c)
 {
@@ -183,6 +192,7 @@ void basic_stack<B>::advance(time_point now)
     });
     network_.advance(now_);
     on_neighbours();
+    feed_starved();
 }
 
 template <class B>
@@ -274,8 +284,8 @@ void basic_stack<B>::check_invariants() const
                 continue;
             }
             const connection_type& c = connections_.at(i);
-            const bool over = c.state == tcp_state::closed || c.state == tcp_state::listen ||
-                              c.state == tcp_state::time_wait;
+            const bool over =
+                c.state == tcp_state::closed || c.state == tcp_state::listen || c.state == tcp_state::time_wait;
             live += over ? 0U : 1U;
             check_connection(c);
         }

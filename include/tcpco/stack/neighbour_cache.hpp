@@ -1,8 +1,9 @@
 // The neighbour cache: which MAC address belongs to which IPv4 address on the link (RFC 826, RFC 1122 section 2.3.2).
 //
-// Looking up is the caller's side (mac_of), asking the link is ours: an address without answer is asked for once an interval,
-// `tries` times; an old entry is confirmed while it is still used; an address that did not answer rests for a while. What
-// waits for an answer waits with whoever wants to send it; replies without owner wait in the entry, a few of them.
+// Looking up is the caller's side (mac_of), asking the link is ours: an address without answer is asked for once an
+// interval, `tries` times; an old entry is confirmed while it is still used; an address that did not answer rests for
+// a while. What waits for an answer waits with whoever wants to send it; replies without owner wait in the entry, a
+// few of them.
 //
 // Left out: IPv6 neighbour discovery, announcements and conflict detection (RFC 5227).
 #pragma once
@@ -83,15 +84,13 @@ public:
     {
         entry& e = entries_[i];
         switch (e.what) {
-        case state::permanent:
-            return e.mac;
+        case state::permanent: return e.mac;
         case state::reachable:
             if (now >= e.due) {
                 ask(e, state::confirming, now);
             }
             return e.mac;
-        case state::confirming:
-            return e.mac;
+        case state::confirming: return e.mac;
         case state::failed:
             if (now >= e.due) {
                 ask(e, state::incomplete, now);
@@ -101,8 +100,7 @@ public:
             }
             return std::nullopt;
         case state::unused:
-        case state::incomplete:
-            break;
+        case state::incomplete: break;
         }
         return std::nullopt;
     }
@@ -209,7 +207,7 @@ private:
         std::uint8_t tries = 0;
         std::uint8_t waiting_count = 0;
         bool wanted = false;  // failed, and somebody still has packets for it
-        time_point due{};  // next request; end of lifetime; end of the rest after a failure
+        time_point due{};     // next request; end of lifetime; end of the rest after a failure
         std::array<slice, waiting_packets> waiting{};
     };
 

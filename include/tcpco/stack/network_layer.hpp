@@ -1,8 +1,8 @@
 // The network layer of a stack: Ethernet, ARP, IPv4 and ICMP (RFC 894, 826, 791, 792, 1122).
 //
-// It takes frames in, answers what concerns it alone (ARP, echo, unreachable), and hands TCP segments and ICMP errors about
-// them up. On the way out it knows the next hop and writes the link and IP headers. What it has to say itself waits in a
-// bounded queue; the stack transmits that queue first.
+// It takes frames in, answers what concerns it alone (ARP, echo, unreachable), and hands TCP segments and ICMP errors
+// about them up. On the way out it knows the next hop and writes the link and IP headers. What it has to say itself
+// waits in a bounded queue; the stack transmits that queue first.
 //
 // Left out: IPv6, fragments (dropped and counted), forwarding, options, conflict detection (RFC 5227).
 #pragma once
@@ -58,10 +58,11 @@ public:
     }
     std::size_t link_header() const noexcept { return config_.ethernet ? ethernet_header_size : 0; }
 
-    // --- in ------------------------------------------------------------------------------------------------------------
+    // --- in
+    // ------------------------------------------------------------------------------------------------------------
 
-    // One frame. Answers a datagram when it is a TCP segment for this stack; everything else is dealt with here, or dropped
-    // and counted.
+    // One frame. Answers a datagram when it is a TCP segment for this stack; everything else is dealt with here, or
+    // dropped and counted.
     std::optional<datagram> receive(time_point now, frame&& f)
     {
         if (!config_.ethernet) {
@@ -89,7 +90,8 @@ public:
     // The ICMP error that the last receive() met, once.
     std::optional<icmp_notice> take_notice() noexcept { return std::exchange(notice_, std::nullopt); }
 
-    // --- routes ----------------------------------------------------------------------------------------------------------
+    // --- routes
+    // ----------------------------------------------------------------------------------------------------------
 
     bool is_ours(const ip_address& a) const noexcept { return a == config_.address.address; }
     // The address that connections to `remote` come from.
@@ -106,8 +108,8 @@ public:
         return direct || !config_.gateway.is_unspecified() ? errc::ok : errc::network_unreachable;
     }
 
-    // The MAC address to send to, when it is known now. `cached` is the caller's memory of the entry. Without Ethernet: any.
-    // nullopt: wait for take_resolved() or take_unreachable().
+    // The MAC address to send to, when it is known now. `cached` is the caller's memory of the entry. Without
+    // Ethernet: any. nullopt: wait for take_resolved() or take_unreachable().
     std::optional<mac_address> next_hop(const ip_address& remote, neighbour& cached, time_point now)
     {
         if (!config_.ethernet) {
@@ -135,7 +137,8 @@ public:
     bool take_unreachable() noexcept { return std::exchange(unreachable_, false); }
     bool is_unreachable(neighbour n) const noexcept { return n != no_neighbour && neighbours_.failed(n); }
 
-    // --- time ------------------------------------------------------------------------------------------------------------
+    // --- time
+    // ------------------------------------------------------------------------------------------------------------
 
     void advance(time_point now)
     {
@@ -147,10 +150,11 @@ public:
     }
     time_point deadline() const noexcept { return std::min(neighbours_.deadline(), retry_at_); }
 
-    // --- out -------------------------------------------------------------------------------------------------------------
+    // --- out
+    // -------------------------------------------------------------------------------------------------------------
 
-    // Writes link and IPv4 header at the start of `out`, for a packet with `payload` octets behind the IP header; returns
-    // their size. DF is set on everything (RFC 1191).
+    // Writes link and IPv4 header at the start of `out`, for a packet with `payload` octets behind the IP header;
+    // returns their size. DF is set on everything (RFC 1191).
     std::size_t write_headers(std::span<std::byte> out, const ip_address& source, const ip_address& destination,
                               mac_address next_hop, ip_protocol protocol, std::size_t payload)
     {
@@ -175,15 +179,17 @@ public:
     // Queues a small TCP segment that belongs to no connection.
     void reply_segment(const stateless_segment& segment, time_point now)
     {
-        std::array<std::byte, tcp_header_size> octets{};
-        write_tcp({.source_port = segment.local.port,
-                   .destination_port = segment.remote.port,
-                   .seq = segment.seq,
-                   .ack = segment.ack,
-                   .flags = segment.flags},
-                  octets);
+        std::array<std::byte, max_tcp_header_size> room{};
+        const std::size_t size = write_tcp(tcp_header{.source_port = segment.local.port,
+                                                      .destination_port = segment.remote.port,
+                                                      .seq = segment.seq,
+                                                      .ack = segment.ack,
+                                                      .flags = segment.flags},
+                                           segment.options, room);
+        const std::span<std::byte> octets = std::span{room}.first(size);
         const std::array pieces{std::span<const std::byte>{octets}};
-        write_tcp_checksum(transport_checksum(segment.local.address, segment.remote.address, ip_protocol::tcp, pieces), octets);
+        write_tcp_checksum(transport_checksum(segment.local.address, segment.remote.address, ip_protocol::tcp, pieces),
+                           octets);
         queue_packet(segment.local.address, segment.remote.address, ip_protocol::tcp, pieces, now);
     }
 
@@ -206,8 +212,8 @@ private:
     bool is_broadcast(ipv4_address a) const noexcept
     {
         const ip_prefix& own = config_.address;
-        return a.is_limited_broadcast() || (own.address.is_v4() && own.length < 31 && own.contains(ip_address{a}) &&
-                                            a == own.broadcast());
+        return a.is_limited_broadcast() ||
+               (own.address.is_v4() && own.length < 31 && own.contains(ip_address{a}) && a == own.broadcast());
     }
 
     // The subnet's own number: RFC 1122 3.3.6 knew it as an old form of broadcast.
@@ -230,10 +236,11 @@ private:
         const bool for_us = arp->target_ip == own;
         const ip_address sender{arp->sender_ip};
         if (!arp->sender_ip.is_unspecified() && arp->sender_ip != own && config_.address.contains(sender)) {
-            resolved_ |= neighbours_.learn(arp->sender_ip, arp->sender_mac, for_us, now, [this](slice&& packet, mac_address mac) {
-                address_frame(packet, mac);
-                replies_.push(std::move(packet));
-            });
+            resolved_ |= neighbours_.learn(arp->sender_ip, arp->sender_mac, for_us, now,
+                                           [this](slice&& packet, mac_address mac) {
+                                               address_frame(packet, mac);
+                                               replies_.push(std::move(packet));
+                                           });
         }
         if (for_us && arp->operation == arp_operation::request) {
             queue_arp({.operation = arp_operation::reply,
@@ -252,9 +259,9 @@ private:
         }
         const auto ip = parse_ipv4(packet.octets());
         if (!ip) {
-            return drop(ip.error == ipv4_error::bad_checksum  ? drop_reason::ip_checksum
-                        : ip.error == ipv4_error::truncated ? drop_reason::frame_too_short
-                                                            : drop_reason::ip_malformed);
+            return drop(ip.error == ipv4_error::bad_checksum ? drop_reason::ip_checksum
+                        : ip.error == ipv4_error::truncated  ? drop_reason::frame_too_short
+                                                             : drop_reason::ip_malformed);
         }
         const ipv4_header& header = ip->header;
         if (header.source.is_multicast() || header.source.is_unspecified() || is_broadcast(header.source) ||
@@ -273,10 +280,9 @@ private:
             if (broadcast) {
                 return drop(drop_reason::tcp_to_broadcast);  // MUST-57
             }
-            return datagram{header.source, header.destination, payload_slice(packet, ip->payload), info, header.ecn == 3};
-        case ip_protocol::icmp:
-            receive_icmp(now, *ip, broadcast);
-            return std::nullopt;
+            return datagram{header.source, header.destination, payload_slice(packet, ip->payload), info,
+                            header.ecn == 3};
+        case ip_protocol::icmp: receive_icmp(now, *ip, broadcast); return std::nullopt;
         default:
             counters_.drop(drop_reason::ip_unknown_protocol);
             if (!broadcast) {
@@ -340,7 +346,8 @@ private:
         queue_packet(config_.address.address, ip.header.source, ip_protocol::icmp, pieces, now);
     }
 
-    // --- replies: whole frames in slots, the link header first ------------------------------------------------------------
+    // --- replies: whole frames in slots, the link header first
+    // ------------------------------------------------------------
 
     void queue_packet(const ip_address& source, const ip_address& destination, ip_protocol protocol,
                       std::span<const std::span<const std::byte>> pieces, time_point now)
@@ -361,7 +368,8 @@ private:
         neighbour hop = no_neighbour;
         const auto mac = next_hop(destination, hop, now);
         const std::span<std::byte> out{slot.data(), size};
-        std::byte* at = slot.data() + write_headers(out, source, destination, mac.value_or(mac_address{}), protocol, payload);
+        std::byte* at =
+            slot.data() + write_headers(out, source, destination, mac.value_or(mac_address{}), protocol, payload);
         for (const auto& piece : pieces) {
             at = std::copy(piece.begin(), piece.end(), at);
         }

@@ -1,8 +1,8 @@
 // The memory of frames on their way out: header room and references, named by tokens.
 //
-// A frame is a gather list. Its headers are written into an entry here, its payload stays in the send buffer; the entry
-// holds a reference to each slot it points into, so an ACK, RST or abort frees nothing that a device still reads. The entry
-// comes back with transmitted(token), or at once when the sink is done with it.
+// A frame is a gather list. Its headers are written into an entry here, its payload stays in the send buffer; the
+// entry holds a reference to each slot it points into, so an ACK, RST or abort frees nothing that a device still
+// reads. The entry comes back with transmitted(token), or at once when the sink is done with it.
 #pragma once
 
 #include <array>
@@ -61,10 +61,7 @@ public:
         return &e;
     }
 
-    transmit_token token_of(const entry& e) const noexcept
-    {
-        return {static_cast<std::uint32_t>(&e - entries_.get())};
-    }
+    transmit_token token_of(const entry& e) const noexcept { return {static_cast<std::uint32_t>(&e - entries_.get())}; }
 
     // Ignores tokens that name nothing in use.
     void release(transmit_token token) noexcept

@@ -15,7 +15,8 @@ namespace tcpco {
 
 class reply_queue {
 public:
-    // Slots come from `small`, or from `large` where a reply does not fit there. The references must outlive this object.
+    // Slots come from `small`, or from `large` where a reply does not fit there. The references must outlive this
+    // object.
     reply_queue(std::uint32_t limit, buffer_pool& small, buffer_pool& large, stack_counters& counters) noexcept
         : limit_{limit}, small_{small}, large_{large}, counters_{counters}
     {

@@ -146,6 +146,7 @@ errc basic_stack<B>::close(connection_id id)
     return on_connection(id, [this](connection_type& c, step_type& st) {
         abandon_waiters(c);
         release_connection(c, st);
+        ready_.erase(c.self.index);
         return errc::ok;
     });
 }

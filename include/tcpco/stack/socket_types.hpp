@@ -22,23 +22,31 @@ struct listener_id {
 enum class wait_kind : std::uint8_t { connect, read, write, flush, close };
 
 struct connect_options {
-    endpoint local{};  // unspecified address: the stack's own; port 0: an ephemeral one (RFC 6056)
+    endpoint local{};       // unspecified address: the stack's own; port 0: an ephemeral one (RFC 6056)
     bool no_delay = false;  // MUST-17: Nagle off
 };
 
 struct socket_event {
     connection_id connection{};
-    listener_id listener{};     // set instead of `connection` when a listener has something to accept
-    std::uint8_t what = 0;      // bits of namespace readiness
+    listener_id listener{};  // set instead of `connection` when a listener has something to accept
+    std::uint8_t what = 0;   // bits of namespace readiness
 };
 
 class stack_port;
 
-// Lets sockets outlive their stack: they hold a reference to this, and it forgets the stack when that goes. One thread only.
+// Lets sockets outlive their stack: they hold a reference to this, and it forgets the stack when that goes. One thread
+// only.
 struct port_anchor {
     stack_port* port = nullptr;
     std::uint32_t references = 1;
 };
+
+inline void release_anchor(port_anchor* a) noexcept
+{
+    if (--a->references == 0) {
+        delete a;
+    }
+}
 
 // Where the completion of a suspended operation stands.
 inline completion*& waiting(transmission_control_block& c, wait_kind kind) noexcept
@@ -60,7 +68,7 @@ inline bool satisfied(const transmission_control_block& c, wait_kind kind) noexc
     case wait_kind::connect: return c.state != tcp_state::syn_sent && c.state != tcp_state::syn_received;
     case wait_kind::read: return !c.receive.empty() || receive_status(c) != errc::would_block;
     // A third of the buffer must be free, else a writer wakes for each segment that is acknowledged.
-    case wait_kind::write: return send_status(c) != errc::ok || c.send.room() * 3 >= c.send.limit();
+    case wait_kind::write: return send_status(c) != errc::ok || (!c.starved && c.send.room() * 3 >= c.send.limit());
     case wait_kind::flush: return c.send.empty() || c.state == tcp_state::closed;
     case wait_kind::close: break;
     }

@@ -1,8 +1,9 @@
 // What a socket sees of its stack: calls by connection id, without the bundle's types.
 //
-// `basic_stack<Bundle>` derives from it. Reads, writes and waiting touch the TCB and its queues here, so one function serves
-// stacks of every bundle; rare calls (connect, close, ...) go through the virtual table. Nothing sends: a touched connection
-// stands on the dirty list until transmit() visits it, one with news on the ready list until dispatch() or poll_event().
+// `basic_stack<Bundle>` derives from it. Reads, writes and waiting touch the TCB and its queues here, so one function
+// serves stacks of every bundle; rare calls (connect, close, ...) go through the virtual table. Nothing sends: a
+// touched connection stands on the dirty list until transmit() visits it, one with news on the ready list until
+// dispatch() or poll_event().
 //
 // User calls happen at the time that the stack was last told.
 #pragma once
@@ -72,9 +73,14 @@ public:
         if (c == nullptr) {
             return {errc::bad_file_descriptor, 0};
         }
+        const std::size_t wanted = std::min(octets.size(), c->send.room());
         const auto answer = send_octets(*c, octets, *small_, *large_);
         if (answer.value > 0) {
             dirty_.push_back(c->self.index);
+        }
+        if (answer.value < wanted && send_status(*c) == errc::ok) {
+            c->starved = true;
+            starved_.push_back(c->self.index);
         }
         return answer;
     }
@@ -132,8 +138,8 @@ public:
     // --- waiting -----------------------------------------------------------------------------------------------------
 
     // `c` is scheduled by dispatch() when the wait is over, by success or failure. operation_in_progress: another
-    // operation of this kind waits already. The place stays taken until stop_waiting(), so that nobody comes between the
-    // news and whoever waited for it.
+    // operation of this kind waits already. The place stays taken until stop_waiting(), so that nobody comes between
+    // the news and whoever waited for it.
     errc wait_for(connection_id id, wait_kind kind, completion& c) noexcept
     {
         transmission_control_block* tcb = owned(id);
@@ -209,7 +215,8 @@ public:
         }
     }
 
-    // --- rare calls ----------------------------------------------------------------------------------------------------
+    // --- rare calls
+    // ----------------------------------------------------------------------------------------------------
 
     virtual result<connection_id> connect(endpoint remote, const connect_options& options = {}) = 0;
     virtual result<listener_id> listen(endpoint local, std::uint32_t backlog = 128) = 0;
@@ -277,7 +284,7 @@ protected:
     ~stack_port()
     {
         anchor_->port = nullptr;
-        release(anchor_);
+        release_anchor(anchor_);
         while (abandoned_.next != &abandoned_) {
             abandoned_.next->unlink();
         }
@@ -288,7 +295,7 @@ protected:
     bool reserve(std::uint32_t connections, std::uint32_t listeners) noexcept
     {
         return tcbs_.grow_to(connections) && ready_.reserve(connections) && dirty_.reserve(connections) &&
-               unresolved_.reserve(connections) && ready_listeners_.reserve(listeners);
+               unresolved_.reserve(connections) && starved_.reserve(connections) && ready_listeners_.reserve(listeners);
     }
 
     transmission_control_block* find(connection_id id) const noexcept
@@ -304,11 +311,24 @@ protected:
     virtual listener* find(listener_id id) noexcept = 0;
     virtual slab_id listener_at(std::uint32_t index) noexcept = 0;
 
+    // Slots are back: writers that met exhausted pools may try again.
+    void feed_starved() noexcept
+    {
+        while (!starved_.empty() && !small_->is_short() && !large_->is_short()) {
+            transmission_control_block& c = *tcbs_[starved_.pop_front()];
+            c.starved = false;
+            c.events |= readiness::writable;
+            if (c.owned) {
+                ready_.push_back(c.self.index);
+            }
+        }
+    }
+
     // Whoever waits on this connection is told, though nothing became ready: its socket was closed.
     void abandon_waiters(transmission_control_block& c) noexcept
     {
-        for (completion** place : {&c.waiting.connector, &c.waiting.reader, &c.waiting.writer, &c.waiting.flusher,
-                                   &c.waiting.closer}) {
+        for (completion** place :
+             {&c.waiting.connector, &c.waiting.reader, &c.waiting.writer, &c.waiting.flusher, &c.waiting.closer}) {
             completion* waiter = std::exchange(*place, nullptr);
             if (waiter != nullptr && waiter != &told_) {
                 waiter->link_before(abandoned_);
@@ -325,22 +345,14 @@ protected:
     }
 
     growable_array<transmission_control_block*> tcbs_;
-    index_list ready_;            // connections with events
+    index_list ready_;  // connections with events
     index_list ready_listeners_;
-    index_list dirty_;            // connections that may have something to send
-    index_list unresolved_;       // connections whose next hop is being asked for
+    index_list dirty_;       // connections that may have something to send
+    index_list starved_;     // connections whose write met exhausted pools
+    index_list unresolved_;  // connections whose next hop is being asked for
     time_point now_{};
 
 private:
-    friend class socket_handle;
-
-    static void release(port_anchor* a) noexcept
-    {
-        if (--a->references == 0) {
-            delete a;
-        }
-    }
-
     template <class Change>
     errc change(connection_id id, Change&& apply) noexcept
     {
@@ -393,39 +405,8 @@ private:
     buffer_pool* small_;
     buffer_pool* large_;
     port_anchor* anchor_;
-    ready_node abandoned_;  // head of the list of completions whose socket was closed under them
+    ready_node abandoned_;      // head of the list of completions whose socket was closed under them
     completion told_{nullptr};  // stands in the place of an operation that was scheduled and has not run yet
-};
-
-// A counted reference to a stack that may end before its sockets do.
-class socket_handle {
-public:
-    socket_handle() = default;
-    explicit socket_handle(stack_port& port) noexcept : anchor_{&port.anchor()} { ++anchor_->references; }
-    socket_handle(socket_handle&& other) noexcept : anchor_{std::exchange(other.anchor_, nullptr)} {}
-    socket_handle(const socket_handle& other) noexcept : anchor_{other.anchor_}
-    {
-        if (anchor_ != nullptr) {
-            ++anchor_->references;
-        }
-    }
-    socket_handle& operator=(socket_handle other) noexcept
-    {
-        std::swap(anchor_, other.anchor_);
-        return *this;
-    }
-    ~socket_handle()
-    {
-        if (anchor_ != nullptr) {
-            stack_port::release(anchor_);
-        }
-    }
-
-    // Null when there is no stack, or none any more.
-    stack_port* port() const noexcept { return anchor_ == nullptr ? nullptr : anchor_->port; }
-
-private:
-    port_anchor* anchor_ = nullptr;
 };
 
 }  // namespace tcpco

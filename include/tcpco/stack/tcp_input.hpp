@@ -53,7 +53,8 @@ void basic_stack<B>::receive_segment(datagram&& d)
     seg.options = parse_tcp_options(tcp->options);
     seg.info = d.info;
     seg.ce = d.ce;
-    seg.payload = slice{std::move(d.payload.owner), tcp->payload.data(), static_cast<std::uint32_t>(tcp->payload.size())};
+    seg.payload =
+        slice{std::move(d.payload.owner), tcp->payload.data(), static_cast<std::uint32_t>(tcp->payload.size())};
     const four_tuple flow{{d.destination, seg.header.destination_port}, {d.source, seg.header.source_port}};
     std::optional<sequence_number> not_below;
     if (const std::uint32_t index = flows_.find(flow); index != flows_.npos) {
@@ -80,10 +81,11 @@ void basic_stack<B>::arrive(connection_type& c, arriving_segment& seg)
     settle(c, was, st);
 }
 
-// A SYN meets TIME-WAIT (RFC 6191, RFC 9293 MAY-2). True: the old connection is gone, and the SYN is to be treated as in
-// LISTEN, with an ISS beyond `not_below`. Where nobody listens the old connection keeps its place.
+// A SYN meets TIME-WAIT (RFC 6191, RFC 9293 MAY-2). True: the old connection is gone, and the SYN is to be treated as
+// in LISTEN, with an ISS beyond `not_below`. Where nobody listens the old connection keeps its place.
 template <class B>
-bool basic_stack<B>::reopen_time_wait(connection_type& c, arriving_segment& seg, std::optional<sequence_number>& not_below)
+bool basic_stack<B>::reopen_time_wait(connection_type& c, arriving_segment& seg,
+                                      std::optional<sequence_number>& not_below)
 {
     if (seg.rst() || seg.acks() || find_listener(c.local) == listening_.npos) {
         return false;
@@ -172,9 +174,9 @@ void basic_stack<B>::answer(const std::optional<stateless_segment>& reply)
     }
 }
 
-// An ICMP error about one of our segments (RFC 9293 3.9.2.2). It is believed only for octets in flight (RFC 5927 4.1), and it
-// ends only an attempt to connect: in synchronized states a forged one would be too cheap a weapon (RFC 5927 5.2), so there
-// it is kept as soft error (MUST-56, SHLD-25). Linux and FreeBSD do the same.
+// An ICMP error about one of our segments (RFC 9293 3.9.2.2). It is believed only for octets in flight (RFC 5927 4.1),
+// and it ends only an attempt to connect: in synchronized states a forged one would be too cheap a weapon (RFC 5927
+// 5.2), so there it is kept as soft error (MUST-56, SHLD-25). Linux and FreeBSD do the same.
 template <class B>
 void basic_stack<B>::on_icmp(const icmp_notice& notice)
 {

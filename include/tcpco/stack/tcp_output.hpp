@@ -20,6 +20,7 @@ std::size_t basic_stack<B>::transmit(time_point now, Sink&& sink, std::size_t bu
     }
     host.counters.frames_sent += taken;
     on_neighbours();
+    feed_starved();
     return taken;
 }
 
@@ -65,17 +66,13 @@ std::size_t basic_stack<B>::transmit_connection(std::uint32_t index, Sink& sink,
         dirty_.erase(index);
         dirty_.push_back(index);
         break;
-    case send_outcome::idle:
-        dirty_.erase(index);
-        break;
+    case send_outcome::idle: dirty_.erase(index); break;
     case send_outcome::unresolved:
         dirty_.erase(index);
         unresolved_.push_back(index);
         note_unresolved(c);  // may end the connection
         return taken;
-    case send_outcome::refused:
-        refused = true;
-        break;
+    case send_outcome::refused: refused = true; break;
     }
     rearm_timer(c, st);
     arm(c);
@@ -150,9 +147,9 @@ void basic_stack<B>::build_frame(outbox::entry& e, const connection_type& c, lea
     e.set_pieces(ip_end + head, slices);
     if (checksum_offload_) {
         info.checksum = checksum_state::partial;
-        write_tcp_checksum(partial_checksum(c.local.address, c.remote.address, ip_protocol::tcp,
-                                            static_cast<std::uint32_t>(tcp_size)),
-                           tcp);
+        write_tcp_checksum(
+            partial_checksum(c.local.address, c.remote.address, ip_protocol::tcp, static_cast<std::uint32_t>(tcp_size)),
+            tcp);
     } else {
         const auto headers = e.pieces[0];
         e.pieces[0] = tcp.first(head);  // for the sum, without the headers below
@@ -161,7 +158,8 @@ void basic_stack<B>::build_frame(outbox::entry& e, const connection_type& c, lea
     }
     info.wire_segments = out.wire_segments;
     info.gso_size = out.gso_size;
-    info.gso_type = out.gso_size != 0 ? (c.remote.address.is_v4() ? gso_kind::tcp_v4 : gso_kind::tcp_v6) : gso_kind::none;
+    info.gso_type =
+        out.gso_size != 0 ? (c.remote.address.is_v4() ? gso_kind::tcp_v4 : gso_kind::tcp_v6) : gso_kind::none;
 }
 
 }  // namespace tcpco

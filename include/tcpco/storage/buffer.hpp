@@ -5,8 +5,8 @@
 // so nothing is copied on its way and nothing is freed while a device still reads it. The io_uring reactor gives a
 // pool's slots to the kernel as its provided buffers.
 //
-// Pools belong to one thread: counts are plain integers. A pool's memory outlives the `buffer_pool` object until its last
-// slot came back, so a buffer may outlive the stack and the reactor that made it, not its thread.
+// Pools belong to one thread: counts are plain integers. A pool's memory outlives the `buffer_pool` object until its
+// last slot came back, so a buffer may outlive the stack and the reactor that made it, not its thread.
 #pragma once
 
 #include <cstddef>
@@ -143,7 +143,11 @@ struct slice {
     {
     }
     std::span<const std::byte> octets() const noexcept { return {data, size}; }
-    void remove_prefix(std::uint32_t n) noexcept { data += n; size -= n; }
+    void remove_prefix(std::uint32_t n) noexcept
+    {
+        data += n;
+        size -= n;
+    }
     void remove_suffix(std::uint32_t n) noexcept { size -= n; }
 };
 
@@ -155,8 +159,7 @@ public:
         block_->slot_size = slot_size;
         block_->slot_count = slot_count;
         block_->slots = new detail::slot[slot_count];
-        block_->memory = static_cast<std::byte*>(
-            ::operator new(slot_size * slot_count, detail::pool_block::alignment));
+        block_->memory = static_cast<std::byte*>(::operator new(slot_size* slot_count, detail::pool_block::alignment));
         for (std::uint32_t i = slot_count; i-- > 0;) {
             detail::slot& s = block_->slots[i];
             s.pool = block_;

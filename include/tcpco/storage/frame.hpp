@@ -10,8 +10,8 @@
 
 namespace tcpco {
 
-// One received frame: octets of a slot, with what is known about them. Starts at the Ethernet or IP header, whichever the
-// device speaks; a virtio_net_hdr was taken off and lives on in `info`.
+// One received frame: octets of a slot, with what is known about them. Starts at the Ethernet or IP header, whichever
+// the device speaks; a virtio_net_hdr was taken off and lives on in `info`.
 struct frame {
     slice data{};
     frame_info info{};
@@ -43,8 +43,9 @@ struct transmit_token {
     friend bool operator==(transmit_token, transmit_token) noexcept = default;
 };
 
-// One frame to send, as a gather list: pieces[0] holds all headers, the rest points into send buffers. The pieces stay valid
-// until stack.transmitted(token); a sink that answers `done` or `refused` must not look at them after it returned.
+// One frame to send, as a gather list: pieces[0] holds all headers, the rest points into send buffers. The pieces stay
+// valid until stack.transmitted(token); a sink that answers `done` or `refused` must not look at them after it
+// returned.
 struct outgoing_frame {
     std::span<const std::span<const std::byte>> pieces{};
     frame_info info{};

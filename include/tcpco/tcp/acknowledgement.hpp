@@ -1,8 +1,8 @@
 // What an acknowledgement does to the sending side (RFC 9293 3.10.7.4 step 5; RFC 5681, 6298, 6582, 6675, 7323).
 //
-// The order matters and is always the same: the window; what was delivered (scoreboard); what that says about time (RTT,
-// rate); what is presumed lost (recovery policy); what may be in flight (controller); which timer runs. Policies answer,
-// this header keeps the books.
+// The order matters and is always the same: the window; what was delivered (scoreboard); what that says about time
+// (RTT, rate); what is presumed lost (recovery policy); what may be in flight (controller); which timer runs. Policies
+// answer, this header keeps the books.
 #pragma once
 
 #include <algorithm>
@@ -56,15 +56,15 @@ namespace detail {
 template <class B>
 bool update_send_window(connection<B>& c, const arriving_segment& seg, step<B>& st)
 {
-    if (seg.ack < c.snd.una ||
-        !(c.snd.wl1 < seg.seq || (c.snd.wl1 == seg.seq && c.snd.wl2 <= seg.ack))) {
+    if (seg.ack < c.snd.una || !(c.snd.wl1 < seg.seq || (c.snd.wl1 == seg.seq && c.snd.wl2 <= seg.ack))) {
         return false;
     }
     const bool was_closed = c.snd.wnd == 0;
     const std::uint32_t before = c.snd.wnd;
     set_send_window(c, seg);
     if (was_closed && c.snd.wnd > 0 && c.retries > 0) {
-        // The window opens after probes: what they carried was refused, so it goes again at once. No congestion, though.
+        // The window opens after probes: what they carried was refused, so it goes again at once. No congestion,
+        // though.
         if (sender_active<B>* s = st.sender(c)) {
             s->board.mark_all_lost();
             s->board.take_newly_lost();
@@ -121,8 +121,8 @@ void take_sack_blocks(connection<B>& c, sender_active<B>& s, const arriving_segm
         first = false;
         if (usable && range.first >= seg.ack) {
             work.sack.has_blocks = true;
-            const ack_result sacked = s.board.on_sack(
-                range, [&](const transmission& t, bool) { on_delivered(c, s, t, work.info.now); });
+            const ack_result sacked =
+                s.board.on_sack(range, [&](const transmission& t, bool) { on_delivered(c, s, t, work.info.now); });
             work.sack.newly_sacked += sacked.newly_sacked;
             work.delivered += sacked;
         }
@@ -159,9 +159,10 @@ void measure(connection<B>& c, sender_active<B>& s, ack_work& work, step<B>& st)
     if (work.delivered.has_rtt) {
         info.latest_rtt = std::max(duration{1}, info.now - work.delivered.rtt_sent_at);
         const octet_count per_round = (work.flight_size + 2 * c.smss - 1) / (2 * c.smss);
-        c.rto.on_rtt_sample({.rtt = info.latest_rtt,
-                             .samples_per_round = static_cast<std::uint32_t>(std::max<octet_count>(1, per_round)),
-                             .source = c.snd.una <= stream_offset{1} ? rtt_source::handshake : rtt_source::transmission});
+        c.rto.on_rtt_sample(
+            {.rtt = info.latest_rtt,
+             .samples_per_round = static_cast<std::uint32_t>(std::max<octet_count>(1, per_round)),
+             .source = c.snd.una <= stream_offset{1} ? rtt_source::handshake : rtt_source::transmission});
         c.min_rtt.update(info.latest_rtt, info.now, min_rtt_window);
         observe(st.host.observer, event::rtt_measured{.connection = key_of(c),
                                                       .at = info.now,
@@ -206,7 +207,11 @@ template <class B>
 void reduce_window(connection<B>& c, sender_active<B>& s, const congestion_event& why, octet_count newly_delivered,
                    step<B>& st)
 {
-    s.congestion.on_congestion_event(why);
+    congestion_event event = why;
+    if (s.flight_before_disorder > 0) {
+        event.in_flight = std::min(event.in_flight, s.flight_before_disorder);  // RFC 5681 3.2 step 2
+    }
+    s.congestion.on_congestion_event(event);
     s.recovery_rate.on_enter({.in_flight = why.in_flight,
                               .sacked = s.board.sacked(),
                               .newly_delivered = newly_delivered,
@@ -229,8 +234,7 @@ void apply_verdict(connection<B>& c, sender_active<B>& s, recovery_verdict verdi
 {
     congestion_event event{.in_flight = flight_size, .smss = c.smss, .now = st.now};
     switch (verdict.kind) {
-    case verdict_kind::none:
-        break;
+    case verdict_kind::none: break;
     case verdict_kind::enter:
         s.before = s.congestion;
         detail::reduce_window(c, s, event, newly_delivered, st);
@@ -285,7 +289,11 @@ template <class B>
 void process_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
 {
     const bool window_changed = detail::update_send_window(c, seg, st);
-    c.unanswered = 0;
+    // An orphan behind a closed window must end some day, even if its peer goes on acknowledging probes (MUST-37 protects
+    // connections that somebody holds).
+    if (!c.reader_gone || c.timer != retransmission_timer::persist) {
+        c.unanswered = 0;
+    }
     sender_active<B>* s = st.sender(c);
     if (s == nullptr) {
         rearm_timer(c, st);
@@ -301,6 +309,11 @@ void process_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
     work.info.in_flight_before = s->board.in_flight();
     c.stats.duplicate_acks += work.duplicate ? 1 : 0;
 
+    if (work.advances || s->recovery.in_recovery()) {
+        s->flight_before_disorder = 0;
+    } else if ((work.duplicate || seg.options.sack_count > 0) && s->flight_before_disorder == 0) {
+        s->flight_before_disorder = work.flight_size;
+    }
     s->rate.begin_ack();
     detail::take_cumulative_ack(c, *s, seg, work);
     detail::take_sack_blocks(c, *s, seg, work);

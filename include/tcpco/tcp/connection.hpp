@@ -1,9 +1,9 @@
 // A connection: the TCB with the policies that belong to it, and what all connections of a stack share.
 //
-// A connection is a value. Its functions stand in the headers named after RFC 9293's chapter 3: segment_arrives (3.10.7),
-// user_calls (3.10.1 to 3.10.6), timeouts (3.10.8), sender, receiver. Each takes a `step`: the call's time and the stack's
-// shared part. None sends: they leave marks (acks_owed, lost records, queued octets), and the stack asks next_segment()
-// when the device has room.
+// A connection is a value. Its functions stand in the headers named after RFC 9293's chapter 3: segment_arrives
+// (3.10.7), user_calls (3.10.1 to 3.10.6), timeouts (3.10.8), sender, receiver. Each takes a `step`: the call's time
+// and the stack's shared part. None sends: they leave marks (acks_owed, lost records, queued octets), and the stack
+// asks next_segment() when the device has room.
 //
 // What only a busy connection needs stands apart and is given back when it goes quiet: `sender_active` and
 // `receiver_active`.
@@ -39,6 +39,7 @@ struct sender_active {
     rate_sampler rate;
     round_counter rounds;
     pacer pace;
+    octet_count flight_before_disorder = 0;  // FlightSize at the first sign of loss: without limited transmit's octets
     std::optional<typename B::congestion> before{};  // as it was before the episode's first reduction (undo)
 };
 
@@ -53,7 +54,7 @@ struct connection : transmission_control_block {
     typename B::ack ack_policy;
     typename B::receive_window window;
     min_filter<duration> min_rtt;
-    octet_count idle_cwnd = 0;      // the controller's answers, kept while sender_active is given back
+    octet_count idle_cwnd = 0;  // the controller's answers, kept while sender_active is given back
     octet_count idle_ssthresh = 0;
 };
 
@@ -70,14 +71,14 @@ struct tcp_host {
 
     struct limits {
         std::uint32_t connections = 65'536;
-        std::uint32_t small_slots = 4'096;   // 2 KiB each: short writes, small payloads copied out
-        std::uint32_t large_slots = 1'024;   // 32 KiB each: bulk writes
+        std::uint32_t small_slots = 4'096;  // 2 KiB each: short writes, small payloads copied out
+        std::uint32_t large_slots = 1'024;  // 32 KiB each: bulk writes
     };
 
     tcp_host(const tcp_settings& s, const policy_configs<B>& p, std::uint64_t seed, const limits& l)
-        : settings{s}, policies{p}, small{2'048, l.small_slots}, large{32'768, l.large_slots},
-          senders{l.connections}, receivers{l.connections}, time_wait{p.time_wait}, gate{p.send_gate}, isn{p.isn},
-          syn_defence{p.syn_defence}, observer{p.observer}, timestamp_key{derive_key(seed, 2)}, random{derive_key(seed, 3).k0}
+        : settings{s}, policies{p}, small{2'048, l.small_slots}, large{32'768, l.large_slots}, senders{l.connections},
+          receivers{l.connections}, time_wait{p.time_wait}, gate{p.send_gate}, isn{p.isn}, syn_defence{p.syn_defence},
+          observer{p.observer}, timestamp_key{derive_key(seed, 2)}, random{derive_key(seed, 3).k0}
     {
         isn.seed(derive_key(seed, 1).k0);
     }
@@ -96,8 +97,8 @@ struct tcp_host {
     siphash_key timestamp_key;
     random_source random;
     stack_counters counters;
-    octet_count mtu = 1500;          // of the device, IP header included
-    octet_count tso_max = 0;         // largest TCP payload of one frame; 0: no segmentation offload
+    octet_count mtu = 1500;   // of the device, IP header included
+    octet_count tso_max = 0;  // largest TCP payload of one frame; 0: no segmentation offload
 };
 
 // One call into the stack: when it happens, and what it leaves to be sent without a TCB.

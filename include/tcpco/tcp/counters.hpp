@@ -8,43 +8,43 @@
 namespace tcpco {
 
 enum class drop_reason : std::uint8_t {
-    frame_too_short,          // no room for a link or IP header
-    wrong_mac,                // unicast to somebody else
+    frame_too_short,  // no room for a link or IP header
+    wrong_mac,        // unicast to somebody else
     unknown_ethertype,
     arp_malformed,
-    ip_malformed,             // version, header length or total length
+    ip_malformed,  // version, header length or total length
     ip_checksum,
-    ip_fragment,              // fragments are not reassembled
-    ip_not_ours,              // destination is no address of this stack
-    ip_bad_source,            // multicast, broadcast or unspecified source (MUST-63)
+    ip_fragment,    // fragments are not reassembled
+    ip_not_ours,    // destination is no address of this stack
+    ip_bad_source,  // multicast, broadcast or unspecified source (MUST-63)
     ip_unknown_protocol,
     icmp_malformed,
-    icmp_ignored,             // a type or code that calls for no action
-    tcp_malformed,            // shorter than its header, or a data offset out of range
+    icmp_ignored,   // a type or code that calls for no action
+    tcp_malformed,  // shorter than its header, or a data offset out of range
     tcp_checksum,
-    tcp_to_broadcast,         // MUST-57
-    tcp_no_connection,        // answered as in CLOSED
+    tcp_to_broadcast,   // MUST-57
+    tcp_no_connection,  // answered as in CLOSED
     tcp_bad_ack_in_syn_sent,
-    tcp_out_of_window,        // RFC 9293 3.10.7.4 step 1
-    tcp_paws,                 // RFC 7323 5.3
-    tcp_missing_timestamp,    // RFC 7323 3.2
-    tcp_bad_rst,              // RST that is not exactly at rcv.nxt (RFC 5961)
-    tcp_unexpected_syn,       // SYN on a synchronized connection (RFC 5961)
+    tcp_out_of_window,      // RFC 9293 3.10.7.4 step 1
+    tcp_paws,               // RFC 7323 5.3
+    tcp_missing_timestamp,  // RFC 7323 3.2
+    tcp_bad_rst,            // RST that is not exactly at rcv.nxt (RFC 5961)
+    tcp_unexpected_syn,     // SYN on a synchronized connection (RFC 5961)
     tcp_no_ack_bit,
-    tcp_ack_of_unsent,        // acknowledges what was never sent
-    tcp_ack_too_old,          // RFC 5961 section 5
-    tcp_text_after_fin,       // text where none may come
-    tcp_refused_by_machine,   // the state machine has no such transition
-    tcp_rst_in_time_wait,     // RFC 1337
+    tcp_ack_of_unsent,       // acknowledges what was never sent
+    tcp_ack_too_old,         // RFC 5961 section 5
+    tcp_text_after_fin,      // text where none may come
+    tcp_refused_by_machine,  // the state machine has no such transition
+    tcp_rst_in_time_wait,    // RFC 1337
     syn_backlog_full,
     accept_queue_full,
     no_connection_slot,
-    no_buffer,                // a pool refused
+    no_buffer,  // a pool refused
     out_of_order_limit,
-    reply_queue_full,         // a stateless reply was not sent
-    neighbour_unresolved,     // a reply waited for ARP in vain
+    reply_queue_full,      // a stateless reply was not sent
+    neighbour_unresolved,  // a reply waited for ARP in vain
     no_route,
-    device_truncated,         // longer than a receive slot
+    device_truncated,  // longer than a receive slot
     count_,
 };
 
@@ -52,14 +52,43 @@ constexpr std::size_t drop_reason_count = static_cast<std::size_t>(drop_reason::
 
 constexpr const char* to_string(drop_reason reason) noexcept
 {
-    constexpr std::array<const char*, drop_reason_count> names{
-        "frame_too_short", "wrong_mac", "unknown_ethertype", "arp_malformed", "ip_malformed", "ip_checksum",
-        "ip_fragment", "ip_not_ours", "ip_bad_source", "ip_unknown_protocol", "icmp_malformed", "icmp_ignored",
-        "tcp_malformed", "tcp_checksum", "tcp_to_broadcast", "tcp_no_connection", "tcp_bad_ack_in_syn_sent",
-        "tcp_out_of_window", "tcp_paws", "tcp_missing_timestamp", "tcp_bad_rst", "tcp_unexpected_syn",
-        "tcp_no_ack_bit", "tcp_ack_of_unsent", "tcp_ack_too_old", "tcp_text_after_fin", "tcp_refused_by_machine",
-        "tcp_rst_in_time_wait", "syn_backlog_full", "accept_queue_full", "no_connection_slot", "no_buffer",
-        "out_of_order_limit", "reply_queue_full", "neighbour_unresolved", "no_route", "device_truncated"};
+    constexpr std::array<const char*, drop_reason_count> names{"frame_too_short",
+                                                               "wrong_mac",
+                                                               "unknown_ethertype",
+                                                               "arp_malformed",
+                                                               "ip_malformed",
+                                                               "ip_checksum",
+                                                               "ip_fragment",
+                                                               "ip_not_ours",
+                                                               "ip_bad_source",
+                                                               "ip_unknown_protocol",
+                                                               "icmp_malformed",
+                                                               "icmp_ignored",
+                                                               "tcp_malformed",
+                                                               "tcp_checksum",
+                                                               "tcp_to_broadcast",
+                                                               "tcp_no_connection",
+                                                               "tcp_bad_ack_in_syn_sent",
+                                                               "tcp_out_of_window",
+                                                               "tcp_paws",
+                                                               "tcp_missing_timestamp",
+                                                               "tcp_bad_rst",
+                                                               "tcp_unexpected_syn",
+                                                               "tcp_no_ack_bit",
+                                                               "tcp_ack_of_unsent",
+                                                               "tcp_ack_too_old",
+                                                               "tcp_text_after_fin",
+                                                               "tcp_refused_by_machine",
+                                                               "tcp_rst_in_time_wait",
+                                                               "syn_backlog_full",
+                                                               "accept_queue_full",
+                                                               "no_connection_slot",
+                                                               "no_buffer",
+                                                               "out_of_order_limit",
+                                                               "reply_queue_full",
+                                                               "neighbour_unresolved",
+                                                               "no_route",
+                                                               "device_truncated"};
     return names[static_cast<std::size_t>(reason)];
 }
 

@@ -1,8 +1,8 @@
 // A listener: a local address that accepts connections (RFC 9293 3.10.1, passive OPEN).
 //
-// The SYN queue (half_open) and the accept queue are bounded separately; what exceeds a bound is the syn_defence policy's
-// question. An established connection waits in the accept queue until accept() takes it: it is never lost because the
-// accept loop is busy.
+// The SYN queue (half_open) and the accept queue are bounded separately; what exceeds a bound is the syn_defence
+// policy's question. An established connection waits in the accept queue until accept() takes it: it is never lost
+// because the accept loop is busy.
 #pragma once
 
 #include <cstdint>
@@ -17,11 +17,11 @@ namespace tcpco {
 
 struct listener {
     endpoint local{};
-    std::uint32_t backlog = 128;     // of the accept queue, and of half-open connections
-    std::uint32_t half_open = 0;     // children in SYN-RECEIVED
-    errc error = errc::ok;           // why it accepts no more
-    ring_deque<slab_id> queue{};     // established, not yet accepted
-    ready_node waiting{};            // head of the list of suspended accept() calls
+    std::uint32_t backlog = 128;  // of the accept queue, and of half-open connections
+    std::uint32_t half_open = 0;  // children in SYN-RECEIVED
+    errc error = errc::ok;        // why it accepts no more
+    ring_deque<slab_id> queue{};  // established, not yet accepted
+    ready_node waiting{};         // head of the list of suspended accept() calls
 
     listener(endpoint l, std::uint32_t b) : local{l}, backlog{b} { waiting.next = waiting.prev = &waiting; }
     listener(const listener&) = delete;

@@ -11,10 +11,7 @@
 namespace tcpco {
 
 // IP and TCP header without options.
-inline octet_count fixed_headers(const ip_address& address) noexcept
-{
-    return address.is_v4() ? 40 : 60;
-}
+inline octet_count fixed_headers(const ip_address& address) noexcept { return address.is_v4() ? 40 : 60; }
 
 namespace detail {
 
@@ -38,8 +35,8 @@ void update_smss(connection<B>& c, step<B>& st)
     c.smss = static_cast<std::uint16_t>(std::clamp<octet_count>(largest, 1, 65'535));
 }
 
-// RFC 6928: ten segments, at most 14600 octets unless two segments are more. RFC 5681 3.1: one segment when the handshake
-// lost more than one SYN (6928 forgives the first).
+// RFC 6928: ten segments, at most 14600 octets unless two segments are more. RFC 5681 3.1: one segment when the
+// handshake lost more than one SYN (6928 forgives the first).
 template <class B>
 octet_count initial_window(const connection<B>& c, const step<B>& st)
 {
@@ -59,11 +56,11 @@ void establish_congestion(connection<B>& c, step<B>& st)
 {
     if constexpr (told_of_establishment<typename B::congestion>) {
         st.sender(c)->congestion.on_connection_established({.now = st.now,
-                                                .initial_window = detail::initial_window(c, st),
-                                                .smss = c.smss,
-                                                .handshake_rtt = c.rto.srtt(),
-                                                .prior_cwnd = c.idle_cwnd,
-                                                .prior_ssthresh = c.idle_ssthresh});
+                                                            .initial_window = detail::initial_window(c, st),
+                                                            .smss = c.smss,
+                                                            .handshake_rtt = c.rto.srtt(),
+                                                            .prior_cwnd = c.idle_cwnd,
+                                                            .prior_ssthresh = c.idle_ssthresh});
     }
 }
 
@@ -154,8 +151,8 @@ bool open_active(connection<B>& c, endpoint local, endpoint remote, step<B>& st)
     return take_transition(c, tcp_event::active_open, st) && open_sender(c, st) != nullptr;
 }
 
-// A SYN for a listener (3.10.7.2). `not_below`: see isn_generator. Text and FIN of the SYN are left for the peer to send
-// again: nothing is stored for an address that has not proved itself.
+// A SYN for a listener (3.10.7.2). `not_below`: see isn_generator. Text and FIN of the SYN are left for the peer to
+// send again: nothing is stored for an address that has not proved itself.
 template <class B>
 bool open_passive(connection<B>& c, endpoint local, endpoint remote, arriving_segment& seg,
                   const sequence_number* not_below, step<B>& st)

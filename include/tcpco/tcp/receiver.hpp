@@ -1,8 +1,8 @@
 // The receiving side: what window is offered, where text goes, when it is acknowledged (RFC 9293 3.8.6.2.2, 3.8.6.3,
 // 3.10.7.4 steps 7 and 8; RFC 2018 section 4; RFC 2883 section 4; RFC 7323 section 4.3).
 //
-// In-order text goes to the receive queue as slices of the very slots it arrived in; a payload that would pin a slot much
-// larger than itself is copied into shared chunks. Text behind a hole waits in the reassembly queue.
+// In-order text goes to the receive queue as slices of the very slots it arrived in; a payload that would pin a slot
+// much larger than itself is copied into shared chunks. Text behind a hole waits in the reassembly queue.
 #pragma once
 
 #include <algorithm>
@@ -84,10 +84,9 @@ void consider_window_update(connection<B>& c, step<B>& st)
         return;
     }
     const octet_count growth = offered_edge(c, st) - c.rcv.right_edge;
-    if (growth > 0 && c.ack_policy.on_read({.growth = growth,
-                                            .advertised = c.rcv.wnd(),
-                                            .capacity = c.window.capacity(),
-                                            .rmss = c.rmss})) {
+    if (growth > 0 &&
+        c.ack_policy.on_read(
+            {.growth = growth, .advertised = c.rcv.wnd(), .capacity = c.window.capacity(), .rmss = c.rmss})) {
         owe_ack(c);
     }
 }
@@ -97,14 +96,14 @@ template <class B>
 void update_ts_recent(connection<B>& c, const arriving_segment& seg, time_point now)
 {
     if (c.timestamps && seg.options.has_timestamps && seg.seq <= c.rcv.last_ack_sent &&
-        static_cast<std::int32_t>(seg.options.tsval - c.ts_recent) >= 0) {
+        (static_cast<std::int32_t>(seg.options.tsval - c.ts_recent) >= 0 || ts_recent_is_void(c, now))) {
         c.ts_recent = seg.options.tsval;
         c.ts_recent_at = now;
     }
 }
 
-// Cuts off what lies outside the window: old octets at the left (a SYN is the first of them), and octets or a FIN beyond the
-// right edge.
+// Cuts off what lies outside the window: old octets at the left (a SYN is the first of them), and octets or a FIN
+// beyond the right edge.
 template <class B>
 void trim_to_window(const connection<B>& c, arriving_segment& seg)
 {
@@ -126,20 +125,24 @@ void trim_to_window(const connection<B>& c, arriving_segment& seg)
 
 namespace detail {
 
-// A payload below this share of its slot is copied out: one octet must not pin a slot of 64 KiB. Also when the slots that
-// frames arrive in run short: the ACK or the missing segment that would free them needs one.
+// A payload below this share of its slot is copied out: one octet must not pin a slot of 64 KiB. Also when the slots
+// that frames arrive in run short: the ACK or the missing segment that would free them needs one.
 inline bool should_copy(const slice& payload) noexcept
 {
     return payload.owner.pool_is_short() || std::size_t{payload.size} * 4 < payload.owner.capacity();
 }
 
-// Where received octets are copied to; null: what is left of the pools is for sending.
+// Where received octets are copied to; null: what is left of the pools is for sending, and for readers that have read
+// everything, so that each of them makes progress beside any number that do not read.
 template <class B>
 buffer_pool* copy_pool(octet_count queued, std::size_t size, step<B>& st) noexcept
 {
     const bool bulk = queued > 4'096 || size > st.host.small.slot_size();
     buffer_pool& first = bulk ? st.host.large : st.host.small;
     buffer_pool& second = bulk && size <= st.host.small.slot_size() ? st.host.small : st.host.large;
+    if (queued == 0) {
+        return first.available() > 0 ? &first : &second;
+    }
     return !first.is_short() ? &first : !second.is_short() ? &second : nullptr;
 }
 
@@ -172,9 +175,7 @@ void schedule_ack(connection<B>& c, const received_segment& event, step<B>& st)
     const ack_decision decision = c.ack_policy.on_segment(event);
     switch (decision.at) {
     case ack_decision::when::now:
-    case ack_decision::when::end_of_batch:
-        owe_ack(c);
-        break;
+    case ack_decision::when::end_of_batch: owe_ack(c); break;
     case ack_decision::when::within:
         // MUST-40: below half a second, whatever the policy says.
         c.ack_at = std::min(c.ack_at, st.now + std::min(decision.delay, duration{499'000'000}));
@@ -196,7 +197,7 @@ bool hold_out_of_order(connection<B>& c, arriving_segment& seg, received_segment
     }
     slice text = std::move(seg.payload);
     if (text.size > 0 && should_copy(text)) {
-        buffer_pool* pool = copy_pool(0, text.size, st);
+        buffer_pool* pool = copy_pool(1, text.size, st);
         frame copy = pool == nullptr ? frame{} : copy_frame(*pool, text.octets());
         if (copy.data.owner) {
             text = std::move(copy.data);
@@ -314,7 +315,7 @@ void fill_options(leaving_segment& out, connection<B>& c, step<B>& st)
 {
     if (c.timestamps) {
         out.options.has_timestamps = true;
-        out.options.tsval = static_cast<std::uint32_t>(st.now.since_origin().milliseconds()) + c.ts_offset;
+        out.options.tsval = timestamp_now(c, st.now);
         out.options.tsecr = c.ts_recent;
     }
     if (!c.sack_permitted || out.syn) {

@@ -1,8 +1,8 @@
 // The one timer slot of the sending side: RTO, PTO, reordering or persist (RFC 6298, RFC 8985 section 8, RFC 9293
 // 3.8.6.1), and the life timer that gives memory back.
 //
-// rearm_timer() derives the slot from the connection's state, so calling it once more is never wrong. What happens when it
-// fires stands in timeouts.hpp.
+// rearm_timer() derives the slot from the connection's state, so calling it once more is never wrong. What happens
+// when it fires stands in timeouts.hpp.
 #pragma once
 
 #include <algorithm>
@@ -25,8 +25,8 @@ duration persist_interval(const connection<B>& c)
     return std::min(interval, longest);
 }
 
-// Nothing is in flight, octets wait, and the window (or silly-window avoidance) keeps them: only a timer can help, since
-// the peer's window update may be lost.
+// Nothing is in flight, octets wait, and the window (or silly-window avoidance) keeps them: only a timer can help,
+// since the peer's window update may be lost.
 template <class B>
 bool waits_for_window(const connection<B>& c, bool outstanding)
 {
@@ -51,8 +51,8 @@ void set_timer(connection<B>& c, retransmission_timer kind, time_point at, time_
     c.timer_at = at;
 }
 
-// A connection with nothing to send gives its sending half back after a while. A shorter while would make request and reply
-// traffic allocate each time; a second and an RTO is where RFC 5681 4.1 forgets the window anyway.
+// A connection with nothing to send gives its sending half back after a while. A shorter while would make request and
+// reply traffic allocate each time; a second and an RTO is where RFC 5681 4.1 forgets the window anyway.
 template <class B>
 void consider_quiet(connection<B>& c, step<B>& st)
 {

@@ -11,8 +11,8 @@
 
 namespace tcpco {
 
-// SEG.* of RFC 9293 section 3.3.1. `seq` and `ack` are offsets in the connection's streams, set once a TCB is known; what
-// stands on the wire remains in `header`.
+// SEG.* of RFC 9293 section 3.3.1. `seq` and `ack` are offsets in the connection's streams, set once a TCB is known;
+// what stands on the wire remains in `header`.
 struct arriving_segment {
     tcp_header header{};
     tcp_options options{};
@@ -40,10 +40,10 @@ struct arriving_segment {
 
 enum class segment_kind : std::uint8_t {
     pure_ack,
-    new_data,        // SYN and FIN included
+    new_data,  // SYN and FIN included
     retransmission,
-    loss_probe,      // tail loss probe (RFC 8985 7.3)
-    window_probe,    // persist (RFC 9293 3.8.6.1)
+    loss_probe,    // tail loss probe (RFC 8985 7.3)
+    window_probe,  // persist (RFC 9293 3.8.6.1)
 };
 
 // What a connection would send next. Nothing has changed yet: it becomes true when the sink took it (commit).
@@ -55,11 +55,11 @@ struct leaving_segment {
     bool fin = false;
     bool ack = true;
     bool psh = false;
-    bool fresh = false;           // extends snd.nxt
-    std::uint16_t window = 0;     // as it will stand in the header
-    stream_offset right_edge{};   // what that window advertises
+    bool fresh = false;          // extends snd.nxt
+    std::uint16_t window = 0;    // as it will stand in the header
+    stream_offset right_edge{};  // what that window advertises
     std::uint16_t wire_segments = 1;
-    std::uint16_t gso_size = 0;   // payload octets per segment, when wire_segments > 1
+    std::uint16_t gso_size = 0;  // payload octets per segment, when wire_segments > 1
     tcp_options options{};
 
     octet_count length() const noexcept { return octets + (syn ? 1 : 0) + (fin ? 1 : 0); }
@@ -79,6 +79,7 @@ struct stateless_segment {
     sequence_number seq{};
     sequence_number ack{};
     std::uint16_t flags = 0;
+    tcp_options options{};
 };
 
 }  // namespace tcpco

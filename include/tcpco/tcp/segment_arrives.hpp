@@ -1,11 +1,12 @@
 // SEGMENT ARRIVES (RFC 9293 section 3.10.7), in the RFC's order.
 //
-// `segment_arrives` is the parent: it holds all the control flow. Its children are one check of the RFC each and answer with
-// a verdict. The states CLOSED and LISTEN have no TCB: answer_as_closed() is for both, open_passive() (user_calls.hpp) makes
-// the TCB of a SYN that a listener accepts. TIME-WAIT's special answer to a SYN (RFC 6191) is given by the stack before.
+// `segment_arrives` is the parent: it holds all the control flow. Its children are one check of the RFC each and
+// answer with a verdict. The states CLOSED and LISTEN have no TCB: answer_as_closed() is for both, open_passive()
+// (user_calls.hpp) makes the TCB of a SYN that a listener accepts. TIME-WAIT's special answer to a SYN (RFC 6191) is
+// given by the stack before.
 //
-// RFC 5961 is on: an RST counts only exactly at rcv.nxt, a SYN on a synchronized connection gets a challenge ACK, and an ACK
-// must lie within [snd.una - max.snd.wnd, snd.nxt].
+// RFC 5961 is on: an RST counts only exactly at rcv.nxt, a SYN on a synchronized connection gets a challenge ACK, and
+// an ACK must lie within [snd.una - max.snd.wnd, snd.nxt].
 #pragma once
 
 #include "tcpco/tcp/receiver.hpp"
@@ -56,14 +57,25 @@ void challenge(connection<B>& c, step<B>& st)
     owe_ack(c);
 }
 
-// RFC 7323 5.3: a segment older than the one whose timestamp we echo is a duplicate from before a wrap. Not for RST, and not
-// once ts_recent is older than 24 days (5.5): then its comparison means nothing.
+// The ACK that says where we are. An empty segment is answered within the limit of challenge ACKs only: two ends that
+// disagree about the numbers would answer each other for ever (Linux has such a limit, too).
+template <class B>
+void answer_unacceptable(connection<B>& c, const arriving_segment& seg, step<B>& st)
+{
+    if (seg.length() == 0) {
+        challenge(c, st);
+    } else {
+        owe_ack(c, true);
+    }
+}
+
+// RFC 7323 5.3: a segment older than the one whose timestamp we echo is a duplicate from before a wrap. Not for RST,
+// and not once ts_recent is older than 24 days (5.5): then its comparison means nothing.
 template <class B>
 bool fails_paws(const connection<B>& c, const arriving_segment& seg, time_point now)
 {
-    constexpr duration ts_lifetime{std::int64_t{24} * 86'400 * 1'000'000'000};
     return c.timestamps && seg.options.has_timestamps && !seg.rst() &&
-           static_cast<std::int32_t>(seg.options.tsval - c.ts_recent) < 0 && now - c.ts_recent_at < ts_lifetime;
+           static_cast<std::int32_t>(seg.options.tsval - c.ts_recent) < 0 && !ts_recent_is_void(c, now);
 }
 
 // Step 1, for segments outside the window.
@@ -88,14 +100,14 @@ verdict reject_unacceptable(connection<B>& c, const arriving_segment& seg, step<
         challenge(c, st);
     } else {
         note_duplicate(c, seg);
-        owe_ack(c, true);
+        answer_unacceptable(c, seg, st);
     }
     return verdict::drop;
 }
 
-// The SYN,ACK of a simultaneous open (MUST-10) repeats a SYN that has come already, so it lies left of the window; what is
-// new in it is the acknowledgement of ours. By the letter it would be answered with an ACK, and both ends be established
-// by those; taking it at once, as Linux does, saves a round trip and cannot loop.
+// The SYN,ACK of a simultaneous open (MUST-10) repeats a SYN that has come already, so it lies left of the window;
+// what is new in it is the acknowledgement of ours. By the letter it would be answered with an ACK, and both ends be
+// established by those; taking it at once, as Linux does, saves a round trip and cannot loop.
 template <class B>
 bool is_crossed_syn_ack(const connection<B>& c, const arriving_segment& seg)
 {
@@ -109,7 +121,7 @@ verdict check_sequence_number(connection<B>& c, arriving_segment& seg, step<B>& 
 {
     if (fails_paws(c, seg, st.now)) {
         st.drop(drop_reason::tcp_paws);
-        owe_ack(c);
+        answer_unacceptable(c, seg, st);
         return verdict::drop;
     }
     if (c.timestamps && !seg.options.has_timestamps && !seg.rst()) {
@@ -200,7 +212,7 @@ verdict check_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
     }
     if (seg.ack > c.snd.nxt) {
         st.drop(drop_reason::tcp_ack_of_unsent);
-        owe_ack(c);
+        answer_unacceptable(c, seg, st);
         return verdict::drop;
     }
     if (seg.ack < c.snd.una - octet_count{c.snd.max_wnd}) {
@@ -310,10 +322,8 @@ void segment_arrives(connection<B>& c, arriving_segment& seg, step<B>& st)
     }
     seg.seq = from_wire(seg.header.seq, c.rcv.irs, c.rcv.nxt);
     seg.wnd = octet_count{seg.header.window} << (seg.syn() ? 0 : c.snd.wscale);
-    if (detail::check_sequence_number(c, seg, st) == verdict::drop ||
-        detail::check_rst(c, seg, st) == verdict::drop ||
-        detail::check_syn(c, seg, st) == verdict::drop ||
-        detail::check_ack(c, seg, st) == verdict::drop ||
+    if (detail::check_sequence_number(c, seg, st) == verdict::drop || detail::check_rst(c, seg, st) == verdict::drop ||
+        detail::check_syn(c, seg, st) == verdict::drop || detail::check_ack(c, seg, st) == verdict::drop ||
         detail::check_text(c, seg, st) == verdict::drop) {
         return;
     }

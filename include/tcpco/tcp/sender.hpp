@@ -1,5 +1,5 @@
-// The sending side: which segment leaves next (RFC 9293 3.7.4, 3.8.6.2.1; RFC 5681; RFC 6928), and what becomes true once
-// it has left.
+// The sending side: which segment leaves next (RFC 9293 3.7.4, 3.8.6.2.1; RFC 5681; RFC 6928), and what becomes true
+// once it has left.
 //
 // next_segment() only looks: the device may refuse the frame. commit_segment() changes snd.nxt, the scoreboard and the
 // timers, for exactly what the device took.
@@ -71,7 +71,8 @@ octet_count frame_room(const connection<B>& c, const sender_active<B>& s, octet_
 
 // Sets the range that leaves, and what follows from it. `last` is one past its last position; SYN and FIN count.
 template <class B>
-void set_range(leaving_segment& out, const connection<B>& c, stream_offset first, stream_offset last, octet_count segment)
+void set_range(leaving_segment& out, const connection<B>& c, stream_offset first, stream_offset last,
+               octet_count segment)
 {
     out.seq = first;
     out.syn = first == stream_offset{0};
@@ -105,7 +106,8 @@ bool may_send_small(connection<B>& c, octet_count octets, octet_count available,
 
 // Octets (or SYN, or FIN) that were never sent. `room`: what cwnd leaves.
 template <class B>
-bool choose_new(leaving_segment& out, connection<B>& c, sender_active<B>& s, octet_count room, bool ignore_cwnd, step<B>& st)
+bool choose_new(leaving_segment& out, connection<B>& c, sender_active<B>& s, octet_count room, bool ignore_cwnd,
+                step<B>& st)
 {
     const octet_count available = c.sendable_end() - c.snd.nxt;
     if (available <= 0) {
@@ -121,7 +123,8 @@ bool choose_new(leaving_segment& out, connection<B>& c, sender_active<B>& s, oct
     }
     octet_count octets = std::min({available, window_room, frame_room(c, s, segment, st)});
     if (!ignore_cwnd) {
-        const octet_count whole = octets > segment ? std::min(octets, std::max(segment, room / segment * segment)) : octets;
+        const octet_count whole =
+            octets > segment ? std::min(octets, std::max(segment, room / segment * segment)) : octets;
         if ((room < whole && s.board.in_flight() > 0) || !packets_are_bounded(c, s)) {
             c.cwnd_limited = true;
             return false;
@@ -150,7 +153,11 @@ template <class B>
 bool choose_retransmission(leaving_segment& out, connection<B>& c, sender_active<B>& s, const send_decision& decision,
                            octet_count room, step<B>& st)
 {
-    const octet_count segment = segment_room(c, out, st);
+    octet_count segment = segment_room(c, out, st);
+    if (decision.range.octets() > segment && out.options.sack_count > 0) {
+        out.options.sack_count = 0;  // else what once was one segment would leave as two; the next ACK has the blocks
+        segment = segment_room(c, out, st);
+    }
     const stream_offset first = decision.range.first;
     // SHLD-16: inside the window even if it shrank. A closed one is the persist timer's matter.
     const octet_count window_room = first == stream_offset{0} ? 1 : c.send_right_edge() - first;
@@ -169,7 +176,8 @@ bool choose_retransmission(leaving_segment& out, connection<B>& c, sender_active
 
 // RFC 8985 7.3: new data if there is some and the window allows, else the last segment once more.
 template <class B>
-bool choose_loss_probe(leaving_segment& out, connection<B>& c, sender_active<B>& s, const send_decision& decision, step<B>& st)
+bool choose_loss_probe(leaving_segment& out, connection<B>& c, sender_active<B>& s, const send_decision& decision,
+                       step<B>& st)
 {
     if (decision.range.octets() == 0 && choose_new(out, c, s, 0, true, st)) {
         out.kind = segment_kind::loss_probe;
@@ -242,7 +250,8 @@ bool choose_data(leaving_segment& out, connection<B>& c, sender_active<B>& s, st
         return true;
     }
     if constexpr (decides_without_data<typename B::recovery, scoreboard>) {
-        // Nothing new can leave; the policy may know old octets that are worth sending (RFC 6675 NextSeg rules 3 and 4).
+        // Nothing new can leave; the policy may know old octets that are worth sending (RFC 6675 NextSeg rules 3 and
+        // 4).
         const send_decision fallback = s.recovery.without_data(s.board, room);
         return fallback.action == send_action::retransmit && choose_retransmission(out, c, s, fallback, room, st);
     }
@@ -265,7 +274,8 @@ void restart_after_idle(connection<B>& c, sender_active<B>& s, step<B>& st)
 template <class B>
 void fill_header(leaving_segment& out, connection<B>& c, step<B>& st)
 {
-    const bool syn_next = c.snd.una == stream_offset{0};  // whatever the state: a close may come before the SYN is acknowledged
+    const bool syn_next =
+        c.snd.una == stream_offset{0};  // whatever the state: a close may come before the SYN is acknowledged
     out.syn = syn_next;
     out.ack = c.state != tcp_state::syn_sent;
     fill_options(out, c, st);
@@ -279,7 +289,7 @@ void fill_header(leaving_segment& out, connection<B>& c, step<B>& st)
         out.options.sack_permitted = answering ? c.sack_permitted : settings.sack;
         if (!answering && settings.timestamps) {
             out.options.has_timestamps = true;
-            out.options.tsval = static_cast<std::uint32_t>(st.now.since_origin().milliseconds()) + c.ts_offset;
+            out.options.tsval = timestamp_now(c, st.now);
         }
     }
 }

@@ -8,16 +8,16 @@
 namespace tcpco {
 
 struct tcp_settings {
-    bool sack = true;             // offer SACK-Permitted (RFC 2018)
-    bool timestamps = true;       // offer timestamps (RFC 7323)
-    bool window_scaling = true;   // offer window scale (RFC 7323)
+    bool sack = true;            // offer SACK-Permitted (RFC 2018)
+    bool timestamps = true;      // offer timestamps (RFC 7323)
+    bool window_scaling = true;  // offer window scale (RFC 7323)
 
     // Initial window in segments of SMSS (RFC 6928: 10, at most max(14600, 2 SMSS) octets).
     std::uint8_t initial_window_segments = 10;
 
     // R2 (RFC 9293 3.8.3) as numbers of retransmissions. A SYN doubles from 1 s: 7 retransmissions give up after 255 s
-    // (MUST-23 asks for 3 minutes); a SYN-ACK after 63 s, as peers do, since a half-open record is cheap to lose. Data: 15
-    // back-offs from 200 ms, capped at 120 s each, are more than 13 minutes (SHLD-11 asks for 100 s).
+    // (MUST-23 asks for 3 minutes); a SYN-ACK after 63 s, as peers do, since a half-open record is cheap to lose.
+    // Data: 15 back-offs from 200 ms, capped at 120 s each, are more than 13 minutes (SHLD-11 asks for 100 s).
     std::uint8_t syn_retries = 7;
     std::uint8_t syn_ack_retries = 5;
     std::uint8_t data_retries = 15;
@@ -26,8 +26,8 @@ struct tcp_settings {
     // mere shutdown(write).
     duration fin_wait_2_timeout = duration{60'000'000'000};
 
-    // The smallest MSS that is believed; below, segments would be mostly header (peers shipped endless tiny segments for
-    // MSS 0 and 1). 88 leaves 48 octets of payload beside 40 octets of options, as Linux does.
+    // The smallest MSS that is believed; below, segments would be mostly header (peers shipped endless tiny segments
+    // for MSS 0 and 1). 88 leaves 48 octets of payload beside 40 octets of options, as Linux does.
     std::uint16_t minimum_mss = 88;
 
     std::uint32_t send_buffer_octets = 1u << 20;  // limit per connection

@@ -1,7 +1,7 @@
 // The transmission control block (RFC 9293 section 3.3.1): the part of a connection that knows no policy.
 //
-// Members are spelled as in the RFC: tcb.snd.una, tcb.rcv.nxt. Positions are stream offsets, the SYN at 0. Sockets and the
-// stack's non-template parts work on this type alone; connection.hpp adds the policies.
+// Members are spelled as in the RFC: tcb.snd.una, tcb.rcv.nxt. Positions are stream offsets, the SYN at 0. Sockets and
+// the stack's non-template parts work on this type alone; connection.hpp adds the policies.
 #pragma once
 
 #include <cstdint>
@@ -22,11 +22,11 @@ namespace tcpco {
 // What may have changed on a socket since it was last looked at; a set, coalesced on the ready list.
 namespace readiness {
 inline constexpr std::uint8_t none = 0;
-inline constexpr std::uint8_t readable = 1;   // octets, end of stream or an error can be read
-inline constexpr std::uint8_t writable = 2;   // the send buffer has room, or writing fails
-inline constexpr std::uint8_t connected = 4;  // the handshake ended, well or not
-inline constexpr std::uint8_t flushed = 8;    // everything written is acknowledged
-inline constexpr std::uint8_t closed = 16;    // the connection is over
+inline constexpr std::uint8_t readable = 1;     // octets, end of stream or an error can be read
+inline constexpr std::uint8_t writable = 2;     // the send buffer has room, or writing fails
+inline constexpr std::uint8_t connected = 4;    // the handshake ended, well or not
+inline constexpr std::uint8_t flushed = 8;      // everything written is acknowledged
+inline constexpr std::uint8_t closed = 16;      // the connection is over
 inline constexpr std::uint8_t acceptable = 32;  // a listener has a connection
 }  // namespace readiness
 
@@ -34,10 +34,10 @@ inline constexpr std::uint8_t acceptable = 32;  // a listener has a connection
 enum class life_timer : std::uint8_t { none, two_msl, fin_wait_2, quiet };
 
 struct send_sequence_variables {
-    stream_offset una{};   // oldest unacknowledged
-    stream_offset nxt{};   // next to send
-    stream_offset wl1{};   // seg.seq of the last window update, in the receive stream
-    stream_offset wl2{};   // seg.ack of it
+    stream_offset una{};            // oldest unacknowledged
+    stream_offset nxt{};            // next to send
+    stream_offset wl1{};            // seg.seq of the last window update, in the receive stream
+    stream_offset wl2{};            // seg.ack of it
     stream_offset limited_until{};  // small segments end here (Minshall)
     sequence_number iss{};
     std::uint32_t wnd = 0;      // octets; RFC 7323 bounds it to 2^30
@@ -50,7 +50,7 @@ struct receive_sequence_variables {
     stream_offset right_edge{};     // rcv.nxt + rcv.wnd as last advertised: never moves left
     stream_offset last_ack_sent{};  // RFC 7323
     sequence_number irs{};
-    std::uint8_t wscale = 0;        // shift of the windows that we send
+    std::uint8_t wscale = 0;  // shift of the windows that we send
 
     octet_count wnd() const noexcept { return right_edge - nxt; }
 };
@@ -79,48 +79,49 @@ struct transmission_control_block {
     receive_sequence_variables rcv;
 
     tcp_state state = tcp_state::closed;
-    errc error = errc::ok;       // why it ended
+    errc error = errc::ok;  // why it ended
     errc soft_error = errc::ok;
-    std::uint8_t events = 0;     // readiness bits not yet taken
+    std::uint8_t events = 0;  // readiness bits not yet taken
     life_timer life = life_timer::none;
     retransmission_timer timer = retransmission_timer::none;
-    std::uint8_t retries = 0;      // of the retransmission or persist timer, since the last progress
-    std::uint8_t unanswered = 0;   // timeouts in a row without any acceptable ACK
-    std::uint8_t acks_owed = 0;    // ACKs to send now; several only as duplicates for a peer without SACK
+    std::uint8_t retries = 0;     // of the retransmission or persist timer, since the last progress
+    std::uint8_t unanswered = 0;  // timeouts in a row without any acceptable ACK
+    std::uint8_t acks_owed = 0;   // ACKs to send now; several only as duplicates for a peer without SACK
     std::uint8_t challenge_credit = 0;
 
-    bool passive : 1 = false;      // came out of LISTEN (MUST-11)
-    bool owned : 1 = false;        // a user holds it; without owner it is freed once CLOSED
+    bool passive : 1 = false;  // came out of LISTEN (MUST-11)
+    bool owned : 1 = false;    // a user holds it; without owner it is freed once CLOSED
     bool in_accept_queue : 1 = false;
-    bool fin_queued : 1 = false;   // a FIN follows the queued octets
+    bool fin_queued : 1 = false;  // a FIN follows the queued octets
     bool fin_received : 1 = false;
     bool close_deferred : 1 = false;
-    bool reader_gone : 1 = false;  // close(): nobody will read
-    bool linger_reset : 1 = false; // close() aborts
+    bool reader_gone : 1 = false;   // close(): nobody will read
+    bool linger_reset : 1 = false;  // close() aborts
     bool sack_permitted : 1 = false;
     bool timestamps : 1 = false;
     bool no_delay : 1 = false;
     bool corked : 1 = false;
-    bool probe_owed : 1 = false;      // the persist timer fired
+    bool probe_owed : 1 = false;  // the persist timer fired
     bool cwnd_limited : 1 = false;
     bool read_since_ack : 1 = false;  // the reader took octets: a window update may be due
     bool syn_retransmitted : 1 = false;
     bool ce_last : 1 = false;
-    bool blocked_small : 1 = false;   // silly-window avoidance holds octets back
+    bool blocked_small : 1 = false;  // silly-window avoidance holds octets back
     bool reset_received : 1 = false;
+    bool starved : 1 = false;  // a write met exhausted pools: told when slots come back
 
-    std::uint16_t peer_mss = 536;   // RFC 9293 3.7.1, MUST-15
-    std::uint16_t own_mss = 0;      // announced
-    std::uint16_t smss = 536;       // payload of a full-sized segment, options of every segment taken off
-    std::uint16_t rmss = 0;         // largest segment received, at least 536 (for ACK decisions)
+    std::uint16_t peer_mss = 536;  // RFC 9293 3.7.1, MUST-15
+    std::uint16_t own_mss = 0;     // announced
+    std::uint16_t smss = 536;      // payload of a full-sized segment, options of every segment taken off
+    std::uint16_t rmss = 0;        // largest segment received, at least 536 (for ACK decisions)
 
     std::uint32_t ts_recent = 0;
-    std::uint32_t ts_offset = 0;    // added to our millisecond clock: hides uptime (RFC 7323 5.4)
+    std::uint32_t ts_offset = 0;  // added to our millisecond clock: hides uptime (RFC 7323 5.4)
     time_point ts_recent_at{};
 
-    time_point timer_base{};        // the retransmission timer counts from here
+    time_point timer_base{};  // the retransmission timer counts from here
     time_point timer_at = time_point::never();
-    time_point ack_at = time_point::never();   // delayed ACK
+    time_point ack_at = time_point::never();  // delayed ACK
     time_point life_at = time_point::never();
     time_point pacing_at = time_point::never();
     time_point challenge_window{};  // when challenge_credit was last filled
@@ -129,16 +130,16 @@ struct transmission_control_block {
     endpoint local{};
     endpoint remote{};
 
-    slab_id self{};                 // this connection, as its stack names it
+    slab_id self{};  // this connection, as its stack names it
     send_queue send;
     receive_queue receive;
-    stream_range dsack{};           // duplicate to report in the next ACK (RFC 2883)
+    stream_range dsack{};  // duplicate to report in the next ACK (RFC 2883)
 
     waiting_operations waiting;
     tcb_statistics stats;
-    slab_id listener{};             // of a passive connection not yet accepted
-    slab_id sender{};               // sender_active, while there is something to send
-    slab_id receiver{};             // receiver_active, while a hole is open
+    slab_id listener{};  // of a passive connection not yet accepted
+    slab_id sender{};    // sender_active, while there is something to send
+    slab_id receiver{};  // receiver_active, while a hole is open
     std::uint32_t neighbour = 0xFFFFFFFF;
 
     // Octets that the user wrote and the peer has not acknowledged.
@@ -162,5 +163,18 @@ struct transmission_control_block {
         return pacing_at < at ? pacing_at : at;
     }
 };
+
+// RFC 7323 5.5: after 24 days the comparison with ts_recent means nothing any more.
+inline bool ts_recent_is_void(const transmission_control_block& c, time_point now) noexcept
+{
+    constexpr duration lifetime{std::int64_t{24} * 86'400 * 1'000'000'000};
+    return now - c.ts_recent_at >= lifetime;
+}
+
+// Our clock of milliseconds, from an offset that hides when it began (RFC 7323 5.4).
+inline std::uint32_t timestamp_now(const transmission_control_block& c, time_point now) noexcept
+{
+    return static_cast<std::uint32_t>(now.since_origin().milliseconds()) + c.ts_offset;
+}
 
 }  // namespace tcpco

@@ -14,39 +14,39 @@ struct tcp_info {
     tcp_state state = tcp_state::closed;
     endpoint local{};
     endpoint remote{};
-    errc error = errc::ok;      // why the connection ended; ok while it lives and after a normal close
-    errc soft_error = errc::ok; // last soft error (RFC 9293 3.9.2.2, SHLD-25)
+    errc error = errc::ok;       // why the connection ended; ok while it lives and after a normal close
+    errc soft_error = errc::ok;  // last soft error (RFC 9293 3.9.2.2, SHLD-25)
 
-    std::uint16_t smss = 0;     // payload octets of a full-sized segment to the peer
-    std::uint16_t rmss = 0;     // the MSS that this side announced
+    std::uint16_t smss = 0;  // payload octets of a full-sized segment to the peer
+    std::uint16_t rmss = 0;  // the MSS that this side announced
     std::uint8_t snd_wscale = 0;
     std::uint8_t rcv_wscale = 0;
     bool sack_permitted = false;
     bool timestamps = false;
 
-    octet_count snd_wnd = 0;    // the peer's window, octets
-    octet_count rcv_wnd = 0;    // ours, as last advertised
+    octet_count snd_wnd = 0;  // the peer's window, octets
+    octet_count rcv_wnd = 0;  // ours, as last advertised
     octet_count cwnd = 0;
     octet_count ssthresh = 0;
-    octet_count in_flight = 0;  // pipe (RFC 6675)
-    octet_count unacked = 0;    // snd.nxt - snd.una
+    octet_count in_flight = 0;       // pipe (RFC 6675)
+    octet_count unacked = 0;         // snd.nxt - snd.una
     octet_count send_queued = 0;     // in the send buffer, acknowledged octets excluded
     octet_count receive_queued = 0;  // delivered in order, not yet read
     octet_count out_of_order = 0;    // held behind a hole
 
     duration rto{};
-    duration srtt{};    // zero: no sample yet
+    duration srtt{};  // zero: no sample yet
     duration rttvar{};
     duration min_rtt{};
 
-    std::uint64_t segments_sent = 0;      // on the wire: a super-frame counts as its segments
+    std::uint64_t segments_sent = 0;  // on the wire: a super-frame counts as its segments
     std::uint64_t segments_received = 0;
-    std::uint64_t octets_sent = 0;        // payload, retransmissions included
-    std::uint64_t octets_received = 0;    // payload delivered in order
-    std::uint64_t retransmissions = 0;    // segments sent again
-    std::uint64_t timeouts = 0;           // retransmission timeouts
+    std::uint64_t octets_sent = 0;      // payload, retransmissions included
+    std::uint64_t octets_received = 0;  // payload delivered in order
+    std::uint64_t retransmissions = 0;  // segments sent again
+    std::uint64_t timeouts = 0;         // retransmission timeouts
     std::uint64_t fast_recoveries = 0;
-    std::uint64_t duplicate_acks = 0;     // received
+    std::uint64_t duplicate_acks = 0;  // received
 };
 
 }  // namespace tcpco

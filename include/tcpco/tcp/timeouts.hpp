@@ -1,7 +1,7 @@
 // TIMEOUTS (RFC 9293 section 3.10.8): what happens when a connection's timers are due.
 //
-// RTO: RFC 6298 section 5, MUST-18 to MUST-23. Persist: RFC 9293 3.8.6.1, MUST-36, MUST-37. Delayed ACK: 3.8.6.3. TIME-WAIT:
-// 3.6.1, MUST-13.
+// RTO: RFC 6298 section 5, MUST-18 to MUST-23. Persist: RFC 9293 3.8.6.1, MUST-36, MUST-37. Delayed ACK: 3.8.6.3.
+// TIME-WAIT: 3.6.1, MUST-13.
 #pragma once
 
 #include "tcpco/tcp/acknowledgement.hpp"
@@ -62,7 +62,8 @@ void on_retransmission_timeout(connection<B>& c, sender_active<B>& s, step<B>& s
         }
     }
     c.timer_base = st.now;  // RFC 6298 5.6
-    observe(st.host.observer, event::timer_fired{.connection = key_of(c), .at = st.now, .kind = event::timer_kind::rto});
+    observe(st.host.observer,
+            event::timer_fired{.connection = key_of(c), .at = st.now, .kind = event::timer_kind::rto});
 }
 
 // PTO or reordering timer: the recovery policy marks, next() then says what to send.
@@ -77,10 +78,10 @@ void on_recovery_timer(connection<B>& c, sender_active<B>& s, retransmission_tim
         c.timer_base = st.now;  // RFC 8985 7.3: the RTO counts from the probe
     }
     observe(st.host.observer,
-            event::timer_fired{.connection = key_of(c),
-                               .at = st.now,
-                               .kind = kind == retransmission_timer::pto ? event::timer_kind::pto
-                                                                         : event::timer_kind::reorder});
+            event::timer_fired{
+                .connection = key_of(c),
+                .at = st.now,
+                .kind = kind == retransmission_timer::pto ? event::timer_kind::pto : event::timer_kind::reorder});
 }
 
 template <class B>
@@ -95,7 +96,8 @@ void on_retransmission_timer(connection<B>& c, step<B>& st)
         c.probe_owed = true;
         c.retries = static_cast<std::uint8_t>(std::min(255, c.retries + 1));
         c.timer_base = st.now;
-        observe(st.host.observer, event::timer_fired{.connection = key_of(c), .at = st.now, .kind = event::timer_kind::persist});
+        observe(st.host.observer,
+                event::timer_fired{.connection = key_of(c), .at = st.now, .kind = event::timer_kind::persist});
     } else if (s != nullptr && kind == retransmission_timer::rto) {
         if (give_up(c, st)) {
             return;
@@ -113,8 +115,7 @@ void release_sender(connection<B>& c, step<B>& st)
 {
     const sender_active<B>* s = st.sender(c);
     if (s != nullptr && s->board.flight_size() == 0 && c.sendable_end() == c.snd.nxt) {
-        c.idle_cwnd = s->congestion.cwnd();
-        c.idle_ssthresh = s->congestion.ssthresh();
+        keep_windows(c, st);
         st.host.senders.erase(c.sender);
         c.sender = {};
     }

@@ -13,10 +13,21 @@ bool take_transition(connection<B>& c, tcp_event what, step<B>& st);
 
 namespace detail {
 
+// What the controller knew, for tcp_info and for a sender that begins again.
+template <class B>
+void keep_windows(connection<B>& c, step<B>& st)
+{
+    if (const sender_active<B>* s = st.sender(c)) {
+        c.idle_cwnd = s->congestion.cwnd();
+        c.idle_ssthresh = s->congestion.ssthresh();
+    }
+}
+
 // Gives back what a connection without future does not need. Octets that were received in order stay readable.
 template <class B>
 void delete_tcb(connection<B>& c, step<B>& st)
 {
+    keep_windows(c, st);
     st.host.senders.erase(c.sender);
     st.host.receivers.erase(c.receiver);
     c.sender = {};
@@ -27,8 +38,8 @@ void delete_tcb(connection<B>& c, step<B>& st)
     c.life = life_timer::none;
     c.acks_owed = 0;
     c.probe_owed = c.read_since_ack = false;
-    c.events |= readiness::readable | readiness::writable | readiness::connected | readiness::flushed |
-                readiness::closed;
+    c.events |=
+        readiness::readable | readiness::writable | readiness::connected | readiness::flushed | readiness::closed;
 }
 
 // RFC 9293 3.10.5: <SEQ=SND.NXT><CTL=RST>; with ACK, as is equally valid and easier on middleboxes.
@@ -40,6 +51,11 @@ void send_reset(const connection<B>& c, step<B>& st)
                                  .seq = to_wire(c.snd.nxt, c.snd.iss),
                                  .ack = to_wire(c.rcv.nxt, c.rcv.irs),
                                  .flags = tcp_flag::rst | tcp_flag::ack};
+    if (c.timestamps) {
+        st.reply->options.has_timestamps = true;  // RFC 7323 3.2
+        st.reply->options.tsval = timestamp_now(c, st.now);
+        st.reply->options.tsecr = c.ts_recent;
+    }
 }
 
 template <class B>
@@ -54,6 +70,7 @@ template <class B>
 void start_two_msl(connection<B>& c, step<B>& st)
 {
     // MUST-13; RFC 9293 3.10.7.4: all other timers are turned off. What the peer's FIN asked for is still acknowledged.
+    keep_windows(c, st);
     st.host.senders.erase(c.sender);
     c.sender = {};
     c.timer = retransmission_timer::none;
@@ -126,8 +143,7 @@ bool take_transition(connection<B>& c, tcp_event what, step<B>& st)
     }
     const tcp_state from = c.state;
     c.state = row->to;
-    observe(st.host.observer,
-            event::state_changed{.connection = key_of(c), .at = st.now, .from = from, .to = c.state});
+    observe(st.host.observer, event::state_changed{.connection = key_of(c), .at = st.now, .from = from, .to = c.state});
     detail::perform(c, row->act, st);
     limit_fin_wait_2(c, st);
     if (c.state == tcp_state::established && c.close_deferred) {

@@ -1,5 +1,5 @@
-// The user's calls on a connection (RFC 9293 section 3.10.2 to 3.10.6): SEND, RECEIVE, CLOSE, ABORT, STATUS. OPEN stands in
-// opening.hpp. None of them sends: the stack looks at the connection afterwards.
+// The user's calls on a connection (RFC 9293 section 3.10.2 to 3.10.6): SEND, RECEIVE, CLOSE, ABORT, STATUS. OPEN
+// stands in opening.hpp. None of them sends: the stack looks at the connection afterwards.
 #pragma once
 
 #include <cstddef>
@@ -156,8 +156,8 @@ tcp_info info_of(const connection<B>& c, step<B>& st)
     info.segments_sent = c.stats.segments_sent;
     info.segments_received = c.stats.segments_received;
     info.octets_sent = c.stats.octets_sent;
-    info.octets_received = static_cast<std::uint64_t>(
-        c.rcv.nxt > stream_offset{0} ? c.rcv.nxt.value - 1 - (c.fin_received ? 1 : 0) : 0);
+    info.octets_received =
+        static_cast<std::uint64_t>(c.rcv.nxt > stream_offset{0} ? c.rcv.nxt.value - 1 - (c.fin_received ? 1 : 0) : 0);
     info.retransmissions = c.stats.retransmissions;
     info.timeouts = c.stats.timeouts;
     info.fast_recoveries = c.stats.fast_recoveries;

@@ -24,6 +24,9 @@ public:
         // Section 7.2: the longest that the peer may delay the ACK of a single segment; 200 ms is what most peers keep
         // to.
         duration max_ack_delay{200'000'000};
+        // No probe sooner than this: below, what is measured is the machine's scheduling, not a loss. The RFC has no floor, its
+        // drafts had 10 ms, Linux has two of its clock's ticks.
+        duration minimum_pto{10'000'000};
     };
 
     constexpr rack_tlp() noexcept = default;
@@ -301,7 +304,8 @@ private:
             !sampled_since_probe_ || timing.in_flight <= 0) {
             return;
         }
-        duration pto = timing.srtt > duration::zero() ? timing.srtt * 2 : duration{1'000'000'000};
+        duration pto = timing.srtt > duration::zero() ? std::max(timing.srtt * 2, config_.minimum_pto)
+                                                      : duration{1'000'000'000};
         if (timing.in_flight <= timing.smss) {
             pto += config_.max_ack_delay;
         }

@@ -19,17 +19,17 @@ enum class tcp_event : std::uint8_t {
     // user calls (RFC 9293 3.10.1 to 3.10.5)
     passive_open,
     active_open,
-    close,   // of the sending direction: shutdown and close alike
+    close,  // of the sending direction: shutdown and close alike
     abort,
     // verdicts on segments (3.10.7)
-    syn_acceptable,      // LISTEN: a SYN that may open a connection
-    syn_acked,           // SYN-SENT: a SYN, and our SYN is acknowledged
-    syn_crossed,         // SYN-SENT: a SYN without ACK: simultaneous open
-    handshake_acked,     // SYN-RECEIVED: our SYN is acknowledged
-    syn_repeated,        // SYN-RECEIVED: another SYN within the window
-    fin_acceptable,      // a FIN whose turn it is: all before it has arrived
-    fin_acked,           // our FIN is acknowledged
-    rst_acceptable,      // an RST that passed RFC 5961's checks
+    syn_acceptable,   // LISTEN: a SYN that may open a connection
+    syn_acked,        // SYN-SENT: a SYN, and our SYN is acknowledged
+    syn_crossed,      // SYN-SENT: a SYN without ACK: simultaneous open
+    handshake_acked,  // SYN-RECEIVED: our SYN is acknowledged
+    syn_repeated,     // SYN-RECEIVED: another SYN within the window
+    fin_acceptable,   // a FIN whose turn it is: all before it has arrived
+    fin_acked,        // our FIN is acknowledged
+    rst_acceptable,   // an RST that passed RFC 5961's checks
     // timeouts (3.10.8)
     gave_up,             // R2 (3.8.3) or the user timeout passed
     two_msl_elapsed,     // TIME-WAIT is over, by time or because a new SYN may reuse it (RFC 6191)
@@ -40,18 +40,29 @@ constexpr std::size_t tcp_event_count = 15;
 
 constexpr const char* to_string(tcp_event e) noexcept
 {
-    constexpr const char* names[tcp_event_count] = {
-        "passive OPEN", "active OPEN", "CLOSE", "ABORT", "SYN acceptable", "SYN acknowledged", "SYN crossed",
-        "handshake acknowledged", "SYN repeated", "FIN acceptable", "FIN acknowledged", "RST acceptable", "gave up",
-        "2MSL elapsed", "FIN-WAIT-2 elapsed"};
+    constexpr const char* names[tcp_event_count] = {"passive OPEN",
+                                                    "active OPEN",
+                                                    "CLOSE",
+                                                    "ABORT",
+                                                    "SYN acceptable",
+                                                    "SYN acknowledged",
+                                                    "SYN crossed",
+                                                    "handshake acknowledged",
+                                                    "SYN repeated",
+                                                    "FIN acceptable",
+                                                    "FIN acknowledged",
+                                                    "RST acceptable",
+                                                    "gave up",
+                                                    "2MSL elapsed",
+                                                    "FIN-WAIT-2 elapsed"};
     return names[static_cast<std::size_t>(e)];
 }
 
 enum class guard : std::uint8_t {
     always,
-    passive_origin,   // the connection came out of LISTEN (MUST-11)
+    passive_origin,  // the connection came out of LISTEN (MUST-11)
     active_origin,
-    nothing_queued,   // no octets wait to be sent
+    nothing_queued,  // no octets wait to be sent
     octets_queued,
 };
 
@@ -61,7 +72,7 @@ enum class actions : std::uint16_t {
     send_syn = 1 << 0,
     send_syn_ack = 1 << 1,
     send_ack = 1 << 2,
-    send_fin = 1 << 3,   // after everything that is queued
+    send_fin = 1 << 3,  // after everything that is queued
     send_rst = 1 << 4,
     start_two_msl = 1 << 5,
     defer_close = 1 << 6,  // CLOSE is remembered until ESTABLISHED (3.10.4)
@@ -189,8 +200,7 @@ constexpr bool rows_are_consistent(const std::array<transition, N>& rows) noexce
 {
     for (std::size_t i = 0; i < N; ++i) {
         const transition& row = rows[i];
-        const bool ends = row.to == tcp_state::closed ||
-                          (row.to == tcp_state::listen && row.from != tcp_state::closed);
+        const bool ends = row.to == tcp_state::closed || (row.to == tcp_state::listen && row.from != tcp_state::closed);
         if (row.clause[0] == '\0' || ends != contains(row.act, actions::delete_tcb)) {
             return false;
         }
@@ -207,8 +217,12 @@ constexpr bool rows_are_consistent(const std::array<transition, N>& rows) noexce
 }  // namespace detail
 
 template <class M>
-concept state_machine = requires { { M::rows.size() } -> std::convertible_to<std::size_t>; } &&
-                        detail::all_reach_closed(M::rows) && detail::never_unsynchronizes(M::rows) &&
-                        detail::rows_are_consistent(M::rows);
+concept state_machine = requires
+{
+    {
+        M::rows.size()
+        } -> std::convertible_to<std::size_t>;
+}
+&&detail::all_reach_closed(M::rows) && detail::never_unsynchronizes(M::rows) && detail::rows_are_consistent(M::rows);
 
 }  // namespace tcpco
