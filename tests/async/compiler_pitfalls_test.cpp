@@ -263,9 +263,9 @@ TEST_CASE("Compiler: what this library does with temporaries destroys each objec
     CHECK(faults_of(sound::named_results) == 0);
 }
 
-TEST_CASE("Compiler: a temporary aggregate as a parameter", "[async]") { expect_unsound(unsound::aggregate_parameter), }
-TEST_CASE("Compiler: a temporary lambda with a capture by value", "[async]") { expect_unsound(unsound::value_capture), }
-TEST_CASE("Compiler: an aggregate of two awaits", "[async]") { expect_unsound(unsound::aggregate_of_awaits), }
-TEST_CASE("Compiler: an await in a conditional expression", "[async]") { expect_unsound(unsound::conditional), }
-TEST_CASE("Compiler: a temporary lambda as a coroutine", "[async]") { expect_unsound(unsound::capturing_coroutine), }
-TEST_CASE("Compiler: an aggregate awaitable", "[async]") { expect_unsound(unsound::aggregate_awaitable), }
+TEST_CASE("Compiler: a temporary aggregate as a parameter", "[async]") { expect_unsound(unsound::aggregate_parameter); }
+TEST_CASE("Compiler: a temporary lambda with a capture by value", "[async]") { expect_unsound(unsound::value_capture); }
+TEST_CASE("Compiler: an aggregate of two awaits", "[async]") { expect_unsound(unsound::aggregate_of_awaits); }
+TEST_CASE("Compiler: an await in a conditional expression", "[async]") { expect_unsound(unsound::conditional); }
+TEST_CASE("Compiler: a temporary lambda as a coroutine", "[async]") { expect_unsound(unsound::capturing_coroutine); }
+TEST_CASE("Compiler: an aggregate awaitable", "[async]") { expect_unsound(unsound::aggregate_awaitable); }

@@ -17,11 +17,11 @@ TEST_CASE("ESTABLISHED: an ACK of what was never sent is answered by an ACK, and
     CHECK(p.state() == "ESTABLISHED");
 }
 
-TEST_CASE("Every state after ESTABLISHED: an ACK of what was never sent is answered by an ACK", "[conformance]"
-          "[RFC9293-3.10.7.4-5f]")
+TEST_CASE("Every state after ESTABLISHED: an ACK of what was never sent is answered by an ACK",
+          "[conformance][RFC9293-3.10.7.4-5f]")
 {
-    const std::string state = GENERATE(std::string{"FIN-WAIT-1"}, std::string{"FIN-WAIT-2"}, std::string{"CLOSE-WAIT"},
-                                       std::string{"CLOSING"}, std::string{"LAST-ACK"});
+    const std::string state =
+        GENERATE(as<std::string>{}, "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT", "CLOSING", "LAST-ACK");
     INFO(state);
     peer p;
     p.in(state);
@@ -41,8 +41,8 @@ TEST_CASE("An ACK older than the largest window that the peer ever had is answer
     CHECK(p.read() == 0);
 }
 
-TEST_CASE("An old ACK within the largest window of the peer is ignored, its data taken", "[conformance][MAY-12]"
-          "[RFC9293-3.10.7.4-5e]")
+TEST_CASE("An old ACK within the largest window of the peer is ignored, its data taken",
+          "[conformance][MAY-12][RFC9293-3.10.7.4-5e]")
 {
     peer p;
     p.in_established();
@@ -70,11 +70,9 @@ TEST_CASE("SYN-RECEIVED: an unacceptable ACK is answered by RST at SEG.ACK, and 
 
 TEST_CASE("Without the ACK bit a segment is dropped in every state", "[conformance][RFC9293-3.10.7.4-5a]")
 {
-    const std::string state =
-        GENERATE(std::string{"SYN-RECEIVED"}, std::string{"ESTABLISHED"}, std::string{"FIN-WAIT-1"},
-                 std::string{"FIN-WAIT-2"}, std::string{"CLOSE-WAIT"}, std::string{"CLOSING"}, std::string{"LAST-ACK"},
-                 std::string{"TIME-WAIT"});
-    const std::string flags = GENERATE(std::string{"."}, std::string{"F"}, std::string{"P"});
+    const std::string state = GENERATE(as<std::string>{}, "SYN-RECEIVED", "ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2",
+                                       "CLOSE-WAIT", "CLOSING", "LAST-ACK", "TIME-WAIT");
+    const std::string flags = GENERATE(as<std::string>{}, ".", "F", "P");
     INFO(state << ' ' << flags);
     peer p;
     p.in(state);
@@ -83,8 +81,8 @@ TEST_CASE("Without the ACK bit a segment is dropped in every state", "[conforman
     CHECK(p.state() == state);
 }
 
-TEST_CASE("ESTABLISHED: an acceptable ACK frees what it covers and tells the writer", "[conformance]"
-          "[RFC9293-3.10.7.4-5d]")
+TEST_CASE("ESTABLISHED: an acceptable ACK frees what it covers and tells the writer",
+          "[conformance][RFC9293-3.10.7.4-5d]")
 {
     peer p;
     p.in_established();
@@ -114,9 +112,9 @@ TEST_CASE("An ACK in a segment outside the window is not used", "[conformance][R
 
 TEST_CASE("A segment outside the window is answered by one ACK", "[conformance][RFC9293-3.10.7.4-1e]")
 {
-    const std::string segment = GENERATE(std::string{"A seq=11001 ack=5001 len=10"}, std::string{"A seq=11001 ack=5001"},
-                                         std::string{"A seq=900 ack=5001 len=100"}, std::string{"A seq=1000 ack=5001"},
-                                         std::string{"FA seq=11001 ack=5001"}, std::string{"A seq=500 ack=5001 len=200"});
+    const std::string segment =
+        GENERATE(as<std::string>{}, "A seq=11001 ack=5001 len=10", "A seq=11001 ack=5001", "A seq=900 ack=5001 len=100",
+                 "A seq=1000 ack=5001", "FA seq=11001 ack=5001", "A seq=500 ack=5001 len=200");
     INFO(segment);
     peer p;
     p.in_established();
@@ -126,8 +124,8 @@ TEST_CASE("A segment outside the window is answered by one ACK", "[conformance][
     CHECK(p.read() == 0);
 }
 
-TEST_CASE("The edges of the window: the first and the last octet are inside", "[conformance][RFC9293-3.10.7.4-1a]"
-          "[RFC9293-3.10.7.4-1f]")
+TEST_CASE("The edges of the window: the first and the last octet are inside",
+          "[conformance][RFC9293-3.10.7.4-1a][RFC9293-3.10.7.4-1f]")
 {
     peer p;
     p.in_established();
@@ -155,8 +153,8 @@ TEST_CASE("The edges of the window: the first and the last octet are inside", "[
     }
 }
 
-TEST_CASE("SYN-RECEIVED: the ACK of our SYN brings its window and enters ESTABLISHED", "[conformance]"
-          "[RFC9293-3.10.7.4-5b]")
+TEST_CASE("SYN-RECEIVED: the ACK of our SYN brings its window and enters ESTABLISHED",
+          "[conformance][RFC9293-3.10.7.4-5b]")
 {
     peer p;
     p.in_syn_received();
@@ -166,8 +164,8 @@ TEST_CASE("SYN-RECEIVED: the ACK of our SYN brings its window and enters ESTABLI
     CHECK(p.info().snd_wnd == 3'000);
 }
 
-TEST_CASE("FIN-WAIT-1: an ACK of data but not of the FIN stays, one of the FIN enters FIN-WAIT-2", "[conformance]"
-          "[RFC9293-3.10.7.4-5h]")
+TEST_CASE("FIN-WAIT-1: an ACK of data but not of the FIN stays, one of the FIN enters FIN-WAIT-2",
+          "[conformance][RFC9293-3.10.7.4-5h]")
 {
     peer p;
     p.in_established();
@@ -205,8 +203,8 @@ TEST_CASE("CLOSING: the ACK of our FIN enters TIME-WAIT, another one does not", 
     CHECK(p.next() == "-");
 }
 
-TEST_CASE("LAST-ACK: the ACK of our FIN ends the connection, another one does not", "[conformance]"
-          "[RFC9293-3.10.7.4-5k]")
+TEST_CASE("LAST-ACK: the ACK of our FIN ends the connection, another one does not",
+          "[conformance][RFC9293-3.10.7.4-5k]")
 {
     peer p;
     p.in_last_ack();
@@ -218,11 +216,10 @@ TEST_CASE("LAST-ACK: the ACK of our FIN ends the connection, another one does no
     CHECK(p.error() == std::string{"success"});
 }
 
-TEST_CASE("Two ends in agreement do not answer each other's pure ACKs", "[conformance][RFC5681-4.2e]")
+TEST_CASE("Two ends in agreement do not answer the pure ACKs of each other", "[conformance][RFC5681-4.2e]")
 {
     const std::string state =
-        GENERATE(std::string{"ESTABLISHED"}, std::string{"FIN-WAIT-1"}, std::string{"FIN-WAIT-2"}, std::string{"CLOSE-WAIT"},
-                 std::string{"CLOSING"}, std::string{"LAST-ACK"});
+        GENERATE(as<std::string>{}, "ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT", "CLOSING", "LAST-ACK");
     INFO(state);
     peer p;
     p.in(state);

@@ -1,15 +1,15 @@
-// Closing: orderly, half, simultaneous, in three segments; FIN out of order or with data; data that nobody will read (RFC
-// 9293 3.6, 3.10.4, 3.10.7.4 steps 7 and 8).
+// Closing: orderly, half, simultaneous, in three segments; FIN out of order or with data; data that nobody will read
+// (RFC 9293 3.6, 3.10.4, 3.10.7.4 steps 7 and 8).
 #include "support/peer.hpp"
 
 #include "catch.hpp"
 
 using namespace tcpco_test;
 
-// --- the handshakes ----------------------------------------------------------------------------------------------------------
+// --- the handshakes --------------------------------------------------------------------------------------------------
 
-TEST_CASE("Simultaneous close: both FINs cross, then CLOSING and TIME-WAIT", "[conformance][RFC9293-3.10.7.4-8c]"
-          "[RFC9293-3.10.7.4-5j]")
+TEST_CASE("Simultaneous close: both FINs cross, then CLOSING and TIME-WAIT",
+          "[conformance][RFC9293-3.10.7.4-8c][RFC9293-3.10.7.4-5j]")
 {
     peer p;
     p.in_established();
@@ -25,8 +25,8 @@ TEST_CASE("Simultaneous close: both FINs cross, then CLOSING and TIME-WAIT", "[c
     CHECK(p.state() == "TIME-WAIT");
 }
 
-TEST_CASE("Close in three segments: a FIN that acknowledges ours goes straight to TIME-WAIT", "[conformance]"
-          "[RFC9293-3.10.7.4-8c]")
+TEST_CASE("Close in three segments: a FIN that acknowledges ours goes straight to TIME-WAIT",
+          "[conformance][RFC9293-3.10.7.4-8c]")
 {
     peer p;
     p.in_fin_wait_1();
@@ -48,8 +48,8 @@ TEST_CASE("Close in three segments, with data on the FIN", "[conformance][RFC929
     CHECK(p.end_of_stream());
 }
 
-TEST_CASE("Normal close, this side first: FIN-WAIT-1, FIN-WAIT-2, TIME-WAIT", "[conformance][RFC9293-3.10.7.4-5h]"
-          "[RFC9293-3.10.7.4-8d]")
+TEST_CASE("Normal close, this side first: FIN-WAIT-1, FIN-WAIT-2, TIME-WAIT",
+          "[conformance][RFC9293-3.10.7.4-5h][RFC9293-3.10.7.4-8d]")
 {
     peer p;
     p.in_fin_wait_1();
@@ -61,8 +61,8 @@ TEST_CASE("Normal close, this side first: FIN-WAIT-1, FIN-WAIT-2, TIME-WAIT", "[
     CHECK(p.state() == "TIME-WAIT");
 }
 
-TEST_CASE("Normal close, the peer first: CLOSE-WAIT, LAST-ACK, CLOSED without TIME-WAIT", "[conformance]"
-          "[RFC9293-3.10.7.4-8b][RFC9293-3.10.7.4-5k][MUST-12]")
+TEST_CASE("Normal close, the peer first: CLOSE-WAIT, LAST-ACK, CLOSED without TIME-WAIT",
+          "[conformance][RFC9293-3.10.7.4-8b][RFC9293-3.10.7.4-5k][MUST-12]")
 {
     peer p;
     p.in_established();
@@ -80,7 +80,7 @@ TEST_CASE("Normal close, the peer first: CLOSE-WAIT, LAST-ACK, CLOSED without TI
 
 TEST_CASE("A lost FIN is sent again, with its FIN bit and its number", "[conformance][RFC9293-3.10.8b]")
 {
-    const std::string state = GENERATE(std::string{"FIN-WAIT-1"}, std::string{"CLOSING"}, std::string{"LAST-ACK"});
+    const std::string state = GENERATE(as<std::string>{}, "FIN-WAIT-1", "CLOSING", "LAST-ACK");
     INFO(state);
     peer p;
     p.in(state);
@@ -118,7 +118,7 @@ TEST_CASE("The FIN follows all queued data", "[conformance][RFC9293-3.10.4c]")
 
 TEST_CASE("After a FIN was sent, writing fails and reading goes on", "[conformance][RFC9293-3.10.2c][RFC9293-3.10.3a]")
 {
-    const std::string state = GENERATE(std::string{"FIN-WAIT-1"}, std::string{"FIN-WAIT-2"});
+    const std::string state = GENERATE(as<std::string>{}, "FIN-WAIT-1", "FIN-WAIT-2");
     peer p;
     p.in(state);
     CHECK(p.write_error() == errc::broken_pipe);
@@ -129,8 +129,8 @@ TEST_CASE("After a FIN was sent, writing fails and reading goes on", "[conforman
 
 TEST_CASE("A second shutdown sends no second FIN", "[conformance][RFC9293-3.10.4e]")
 {
-    const std::string state = GENERATE(std::string{"FIN-WAIT-1"}, std::string{"FIN-WAIT-2"}, std::string{"CLOSING"},
-                                       std::string{"LAST-ACK"}, std::string{"TIME-WAIT"});
+    const std::string state =
+        GENERATE(as<std::string>{}, "FIN-WAIT-1", "FIN-WAIT-2", "CLOSING", "LAST-ACK", "TIME-WAIT");
     INFO(state);
     peer p;
     p.in(state);
@@ -150,8 +150,7 @@ TEST_CASE("close() in SYN-SENT sends nothing and forgets the connection", "[conf
     CHECK(p.next() == "-");
 }
 
-TEST_CASE("A listener that closes leaves its connections alone and refuses new ones", "[conformance]"
-          "[RFC9293-3.10.4a]")
+TEST_CASE("A listener that closes leaves its connections alone and refuses new ones", "[conformance][RFC9293-3.10.4a]")
 {
     peer p;
     p.in_established();
@@ -163,7 +162,7 @@ TEST_CASE("A listener that closes leaves its connections alone and refuses new o
     CHECK(p.state() == "ESTABLISHED");
 }
 
-// --- FIN out of order, beyond the window, with data ----------------------------------------------------------------------------
+// --- FIN out of order, beyond the window, with data ------------------------------------------------------------------
 
 TEST_CASE("A FIN behind a hole waits until the hole is filled", "[conformance][RFC9293-3.10.7.4-8a][SHLD-31]")
 {
@@ -216,8 +215,7 @@ TEST_CASE("A FIN beyond the right edge is not consumed", "[conformance][RFC9293-
     CHECK(p.end_of_stream());
 }
 
-TEST_CASE("A FIN right behind data that fills the window is not consumed either", "[conformance]"
-          "[RFC9293-3.10.7.4-1f]")
+TEST_CASE("A FIN right behind data that fills the window is not consumed either", "[conformance][RFC9293-3.10.7.4-1f]")
 {
     peer p{with([](auto& c) { c.receive_window.capacity = 100; })};
     p.in_established();
@@ -234,8 +232,8 @@ TEST_CASE("A FIN right behind data that fills the window is not consumed either"
     CHECK(p.end_of_stream());
 }
 
-TEST_CASE("A FIN with data: the data, then the end; a retransmission is answered and delivers nothing", "[conformance]"
-          "[RFC9293-3.10.7.4-8b]")
+TEST_CASE("A FIN with data: the data, then the end, and a retransmission is answered and delivers nothing",
+          "[conformance][RFC9293-3.10.7.4-8b]")
 {
     peer p;
     p.in_established();
@@ -258,10 +256,9 @@ TEST_CASE("A FIN is acknowledged at once even if data ACKs are delayed", "[confo
     CHECK(p.next() == "A seq=5001 ack=1012 t=0");
 }
 
-TEST_CASE("The text of a segment after the peer's FIN is ignored", "[conformance][RFC9293-3.10.7.4-7b]")
+TEST_CASE("The text of a segment after the FIN of the peer is ignored", "[conformance][RFC9293-3.10.7.4-7b]")
 {
-    const std::string state = GENERATE(std::string{"CLOSE-WAIT"}, std::string{"CLOSING"}, std::string{"LAST-ACK"},
-                                       std::string{"TIME-WAIT"});
+    const std::string state = GENERATE(as<std::string>{}, "CLOSE-WAIT", "CLOSING", "LAST-ACK", "TIME-WAIT");
     INFO(state);
     peer p;
     p.in(state);
@@ -274,7 +271,7 @@ TEST_CASE("The text of a segment after the peer's FIN is ignored", "[conformance
 
 TEST_CASE("A retransmitted FIN is acknowledged again and changes nothing", "[conformance][RFC9293-3.10.7.4-8e]")
 {
-    const std::string state = GENERATE(std::string{"CLOSE-WAIT"}, std::string{"CLOSING"}, std::string{"LAST-ACK"});
+    const std::string state = GENERATE(as<std::string>{}, "CLOSE-WAIT", "CLOSING", "LAST-ACK");
     INFO(state);
     peer p;
     p.in(state);
@@ -294,10 +291,10 @@ TEST_CASE("A FIN in SYN-SENT is not processed", "[conformance][RFC9293-3.10.7.4-
     CHECK(p.state() == "SYN-SENT");
 }
 
-// --- half-close ------------------------------------------------------------------------------------------------------------
+// --- half-close ------------------------------------------------------------------------------------------------------
 
-TEST_CASE("Half-close: after shutdown the peer's data still arrives and is acknowledged", "[conformance]"
-          "[RFC9293-3.10.7.4-7a][RFC9293-3.10.7.4-8d]")
+TEST_CASE("Half-close: after shutdown the data of the peer still arrives and is acknowledged",
+          "[conformance][RFC9293-3.10.7.4-7a][RFC9293-3.10.7.4-8d]")
 {
     peer p;
     p.in_fin_wait_2();
@@ -344,8 +341,8 @@ TEST_CASE("After close() FIN-WAIT-2 ends by its timeout", "[conformance]")
     CHECK(p.connections().empty());
 }
 
-TEST_CASE("CLOSE-WAIT: this side still sends, and sends again what was lost; the FIN follows", "[conformance]"
-          "[RFC9293-3.10.2b]")
+TEST_CASE("CLOSE-WAIT: this side still sends, and sends again what was lost, and the FIN follows",
+          "[conformance][RFC9293-3.10.2b]")
 {
     peer p;
     p.in_close_wait();
@@ -364,7 +361,7 @@ TEST_CASE("CLOSE-WAIT: this side still sends, and sends again what was lost; the
     CHECK(p.connections().empty());
 }
 
-// --- data that nobody will read ----------------------------------------------------------------------------------------------
+// --- data that nobody will read --------------------------------------------------------------------------------------
 
 TEST_CASE("close() with unread data sends RST instead of FIN", "[conformance][SHLD-3]")
 {

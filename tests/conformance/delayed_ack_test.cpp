@@ -62,7 +62,8 @@ TEST_CASE("Delayed ACK: the delay runs from the first unacknowledged segment", "
     CHECK(p.next() == "-");
 }
 
-TEST_CASE("Delayed ACK: every second full-sized segment is acknowledged at once", "[conformance][SHLD-19][RFC5681-4.2c]")
+TEST_CASE("Delayed ACK: every second full-sized segment is acknowledged at once",
+          "[conformance][SHLD-19][RFC5681-4.2c]")
 {
     peer p{always_delayed()};
     p.in_established();
@@ -93,8 +94,8 @@ TEST_CASE("Delayed ACK: a peer whose segments are smaller than ours still gets a
     CHECK(p.waiting() >= 1);
 }
 
-TEST_CASE("Delayed ACK: segments out of order, in a hole and duplicates are acknowledged at once", "[conformance]"
-          "[RFC5681-3.2a][RFC5681-3.2b][RFC5681-4.2d]")
+TEST_CASE("Delayed ACK: segments out of order, in a hole and duplicates are acknowledged at once",
+          "[conformance][RFC5681-3.2a][RFC5681-3.2b][RFC5681-4.2d]")
 {
     peer p{always_delayed()};
     p.in_established();
@@ -119,8 +120,8 @@ TEST_CASE("The first segments of a connection are acknowledged at once", "[confo
     CHECK(p.next() == "A ack=1011 t=0");
 }
 
-TEST_CASE("Several segments in one turn that release a queue are answered by one ACK", "[conformance][MUST-59]"
-          "[MUST-58]")
+TEST_CASE("Several segments in one turn that release a queue are answered by one ACK",
+          "[conformance][MUST-59][MUST-58]")
 {
     peer p;
     p.in_established();
@@ -145,8 +146,8 @@ TEST_CASE("There is at most one ACK for a segment", "[conformance][RFC5681-4.2e]
     CHECK(acks <= 30);
 }
 
-TEST_CASE("Without SACK each out-of-order segment of one turn gets its own duplicate ACK", "[conformance]"
-          "[RFC5681-3.2a]")
+TEST_CASE("Without SACK each out-of-order segment of one turn gets its own duplicate ACK",
+          "[conformance][RFC5681-3.2a]")
 {
     peer p;
     p.in_established();

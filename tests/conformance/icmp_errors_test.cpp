@@ -29,8 +29,8 @@ void send_error(peer<>& p, const error_code& e, const packet& about)
 
 }  // namespace
 
-TEST_CASE("Soft ICMP errors do not end an established connection, and can be asked for", "[conformance][MUST-56][SHLD-25]"
-          "[MUST-47]")
+TEST_CASE("Soft ICMP errors do not end an established connection, and can be asked for",
+          "[conformance][MUST-56][SHLD-25][MUST-47]")
 {
     const error_code e = GENERATE(error_code{unreachable, 0}, error_code{unreachable, 1}, error_code{unreachable, 5},
                                   error_code{icmp_type::time_exceeded, 0}, error_code{icmp_type::time_exceeded, 1},

@@ -1,20 +1,17 @@
-// Segments that overlap, come out of order or twice, and wrap around; what SACK says about them (RFC 9293 3.4, 3.10.7.4 step 1
-// and 7; RFC 2018, RFC 2883).
+// Segments that overlap, come out of order or twice, and wrap around; what SACK says about them (RFC 9293 3.4,
+// 3.10.7.4 step 1 and 7; RFC 2018, RFC 2883).
 #include "support/peer.hpp"
 
 #include "catch.hpp"
 
 using namespace tcpco_test;
 
-// --- wrap-around ---------------------------------------------------------------------------------------------------------
+// --- wrap-around -----------------------------------------------------------------------------------------------------
 
 namespace {
 
 struct wrapping : peer<> {
-    wrapping() : peer<>{with([](auto& c) { c.isn.first = 0xFFFFFFF8; })}
-    {
-        irs = sequence_number{0xFFFFFFF0};
-    }
+    wrapping() : peer<>{with([](auto& c) { c.isn.first = 0xFFFFFFF8; })} { irs = sequence_number{0xFFFFFFF0}; }
 };
 
 }  // namespace
@@ -107,7 +104,7 @@ TEST_CASE("Sequence numbers wrap: retransmission and partial ACKs", "[conformanc
     CHECK(p.info().unacked == 0);
 }
 
-// --- overlap ---------------------------------------------------------------------------------------------------------------
+// --- overlap ---------------------------------------------------------------------------------------------------------
 
 TEST_CASE("Overlapping segments deliver each octet once", "[conformance][RFC9293-3.10.7.4-1f][SHLD-31]")
 {
@@ -147,8 +144,8 @@ TEST_CASE("A segment that holds the whole queue replaces it", "[conformance][SHL
     CHECK(p.info().out_of_order == 0);
 }
 
-TEST_CASE("A full duplicate is acknowledged at once and delivers nothing", "[conformance][RFC9293-3.10.7.4-1e]"
-          "[RFC2883-4a]")
+TEST_CASE("A full duplicate is acknowledged at once and delivers nothing",
+          "[conformance][RFC9293-3.10.7.4-1e][RFC2883-4a]")
 {
     peer p{with([](auto& c) { c.ack.quick_segments = 0; })};
     p.in_established("mss=1000 sackok");
@@ -184,7 +181,7 @@ TEST_CASE("The queue is bounded by the window", "[conformance][RFC9293-3.10.7.4-
     CHECK(p.info().out_of_order == 500);
 }
 
-// --- SACK ------------------------------------------------------------------------------------------------------------------
+// --- SACK ------------------------------------------------------------------------------------------------------------
 
 TEST_CASE("SACK: none without SACK-permitted", "[conformance][RFC2018-4c]")
 {
@@ -204,7 +201,8 @@ TEST_CASE("SACK: permitted in the SYN,ACK only if the SYN did so", "[conformance
     CHECK(p.next().options.sack_permitted);
 }
 
-TEST_CASE("SACK: four blocks, newest first; three with timestamps", "[conformance][RFC2018-4f][RFC2018-4g][RFC2018-4h]")
+TEST_CASE("SACK: four blocks, newest first, but three with timestamps",
+          "[conformance][RFC2018-4f][RFC2018-4g][RFC2018-4h]")
 {
     const bool timestamps = GENERATE(false, true);
     peer p;
@@ -227,8 +225,8 @@ TEST_CASE("SACK: data and ACKs that this side sends meanwhile carry the blocks t
     CHECK(p.next() == "A seq=5001 ack=1001 len=10 sack=1201-1301");
 }
 
-TEST_CASE("SACK: a hole that is filled in part moves the cumulative ACK and keeps the other blocks", "[conformance]"
-          "[RFC2018-4d]")
+TEST_CASE("SACK: a hole that is filled in part moves the cumulative ACK and keeps the other blocks",
+          "[conformance][RFC2018-4d]")
 {
     peer p;
     p.in_established("mss=1000 sackok");
@@ -239,8 +237,8 @@ TEST_CASE("SACK: a hole that is filled in part moves the cumulative ACK and keep
     CHECK(p.next() == "A ack=1201 sack=1301-1401");
 }
 
-TEST_CASE("SACK, as sender: what was only SACKed is kept, and sent again after a timeout", "[conformance]"
-          "[RFC2018-8a][RFC2018-5d]")
+TEST_CASE("SACK, as sender: what was only SACKed is kept, and sent again after a timeout",
+          "[conformance][RFC2018-8a][RFC2018-5d]")
 {
     peer p;
     p.in_established("mss=1000 sackok");
@@ -256,8 +254,8 @@ TEST_CASE("SACK, as sender: what was only SACKed is kept, and sent again after a
 
 TEST_CASE("SACK, as sender: nonsense blocks are ignored", "[conformance][RFC2018-5a]")
 {
-    const std::string block = GENERATE(std::string{"6001-5001"}, std::string{"20001-30001"}, std::string{"1-100"},
-                                       std::string{"5001-5001"}, std::string{"4001-20001"}, std::string{"5001-4000000000"});
+    const std::string block =
+        GENERATE(as<std::string>{}, "6001-5001", "20001-30001", "1-100", "5001-5001", "4001-20001", "5001-4000000000");
     INFO(block);
     peer p;
     p.in_established("mss=1000 sackok");

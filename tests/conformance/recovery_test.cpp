@@ -20,8 +20,8 @@ constexpr const char* duplicate = "A seq=1001 ack=5001";
 
 }  // namespace
 
-TEST_CASE("Two duplicate ACKs release a new segment each, the third retransmits", "[conformance][RFC5681-3.2c]"
-          "[RFC5681-3.2d][RFC3042-2a]")
+TEST_CASE("Two duplicate ACKs release a new segment each, the third retransmits",
+          "[conformance][RFC5681-3.2c][RFC5681-3.2d][RFC3042-2a]")
 {
     peer p;
     ten_in_flight(p);
@@ -41,8 +41,8 @@ TEST_CASE("Two duplicate ACKs release a new segment each, the third retransmits"
     CHECK(p.info().fast_recoveries == 1);
 }
 
-TEST_CASE("In recovery further duplicates release new data once half a window has left the network", "[conformance]"
-          "[RFC5681-3.2i][RFC5681-3.2k]")
+TEST_CASE("In recovery further duplicates release new data once half a window has left the network",
+          "[conformance][RFC5681-3.2i][RFC5681-3.2k]")
 {
     peer p;
     ten_in_flight(p);
@@ -113,8 +113,8 @@ TEST_CASE("Duplicate ACKs with nothing outstanding mean nothing", "[conformance]
     CHECK(p.info().cwnd == 10'000);
 }
 
-TEST_CASE("NewReno: a partial ACK retransmits the next hole at once and stays in recovery", "[conformance]"
-          "[RFC6582-3.2d][RFC6582-3.2f]")
+TEST_CASE("NewReno: a partial ACK retransmits the next hole at once and stays in recovery",
+          "[conformance][RFC6582-3.2d][RFC6582-3.2f]")
 {
     peer p;
     ten_in_flight(p, 2'000);
@@ -132,8 +132,8 @@ TEST_CASE("NewReno: a partial ACK retransmits the next hole at once and stays in
     CHECK(p.info().ssthresh == 5'000);
 }
 
-TEST_CASE("NewReno: the ACK of all that was sent ends recovery with cwnd at ssthresh or below", "[conformance]"
-          "[RFC6582-3.2c][RFC5681-3.2l]")
+TEST_CASE("NewReno: the ACK of all that was sent ends recovery with cwnd at ssthresh or below",
+          "[conformance][RFC6582-3.2c][RFC5681-3.2l]")
 {
     peer p;
     ten_in_flight(p, 2'000);
@@ -168,8 +168,8 @@ TEST_CASE("NewReno: what was in flight before recovery ends does not start anoth
     CHECK(p.info().ssthresh == 5'000);
 }
 
-TEST_CASE("After a timeout, duplicates of the old flight start no fast retransmit", "[conformance][RFC6582-3.2h]"
-          "[RFC6582-4a]")
+TEST_CASE("After a timeout, duplicates of the old flight start no fast retransmit",
+          "[conformance][RFC6582-3.2h][RFC6582-4a]")
 {
     peer p;
     ten_in_flight(p, 0);
@@ -208,8 +208,8 @@ TEST_CASE("With SACK, duplicates without news release nothing", "[conformance][R
     CHECK(p.next() == "-");
 }
 
-TEST_CASE("With SACK, blocks above the hole start recovery, and only the hole is sent again", "[conformance]"
-          "[RFC2018-5b][RFC5681-3.2c]")
+TEST_CASE("With SACK, blocks above the hole start recovery, and only the hole is sent again",
+          "[conformance][RFC2018-5b][RFC5681-3.2c]")
 {
     peer p;
     p.in_established("mss=1000 sackok");

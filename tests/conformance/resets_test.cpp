@@ -1,11 +1,12 @@
-// RST: who accepts one, who answers with one (RFC 9293 3.5.2, 3.5.3, 3.10.7.1, 3.10.7.4 step 2; RFC 5961 3, 4), and abort.
+// RST: who accepts one, who answers with one (RFC 9293 3.5.2, 3.5.3, 3.10.7.1, 3.10.7.4 step 2; RFC 5961 3, 4), and
+// abort.
 #include "support/peer.hpp"
 
 #include "catch.hpp"
 
 using namespace tcpco_test;
 
-// --- acceptance, 3.10.7.4 step 2 -----------------------------------------------------------------------------------------
+// --- acceptance, 3.10.7.4 step 2 -------------------------------------------------------------------------------------
 
 TEST_CASE("ESTABLISHED: an RST exactly at RCV.NXT resets, without an answer", "[conformance][RFC5961-3.2b][MUST-12]")
 {
@@ -21,7 +22,7 @@ TEST_CASE("ESTABLISHED: an RST exactly at RCV.NXT resets, without an answer", "[
 
 TEST_CASE("ESTABLISHED: an RST in the window but not exact gets a challenge ACK", "[conformance][RFC5961-3.2c]")
 {
-    const std::string seq = GENERATE(std::string{"1002"}, std::string{"5000"}, std::string{"11000"});
+    const std::string seq = GENERATE(as<std::string>{}, "1002", "5000", "11000");
     peer p;
     p.in_established();
     p.send("R seq=" + seq);
@@ -30,9 +31,10 @@ TEST_CASE("ESTABLISHED: an RST in the window but not exact gets a challenge ACK"
     CHECK(p.state() == "ESTABLISHED");
 }
 
-TEST_CASE("ESTABLISHED: an RST outside the window is dropped in silence", "[conformance][RFC5961-3.2a][RFC9293-3.10.7.4-2a]")
+TEST_CASE("ESTABLISHED: an RST outside the window is dropped in silence",
+          "[conformance][RFC5961-3.2a][RFC9293-3.10.7.4-2a]")
 {
-    const std::string seq = GENERATE(std::string{"11001"}, std::string{"1000"}, std::string{"3000000000"});
+    const std::string seq = GENERATE(as<std::string>{}, "11001", "1000", "3000000000");
     peer p;
     p.in_established();
     p.send("R seq=" + seq);
@@ -52,11 +54,11 @@ TEST_CASE("A valid RST with data resets, and its data is ignored", "[conformance
     CHECK(p.error() == std::string{"connection reset by peer"});
 }
 
-TEST_CASE("Every synchronized state but TIME-WAIT: an exact RST closes", "[conformance][RFC9293-3.10.7.4-2d]"
-          "[RFC9293-3.10.7.4-2e][RFC9293-3.10.7.4-2f]")
+TEST_CASE("Every synchronized state but TIME-WAIT: an exact RST closes",
+          "[conformance][RFC9293-3.10.7.4-2d][RFC9293-3.10.7.4-2e][RFC9293-3.10.7.4-2f]")
 {
-    const std::string state = GENERATE(std::string{"ESTABLISHED"}, std::string{"FIN-WAIT-1"}, std::string{"FIN-WAIT-2"},
-                                       std::string{"CLOSE-WAIT"}, std::string{"CLOSING"}, std::string{"LAST-ACK"});
+    const std::string state =
+        GENERATE(as<std::string>{}, "ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT", "CLOSING", "LAST-ACK");
     INFO(state);
     peer p;
     p.in(state);
@@ -68,11 +70,11 @@ TEST_CASE("Every synchronized state but TIME-WAIT: an exact RST closes", "[confo
     CHECK(p.next() == "-");
 }
 
-TEST_CASE("Every synchronized state: an inexact RST in the window is challenged and changes nothing", "[conformance]"
-          "[RFC5961-3.2c]")
+TEST_CASE("Every synchronized state: an inexact RST in the window is challenged and changes nothing",
+          "[conformance][RFC5961-3.2c]")
 {
-    const std::string state = GENERATE(std::string{"ESTABLISHED"}, std::string{"FIN-WAIT-1"}, std::string{"FIN-WAIT-2"},
-                                       std::string{"CLOSE-WAIT"}, std::string{"CLOSING"}, std::string{"LAST-ACK"});
+    const std::string state =
+        GENERATE(as<std::string>{}, "ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT", "CLOSING", "LAST-ACK");
     INFO(state);
     peer p;
     p.in(state);
@@ -84,9 +86,8 @@ TEST_CASE("Every synchronized state: an inexact RST in the window is challenged 
 
 TEST_CASE("Every synchronized state: an RST left of the window is dropped in silence", "[conformance][RFC5961-3.2a]")
 {
-    const std::string state =
-        GENERATE(std::string{"ESTABLISHED"}, std::string{"FIN-WAIT-1"}, std::string{"FIN-WAIT-2"}, std::string{"CLOSE-WAIT"},
-                 std::string{"CLOSING"}, std::string{"LAST-ACK"}, std::string{"TIME-WAIT"});
+    const std::string state = GENERATE(as<std::string>{}, "ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT",
+                                       "CLOSING", "LAST-ACK", "TIME-WAIT");
     INFO(state);
     peer p;
     p.in(state);
@@ -95,8 +96,8 @@ TEST_CASE("Every synchronized state: an RST left of the window is dropped in sil
     CHECK(p.state() == state);
 }
 
-TEST_CASE("SYN-RECEIVED after LISTEN: an exact RST frees the record and tells nobody", "[conformance][MUST-11]"
-          "[RFC9293-3.10.7.4-2b]")
+TEST_CASE("SYN-RECEIVED after LISTEN: an exact RST frees the record and tells nobody",
+          "[conformance][MUST-11][RFC9293-3.10.7.4-2b]")
 {
     peer p;
     p.in_syn_received();
@@ -120,12 +121,13 @@ TEST_CASE("SYN-RECEIVED: an inexact RST in the window is challenged", "[conforma
     CHECK(p.accept());
 }
 
-// --- SYN in a synchronized state, RFC 5961 4 -----------------------------------------------------------------------------
+// --- SYN in a synchronized state, RFC 5961 4 -------------------------------------------------------------------------
 
-TEST_CASE("ESTABLISHED: a SYN, wherever it lies, gets a challenge ACK", "[conformance][RFC5961-4.2a][RFC9293-3.10.7.4-4b]")
+TEST_CASE("ESTABLISHED: a SYN, wherever it lies, gets a challenge ACK",
+          "[conformance][RFC5961-4.2a][RFC9293-3.10.7.4-4b]")
 {
-    const std::string syn = GENERATE(std::string{"S seq=1001"}, std::string{"S seq=90000"}, std::string{"SA seq=1000 ack=5001"},
-                                     std::string{"S seq=1000"}, std::string{"SA seq=5000 ack=777"});
+    const std::string syn = GENERATE(as<std::string>{}, "S seq=1001", "S seq=90000", "SA seq=1000 ack=5001",
+                                     "S seq=1000", "SA seq=5000 ack=777");
     INFO(syn);
     peer p;
     p.in_established();
@@ -140,8 +142,8 @@ TEST_CASE("ESTABLISHED: a SYN, wherever it lies, gets a challenge ACK", "[confor
 
 TEST_CASE("Other synchronized states: a SYN gets a challenge ACK", "[conformance][RFC5961-4.2a]")
 {
-    const std::string state = GENERATE(std::string{"FIN-WAIT-1"}, std::string{"FIN-WAIT-2"}, std::string{"CLOSE-WAIT"},
-                                       std::string{"CLOSING"}, std::string{"LAST-ACK"});
+    const std::string state =
+        GENERATE(as<std::string>{}, "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT", "CLOSING", "LAST-ACK");
     INFO(state);
     peer p;
     p.in(state);
@@ -176,7 +178,8 @@ TEST_CASE("The limit of challenge ACKs can be set", "[conformance][RFC5961-7b]")
     CHECK(p.forget() == 3);
 }
 
-TEST_CASE("A peer that has restarted ends the old connection by its RST to the challenge ACK", "[conformance][RFC5961-4.2b]")
+TEST_CASE("A peer that has restarted ends the old connection by its RST to the challenge ACK",
+          "[conformance][RFC5961-4.2b]")
 {
     peer p;
     p.in_established();
@@ -187,7 +190,7 @@ TEST_CASE("A peer that has restarted ends the old connection by its RST to the c
     CHECK(p.state() == "CLOSED");
 }
 
-// --- generation, 3.10.7.1 and 3.10.7.2 ------------------------------------------------------------------------------------
+// --- generation, 3.10.7.1 and 3.10.7.2 -------------------------------------------------------------------------------
 
 TEST_CASE("CLOSED: whatever comes without ACK is answered by RST,ACK of SEQ 0", "[conformance][RFC9293-3.10.7.1b]")
 {
@@ -207,10 +210,11 @@ TEST_CASE("CLOSED: whatever comes without ACK is answered by RST,ACK of SEQ 0", 
     CHECK(p.connections().empty());
 }
 
-TEST_CASE("CLOSED: whatever comes with ACK is answered by RST at SEG.ACK, without ACK", "[conformance][RFC9293-3.10.7.1c]")
+TEST_CASE("CLOSED: whatever comes with ACK is answered by RST at SEG.ACK, without ACK",
+          "[conformance][RFC9293-3.10.7.1c]")
 {
-    const std::string segment = GENERATE(std::string{"A seq=1000 ack=777"}, std::string{"SA seq=1000 ack=777"},
-                                         std::string{"FA seq=1000 ack=777"}, std::string{"A seq=1000 ack=777 len=10"});
+    const std::string segment = GENERATE(as<std::string>{}, "A seq=1000 ack=777", "SA seq=1000 ack=777",
+                                         "FA seq=1000 ack=777", "A seq=1000 ack=777 len=10");
     INFO(segment);
     peer p;
     p.send(segment);
@@ -220,8 +224,8 @@ TEST_CASE("CLOSED: whatever comes with ACK is answered by RST at SEG.ACK, withou
 
 TEST_CASE("CLOSED and LISTEN: an RST is never answered", "[conformance][RFC9293-3.10.7.1a][RFC9293-3.10.7.2a]")
 {
-    const std::string segment = GENERATE(std::string{"R seq=1000"}, std::string{"RA seq=1000 ack=777"},
-                                         std::string{"SR seq=1000"}, std::string{"SRA seq=1000 ack=777"});
+    const std::string segment =
+        GENERATE(as<std::string>{}, "R seq=1000", "RA seq=1000 ack=777", "SR seq=1000", "SRA seq=1000 ack=777");
     const bool listening = GENERATE(false, true);
     peer p;
     if (listening) {
@@ -234,8 +238,8 @@ TEST_CASE("CLOSED and LISTEN: an RST is never answered", "[conformance][RFC9293-
 
 TEST_CASE("LISTEN: an ACK is answered by RST at SEG.ACK, and the listener lives", "[conformance][RFC9293-3.10.7.2b]")
 {
-    const std::string segment = GENERATE(std::string{"SA seq=1 ack=777"}, std::string{"A seq=1 ack=777"},
-                                         std::string{"FA seq=1 ack=777 len=4"});
+    const std::string segment =
+        GENERATE(as<std::string>{}, "SA seq=1 ack=777", "A seq=1 ack=777", "FA seq=1 ack=777 len=4");
     INFO(segment);
     peer p;
     p.listen();
@@ -245,10 +249,10 @@ TEST_CASE("LISTEN: an ACK is answered by RST at SEG.ACK, and the listener lives"
     CHECK(p.next() == "SA ack=1001");
 }
 
-TEST_CASE("LISTEN: a segment with neither RST, ACK nor SYN is dropped", "[conformance][RFC9293-3.10.7.2e]"
-          "[RFC9293-3.10.7.4-8f]")
+TEST_CASE("LISTEN: a segment with neither RST, ACK nor SYN is dropped",
+          "[conformance][RFC9293-3.10.7.2e][RFC9293-3.10.7.4-8f]")
 {
-    const std::string segment = GENERATE(std::string{"F seq=1000"}, std::string{". seq=1000 len=5"}, std::string{". seq=1000"});
+    const std::string segment = GENERATE(as<std::string>{}, "F seq=1000", ". seq=1000 len=5", ". seq=1000");
     INFO(segment);
     peer p;
     p.listen();
@@ -257,8 +261,7 @@ TEST_CASE("LISTEN: a segment with neither RST, ACK nor SYN is dropped", "[confor
     CHECK(p.connections().empty());
 }
 
-TEST_CASE("A segment to a port where nobody listens gets no ICMP but RST", "[conformance]"
-          "[RFC9293-3.5.2a]")
+TEST_CASE("A segment to a port where nobody listens gets no ICMP but RST", "[conformance][RFC9293-3.5.2a]")
 {
     peer p;
     p.listen();
@@ -267,13 +270,12 @@ TEST_CASE("A segment to a port where nobody listens gets no ICMP but RST", "[con
     CHECK(p.next() == "-");
 }
 
-// --- abort, 3.10.5 ---------------------------------------------------------------------------------------------------------
+// --- abort, 3.10.5 ---------------------------------------------------------------------------------------------------
 
-TEST_CASE("abort() in a connected state sends one RST at SND.NXT and forgets the connection", "[conformance]"
-          "[RFC9293-3.10.5a]")
+TEST_CASE("abort() in a connected state sends one RST at SND.NXT and forgets the connection",
+          "[conformance][RFC9293-3.10.5a]")
 {
-    const std::string state = GENERATE(std::string{"ESTABLISHED"}, std::string{"FIN-WAIT-1"}, std::string{"FIN-WAIT-2"},
-                                       std::string{"CLOSE-WAIT"});
+    const std::string state = GENERATE(as<std::string>{}, "ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT");
     INFO(state);
     peer p;
     p.in(state);
@@ -289,7 +291,7 @@ TEST_CASE("abort() in a connected state sends one RST at SND.NXT and forgets the
 
 TEST_CASE("abort() in CLOSING, LAST-ACK or TIME-WAIT sends nothing", "[conformance][RFC9293-3.10.5b]")
 {
-    const std::string state = GENERATE(std::string{"CLOSING"}, std::string{"LAST-ACK"}, std::string{"TIME-WAIT"});
+    const std::string state = GENERATE(as<std::string>{}, "CLOSING", "LAST-ACK", "TIME-WAIT");
     INFO(state);
     peer p;
     p.in(state);

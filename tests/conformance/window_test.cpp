@@ -1,11 +1,12 @@
-// The send window, its update and its shrinking, window scaling, silly windows as sender (RFC 9293 3.8.6, RFC 7323 2).
+// The send window, its update and its shrinking, window scaling, silly windows as sender (RFC 9293 3.8.6, RFC 7323
+// 2).
 #include "support/peer.hpp"
 
 #include "catch.hpp"
 
 using namespace tcpco_test;
 
-// --- update and shrinking --------------------------------------------------------------------------------------------------
+// --- update and shrinking --------------------------------------------------------------------------------------------
 
 TEST_CASE("A reordered older ACK does not change the window, an equal one does", "[conformance][RFC9293-3.10.7.4-5g]")
 {
@@ -42,8 +43,8 @@ TEST_CASE("A newer segment may make the window smaller", "[conformance][MUST-34]
     CHECK(p.info().unacked == 2'000);
 }
 
-TEST_CASE("A window shrunk to the left of SND.NXT: no new data, retransmission inside it, no abort", "[conformance][MUST-34]"
-          "[SHLD-15][SHLD-16][SHLD-17]")
+TEST_CASE("A window shrunk to the left of SND.NXT: no new data, retransmission inside it, no abort",
+          "[conformance][MUST-34][SHLD-15][SHLD-16][SHLD-17]")
 {
     peer p;
     p.in_established();
@@ -70,7 +71,7 @@ TEST_CASE("A window shrunk to the left of SND.NXT: no new data, retransmission i
     CHECK(resumed.seq() == 5'601);
 }
 
-TEST_CASE("No octet beyond the peer's window is sent", "[conformance][RFC7323-2.4c][RFC5681-2c]")
+TEST_CASE("No octet beyond the window of the peer is sent", "[conformance][RFC7323-2.4c][RFC5681-2c]")
 {
     peer p;
     p.in_established();
@@ -100,7 +101,7 @@ TEST_CASE("A window update alone makes the sender go on at once", "[conformance]
     CHECK(p.next() == "A seq=7001 len=1000");
 }
 
-// --- silly windows, as sender --------------------------------------------------------------------------------------------
+// --- silly windows, as sender ----------------------------------------------------------------------------------------
 
 TEST_CASE("Silly windows: a sender does not fill small openings of the window", "[conformance][MUST-38]")
 {
@@ -153,10 +154,10 @@ TEST_CASE("Silly windows: half of the largest window ever seen is worth a segmen
     CHECK(p.next() == "A seq=6201 len=800");
 }
 
-// --- scaling -----------------------------------------------------------------------------------------------------------
+// --- scaling ---------------------------------------------------------------------------------------------------------
 
-TEST_CASE("Window scale: the window of a SYN is not scaled, later ones are", "[conformance][RFC7323-2.2e]"
-          "[RFC7323-2.3a]")
+TEST_CASE("Window scale: the window of a SYN is not scaled, later ones are",
+          "[conformance][RFC7323-2.2e][RFC7323-2.3a]")
 {
     peer p;
     p.listen();
@@ -171,8 +172,8 @@ TEST_CASE("Window scale: the window of a SYN is not scaled, later ones are", "[c
     CHECK(p.info().snd_wnd == 65'535 * 128);
 }
 
-TEST_CASE("Window scale: without the option in the SYN there is none in the SYN,ACK and no shift", "[conformance]"
-          "[RFC7323-2.2a][RFC7323-2.2c]")
+TEST_CASE("Window scale: without the option in the SYN there is none in the SYN,ACK and no shift",
+          "[conformance][RFC7323-2.2a][RFC7323-2.2c]")
 {
     peer p{with([](auto& c) { c.receive_window.capacity = 1'000'000; })};
     p.listen();
@@ -198,7 +199,7 @@ TEST_CASE("Window scale: offered in our SYN, not answered: no shift", "[conforma
 
 TEST_CASE("Window scale: a shift above 14 counts as 14", "[conformance][RFC7323-2.3c]")
 {
-    const std::string shift = GENERATE(std::string{"15"}, std::string{"255"});
+    const std::string shift = GENERATE(as<std::string>{}, "15", "255");
     peer p;
     p.in_established("mss=1000 ws=" + shift);
     p.send("A seq=1001 ack=5001 win=2");
@@ -287,7 +288,7 @@ TEST_CASE("Window scale: the window of a FIN and of a challenge ACK is scaled", 
     CHECK(octets_of(seen) <= 1'000'000);
 }
 
-TEST_CASE("Window scale: the window of the peer's FIN is scaled", "[conformance][RFC7323-2.3a]")
+TEST_CASE("Window scale: the window of a FIN of the peer is scaled", "[conformance][RFC7323-2.3a]")
 {
     peer p;
     p.in_established("mss=1000 ws=3", "win=100");

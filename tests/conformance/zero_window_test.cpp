@@ -28,10 +28,10 @@ void close_the_peers_window(peer<>& p)
 
 }  // namespace
 
-// --- receiver ------------------------------------------------------------------------------------------------------------
+// --- receiver --------------------------------------------------------------------------------------------------------
 
-TEST_CASE("Zero window: an octet is refused and answered with the window", "[conformance][RFC9293-3.10.7.4-1c]"
-          "[RFC9293-3.8.6a]")
+TEST_CASE("Zero window: an octet is refused and answered with the window",
+          "[conformance][RFC9293-3.10.7.4-1c][RFC9293-3.8.6a]")
 {
     peer p;
     p.in_established();
@@ -43,8 +43,7 @@ TEST_CASE("Zero window: an octet is refused and answered with the window", "[con
     CHECK(p.read() == 0);
 }
 
-TEST_CASE("Zero window: the ACK of an empty segment is used, without an answer", "[conformance]"
-          "[RFC9293-3.10.7.4-1a]")
+TEST_CASE("Zero window: the ACK of an empty segment is used, without an answer", "[conformance][RFC9293-3.10.7.4-1a]")
 {
     peer p;
     p.in_established();
@@ -135,8 +134,8 @@ TEST_CASE("Zero window: reading a little opens nothing, reading enough opens at 
     CHECK(p.next() == "-");
 }
 
-TEST_CASE("Silly windows: the right edge moves by half the buffer or a segment, or not at all", "[conformance]"
-          "[MUST-39]")
+TEST_CASE("Silly windows: the right edge moves by half the buffer or a segment, or not at all",
+          "[conformance][MUST-39]")
 {
     peer p;
     p.in_established();
@@ -157,9 +156,10 @@ TEST_CASE("Silly windows: the right edge moves by half the buffer or a segment, 
     CHECK(edge > 11'001);
 }
 
-// --- sender --------------------------------------------------------------------------------------------------------------
+// --- sender ----------------------------------------------------------------------------------------------------------
 
-TEST_CASE("A zero window is probed after one RTO, then at growing intervals", "[conformance][MUST-36][SHLD-29][SHLD-30]")
+TEST_CASE("A zero window is probed after one RTO, then at growing intervals",
+          "[conformance][MUST-36][SHLD-29][SHLD-30]")
 {
     peer p;
     close_the_peers_window(p);

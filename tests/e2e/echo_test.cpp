@@ -111,8 +111,8 @@ TEST_CASE("received slots that the reader holds stay as they are while the trans
         in_place += at < pool.slot_size() * pool.slot_count() ? 1U : 0U;
     }
     CHECK(wrong == 0);
-    CHECK(in_place > pool.slot_count() / 4);  // the very slots that the kernel wrote to
-    CHECK(pool.available() > 0);              // some were left to receive with
+    CHECK(in_place > pool.slot_count() / 4);       // the very slots that the kernel wrote to
+    CHECK(in_place <= pool.slot_count() * 3 / 4);  // a quarter was left to receive with: the rest are copies
     slots.clear();
     CHECK(w.close());
 }

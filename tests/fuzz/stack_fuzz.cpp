@@ -53,12 +53,29 @@ struct plain : default_policies {
     using recovery = tcpco::recovery::go_back_n;
 };
 
-// The script; zeros when it is over.
+// The script: the input, and some pseudo-random octets behind it, so that short inputs play long games, too. Then zeros.
 class script {
 public:
-    script(const std::uint8_t* data, std::size_t size) : at_{data}, end_{data + size} {}
-    bool over() const { return at_ == end_; }
-    std::uint8_t next() { return over() ? std::uint8_t{0} : *at_++; }
+    script(const std::uint8_t* data, std::size_t size) : at_{data}, end_{data + size}
+    {
+        std::uint64_t seed = size;
+        for (const std::uint8_t* p = at_; p != end_; ++p) {
+            seed = seed * 31 + *p;
+        }
+        random_ = random_source{seed};
+    }
+    bool over() const { return at_ == end_ && extra_ == 0; }
+    std::uint8_t next()
+    {
+        if (at_ != end_) {
+            return *at_++;
+        }
+        if (extra_ == 0) {
+            return 0;
+        }
+        --extra_;
+        return static_cast<std::uint8_t>(random_.next());
+    }
     std::size_t below(std::size_t n) { return next() % n; }
     bool flip() { return (next() & 1) != 0; }
     std::uint32_t next32()
@@ -83,6 +100,8 @@ public:
 private:
     const std::uint8_t* at_;
     const std::uint8_t* end_;
+    random_source random_{0};
+    std::size_t extra_ = 400;
 };
 
 // What the other end knows of one connection: from what the stack sent, and what it sent itself.
@@ -121,6 +140,9 @@ public:
 
     void play()
     {
+        for (std::size_t i = script_.below(4); i > 0; --i) {
+            open(flows_[i]);
+        }
         for (int steps = 0; steps < 400 && !script_.over(); ++steps) {
             step();
             stack_.check_invariants();
@@ -258,6 +280,27 @@ private:
         return o;
     }
 
+    // A handshake without a mistake, and the connection in the user's hands.
+    void open(flow& f)
+    {
+        tcp_header header{.source_port = f.self.port, .destination_port = f.stack.port, .seq = f.seq, .window = 65'535};
+        const ip_options ip{.source = f.self.address, .destination = f.stack.address};
+        header.flags = tcp_flag::syn;
+        arrive(ip_packet_of(ip_protocol::tcp, tcp_segment_of(ip, header, options_for(f, header.flags), {}), ip));
+        stack_.set_neighbour(other_ip.v4(), other_mac);
+        take_all();
+        f.seq = header.seq = header.seq + 1;
+        header.ack = f.ack;
+        header.flags = tcp_flag::ack;
+        tcp_options options;
+        options.has_timestamps = f.timestamps;
+        options.tsval = f.tsval;
+        arrive(ip_packet_of(ip_protocol::tcp, tcp_segment_of(ip, header, options, {}), ip));
+        if (const auto c = stack_.accept(listeners_[0]); c.ec == errc::ok) {
+            ids_.push_back(c.value);
+        }
+    }
+
     // A segment near what the connection expects.
     void segment()
     {
@@ -341,6 +384,14 @@ private:
                 }
             }
         }
+    }
+
+    void take_all()
+    {
+        stack_.transmit(now_, [&](const outgoing_frame& f) {
+            check_frame(f);
+            return sink_verdict::done;
+        }, 1'000);
     }
 
     void transmit()
@@ -530,13 +581,9 @@ private:
             static_cast<void>(stack_.close(id));
         }
         stack_.close_all(now_);
-        const auto take = [&](const outgoing_frame& f) {
-            check_frame(f);
-            return sink_verdict::done;
-        };
         for (int i = 0; stack_.deadline() != time_point::never() || stack_.has_output(); ++i) {
             MUST_HOLD(i < 20'000);
-            stack_.transmit(now_, take, 1'000);
+            take_all();
             now_ = stack_.deadline() == time_point::never() ? now_ : std::max(now_, stack_.deadline());
             stack_.advance(now_);
             stack_.check_invariants();

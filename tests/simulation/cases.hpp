@@ -6,6 +6,7 @@
 // off. TCPCO_SEEDS=1000 tries more seeds than the few of every run.
 #pragma once
 
+#include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -116,7 +117,11 @@ void run_matrix(Adjust&& adjust, std::uint64_t seeds = 3)
     REQUIRE_FALSE(cases.empty());
     for (const simulation_case& c : cases) {
         const std::string failure = run_case<Bundle>(c, adjust);
-        INFO("seed " << c.seed << ", case " << c.name() << "; to run it again:\n  " << replay_command(c));
+        if (!failure.empty()) {
+            // Not only as INFO: Catch2 breaks its lines, and a command should survive being copied.
+            std::fprintf(stderr, "to run it again:\n    %s\n", replay_command(c).c_str());
+        }
+        INFO("seed " << c.seed << ", case " << c.name());
         CHECK(failure == "");
     }
 }

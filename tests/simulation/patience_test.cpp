@@ -33,6 +33,7 @@ TEST_CASE("simulation: a reader that stops for 10 minutes loses nothing, and the
     net.at_b.reads = false;
     net.open();
     net.run_for(duration{5'000'000'000});
+    REQUIRE(net.violation() == "");
     REQUIRE(net.info_a().snd_wnd == 0);
     REQUIRE(net.info_b().receive_queued == 8'192);
     const time_point stopped = net.now;
@@ -68,6 +69,7 @@ TEST_CASE("simulation: the update of a closed window is lost, the next probe fin
     net.at_b.reads = false;
     net.open();
     net.run_for(duration{20'000'000'000});
+    REQUIRE(net.violation() == "");
     REQUIRE(net.info_a().snd_wnd == 0);
     const std::size_t update = net.link.count();
     std::size_t lost = 0;

@@ -194,7 +194,7 @@ TEST_CASE("connect: at the limit of connections it is no_buffer_space, and works
 
 // --- errors of a connection ------------------------------------------------------------------------------------------------
 
-TEST_CASE("a reset by the peer: octets that came before are read first, then connection_reset; writing is broken_pipe", "[stack]")
+TEST_CASE("a reset by the peer: octets that came before are read first, then connection_reset, writing is broken_pipe", "[stack]")
 {
     served s;
     peer_type peer = s.peer();
@@ -209,7 +209,7 @@ TEST_CASE("a reset by the peer: octets that came before are read first, then con
     CHECK(s.host.drain().empty());
 }
 
-TEST_CASE("after shutdown writing is broken_pipe, reading goes on; after the peer's FIN reading is end_of_stream", "[stack]")
+TEST_CASE("after shutdown writing is broken_pipe, reading goes on, after the peer's FIN reading is end_of_stream", "[stack]")
 {
     served s;
     peer_type peer = s.peer();
@@ -267,7 +267,7 @@ TEST_CASE("octets that nobody acknowledges end the connection with timed_out and
     CHECK(has_reset(out, peer.self.port));
 }
 
-TEST_CASE("write: pools that are exhausted refuse with no_buffer_space; with slots back it goes on", "[stack]")
+TEST_CASE("write: pools that are exhausted refuse with no_buffer_space, with slots back it goes on", "[stack]")
 {
     auto c = host_type::default_config();
     c.limits.small_slots = 1;
@@ -385,7 +385,7 @@ TEST_CASE("backlog: SYNs beyond it are dropped and counted, and succeed when the
     CHECK(s.host.stack.connection_count() == 3);
 }
 
-TEST_CASE("accept: oldest first; none is would_block; a connection that was reset meanwhile is still handed out", "[stack]")
+TEST_CASE("accept: oldest first, none is would_block; a connection that was reset meanwhile is still handed out", "[stack]")
 {
     served s;
     CHECK(s.host.stack.accept(s.listener).ec == errc::would_block);

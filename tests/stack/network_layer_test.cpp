@@ -244,6 +244,35 @@ TEST_CASE("ARP: octets written after the neighbour went away end the connection 
     CHECK(e.host.stack.error_of(e.id) == errc::host_unreachable);
 }
 
+TEST_CASE("ARP: a wait for the neighbour that ended well is forgotten at the next one", "[stack]")
+{
+    auto c = raw_host<>::default_config();
+    c.network.neighbours = 1;
+    c.receive_window.capacity = 5'000;
+    established e{c};
+    const auto forget_neighbour = [&] { e.host.receive(arp_request(stack_ip, "192.0.2.50"_ip)); };  // takes the only place
+    e.host.drain();
+    forget_neighbour();
+    e.host.drain();
+    for (int i = 0; i < 5; ++i) {
+        e.peer.send(tcp_flag::ack, pattern(1'000));
+    }
+    REQUIRE(count_arp_requests(e.host.drain()) == 1);  // the ACK waits
+    e.host.now += 500_ms;
+    e.host.receive(arp_reply());
+    REQUIRE_FALSE(e.host.drain().empty());
+    forget_neighbour();
+    e.host.wait(200_s);
+    octets got(5'000);
+    REQUIRE(e.host.stack.read(e.id, got).value == 5'000);  // owes a window update
+    REQUIRE(count_arp_requests(e.host.drain()) == 1);
+    CHECK(e.host.stack.info(e.id).value.state == tcp_state::established);
+    e.host.receive(arp_reply());
+    const auto out = e.host.drain();
+    REQUIRE(out.size() == 1);
+    CHECK(out[0].tcp()->header.window == 5'000);
+}
+
 TEST_CASE("ARP: a half-open connection whose peer does not answer gives its place in the backlog back", "[stack]")
 {
     raw_host<> host;
@@ -484,7 +513,7 @@ TEST_CASE("ICMP: no error answers an error, a broadcast, a fragment or a bad sou
     CHECK(host.dropped() > 0);
 }
 
-TEST_CASE("ICMP: port unreachable ends a connect; unreachable host or net only explains its time-out", "[stack][MUST-54][SHLD-25]")
+TEST_CASE("ICMP: port unreachable ends a connect, unreachable host or net only explains its time-out", "[stack][MUST-54][SHLD-25]")
 {
     raw_host<> host;
     host.know();
@@ -551,7 +580,7 @@ TEST_CASE("ICMP: in synchronized states an error is soft, and believed for octet
 
 // --- routes and devices -----------------------------------------------------------------------------------------------------
 
-TEST_CASE("routes: another subnet is reached through the gateway; without one, connect says network_unreachable", "[stack]")
+TEST_CASE("routes: another subnet is reached through the gateway, without one, connect says network_unreachable", "[stack]")
 {
     auto c = raw_host<>::default_config();
     SECTION("with a gateway")

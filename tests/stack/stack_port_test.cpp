@@ -157,6 +157,36 @@ TEST_CASE("writable means that a third of the send buffer is free, or that writi
     CHECK((s.ready() & readiness::writable) != 0);
 }
 
+TEST_CASE("a write that met exhausted pools: not writable, and told when slots are back", "[stack]")
+{
+    auto c = host_type::default_config();
+    c.limits.small_slots = 4;
+    c.limits.large_slots = 1;
+    served s{c};
+    s.open();
+    peer_type hungry{s.host};
+    hungry.self.port = 5'001;
+    hungry.open();
+    const connection_id first = s.host.stack.accept(s.listener).value;
+    while (s.host.stack.poll_event()) {
+    }
+    REQUIRE(s.host.stack.write(first, pattern(40'000)).value > 30'000);
+    REQUIRE(s.host.stack.write(s.id, pattern(5'000)).ec == errc::no_buffer_space);
+    CHECK((s.ready() & readiness::writable) == 0);
+    bool told = false;
+    for (int i = 0; i < 100 && s.host.stack.info(first).value.send_queued > 0; ++i) {
+        hungry.take();
+        hungry.send(tcp_flag::ack);
+    }
+    // Nothing is left to be sent and no timer to be waited for: the ACK itself has to bring the news.
+    while (const auto event = s.host.stack.poll_event()) {
+        told = told || (event->connection == s.id && (event->what & readiness::writable) != 0);
+    }
+    CHECK(told);
+    CHECK((s.ready() & readiness::writable) != 0);
+    CHECK(s.host.stack.write(s.id, pattern(5'000)).value == 5'000);
+}
+
 // --- reading -----------------------------------------------------------------------------------------------------------------
 
 TEST_CASE("read, peek and take see the same octets", "[stack]")

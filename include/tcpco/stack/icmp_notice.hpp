@@ -25,6 +25,12 @@ struct icmp_notice {
 // ok: a message that calls for no action. Source quench is one (MUST-55).
 constexpr errc error_of(const icmp_header& header) noexcept
 {
+    if (header.type == icmp_type::time_exceeded) {
+        return errc::host_unreachable;
+    }
+    if (header.type == icmp_type::parameter_problem) {
+        return errc::operation_not_supported;
+    }
     if (header.type != icmp_type::destination_unreachable) {
         return errc::ok;
     }

@@ -48,6 +48,9 @@ public:
                        .tries = c.arp_tries},
                       key}
     {
+        if (c.address.address.is_v4() && c.address.length < 31) {
+            subnet_broadcast_ = c.address.broadcast();
+        }
     }
 
     const network_config& config() const noexcept { return config_; }
@@ -211,9 +214,7 @@ private:
 
     bool is_broadcast(ipv4_address a) const noexcept
     {
-        const ip_prefix& own = config_.address;
-        return a.is_limited_broadcast() ||
-               (own.address.is_v4() && own.length < 31 && own.contains(ip_address{a}) && a == own.broadcast());
+        return a.is_limited_broadcast() || (subnet_broadcast_ && a == *subnet_broadcast_);
     }
 
     // The subnet's own number: RFC 1122 3.3.6 knew it as an old form of broadcast.
@@ -429,6 +430,7 @@ private:
     stack_counters& counters_;
     reply_queue replies_;
     neighbour_cache neighbours_;
+    std::optional<ipv4_address> subnet_broadcast_;  // none on a /31 or /32 (RFC 3021)
     std::optional<icmp_notice> notice_;
     time_point retry_at_ = time_point::never();
     time_point unreachable_window_{};
