@@ -25,6 +25,7 @@
 #include "tcpco/stack/basic_stack.hpp"
 
 #include "catch.hpp"
+#include "support/stack_instance.hpp"
 
 namespace socket_test {
 

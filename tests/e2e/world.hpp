@@ -15,6 +15,7 @@
 #include "reactor/rungs.hpp"
 #include "skip.hpp"
 #include "support/kernel_peer.hpp"
+#include "support/stack_instance.hpp"
 
 namespace tcpco_test {
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "support/stack_instance.hpp"
 #include "tcpco/core.hpp"
 
 namespace tcpco_test {

@@ -315,3 +315,8 @@ private:
 };
 
 }  // namespace tcpco_test
+
+// Compiled once, in peer_instance.cpp.
+extern template class tcpco::basic_stack<tcpco_test::conformance_policies>;
+extern template class tcpco_test::wire_peer<tcpco_test::conformance_policies>;
+extern template class tcpco_test::peer<tcpco_test::conformance_policies>;

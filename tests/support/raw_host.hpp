@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "support/network.hpp"
+#include "support/stack_instance.hpp"
 #include "tcpco/core.hpp"
 
 namespace tcpco_test {

@@ -122,6 +122,7 @@ public:
 
     void abort_all([[maybe_unused]] time_point now) override
     {
+        aborted_ = true;
         if constexpr (requires { stack_.abort_all(now); }) {
             stack_.abort_all(now);
         }
@@ -137,13 +138,14 @@ public:
         }
     {
         const time_point limit = reactor_.now() + grace;
+        aborted_ = false;
         stack_.close_all(reactor_.now());
         while (stack_.connection_count() != 0 && reactor_.now() < limit) {
             if (!reactor_.turn(limit - reactor_.now())) {
                 break;  // nothing more can happen
             }
         }
-        const bool graceful = stack_.connection_count() == 0;
+        const bool graceful = stack_.connection_count() == 0 && !aborted_;
         if (!graceful) {
             stack_.abort_all(reactor_.now());
         }
@@ -327,6 +329,7 @@ private:
     driver_counters counters_{};
     bool refused_ = false;
     bool lost_ = false;
+    bool aborted_ = false;  // the impatient stop came during close_all()
 };
 
 }  // namespace tcpco

@@ -70,6 +70,7 @@ std::size_t basic_stack<B>::transmit_connection(std::uint32_t index, Sink& sink,
     case send_outcome::unresolved:
         dirty_.erase(index);
         unresolved_.push_back(index);
+        arm(c);
         note_unresolved(c);  // may end the connection
         return taken;
     case send_outcome::refused: refused = true; break;
@@ -90,6 +91,9 @@ auto basic_stack<B>::send_one(connection_type& c, step_type& st, Sink& sink) -> 
     const auto next_hop = network_.next_hop(c.remote.address, c.neighbour, now_);
     if (!next_hop) {
         return send_outcome::unresolved;
+    }
+    if (c.snd.una == c.snd.nxt) {
+        c.unanswered = 0;  // a wait for the next hop, if there was one, ended well
     }
     outbox::entry* e = outbox_.acquire();
     if (e == nullptr) {
