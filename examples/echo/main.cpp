@@ -1,6 +1,7 @@
 // The coroutine echo server, with clients on the kernel's side of a TAP or on a second stack in memory.
 //
-// ctest: --link memory --size 4MiB --capture ""
+// ctest: --link memory --size 4MiB --no-capture
+// ctest: --link memory --size 256KiB --clients 20 --loss 2% --reorder 2% --delay 1ms --no-capture
 #include <unistd.h>
 
 #include <csignal>

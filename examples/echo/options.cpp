@@ -40,7 +40,9 @@ options parse(int argc, char** argv)
         ->transform(CLI::AsSizeValue(false));
     app.add_option("--clients", chosen.clients, "how many talk at the same time (default 200)")
         ->check(CLI::Range(1u, 10'000u));
-    app.add_option("--capture", chosen.capture, "where the pcapng goes (default echo.pcapng; empty: none)");
+    app.add_option("--capture", chosen.capture, "where the pcapng goes (default echo.pcapng)");
+    app.add_flag_callback(
+        "--no-capture", [&chosen] { chosen.capture.clear(); }, "no pcapng");
     app.add_option("--loss", chosen.impairment.loss, "share of frames lost in each direction, such as 1%")
         ->transform(CLI::Validator{percentage, "SHARE"});
     app.add_option("--reorder", chosen.impairment.reorder, "share of frames that are overtaken, such as 1%")

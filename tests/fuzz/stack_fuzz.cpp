@@ -2,10 +2,11 @@
 //
 // The input is a script: user calls, steps of time, a device that takes, holds or refuses frames, raw octets, and TCP
 // segments that are well formed and nearly right: their numbers lie around those that the stack itself sent, and their
-// checksums count as checked, so that they come past the first check. After each step the stack's invariants hold; what it
-// sends parses and keeps to the MTU; what a device holds does not change; no timer spins; in the end nothing is left.
+// checksums count as checked, so that they come past the first check. After each step the stack's invariants hold; what
+// it sends parses and keeps to the MTU; what a device holds does not change; no timer spins; nothing is left in the end.
 //
-//     clang++-19 -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -Iinclude -Itests tests/fuzz/stack_fuzz.cpp -o stack_fuzz
+//     clang++-19 -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -Iinclude -Itests tests/fuzz/stack_fuzz.cpp
+//         -o stack_fuzz
 //     ./stack_fuzz -max_total_time=120 -max_len=1000
 #include <cstddef>
 #include <cstdint>
@@ -25,8 +26,7 @@
 #include "tcpco/policy/recovery_rate/prr.hpp"
 #include "tcpco/policy/syn_defence/backlog.hpp"
 
-#define MUST_HOLD(condition) \
-    (static_cast<bool>(condition) ? void(0) : must_hold_failed(#condition, __LINE__))
+#define MUST_HOLD(condition) (static_cast<bool>(condition) ? void(0) : must_hold_failed(#condition, __LINE__))
 
 namespace {
 
@@ -49,11 +49,13 @@ struct middle : default_policies {
     using recovery = tcpco::recovery::sack;
     using syn_defence = syn::backlog;
 };
+struct usual : default_policies {};
 struct plain : default_policies {
     using recovery = tcpco::recovery::go_back_n;
 };
 
-// The script: the input, and some pseudo-random octets behind it, so that short inputs play long games, too. Then zeros.
+// The script: the input, and some pseudo-random octets behind it, so that short inputs play long games, too. Then
+// zeros.
 class script {
 public:
     script(const std::uint8_t* data, std::size_t size) : at_{data}, end_{data + size}
@@ -108,8 +110,8 @@ private:
 struct flow {
     endpoint self{};
     endpoint stack{};
-    sequence_number seq{};   // next to send
-    sequence_number ack{};   // beyond what the stack sent last
+    sequence_number seq{};  // next to send
+    sequence_number ack{};  // beyond what the stack sent last
     std::uint32_t tsval = 1;
     bool timestamps = false;
 };
@@ -154,8 +156,13 @@ private:
     const stack_config<Bundle>& config_for(script& s)
     {
         config_ = raw_host<Bundle>::default_config();
-        config_.limits = {.connections = 6, .listeners = 3, .frame_slots = 24, .small_slots = 12, .large_slots = 6,
-                          .held_frames = 12, .replies = 8};
+        config_.limits = {.connections = 6,
+                          .listeners = 3,
+                          .frame_slots = 24,
+                          .small_slots = 12,
+                          .large_slots = 6,
+                          .held_frames = 12,
+                          .replies = 8};
         const std::uint8_t bits = s.next();
         config_.network.ethernet = (bits & 1) != 0;
         config_.tcp.timestamps = (bits & 2) != 0;
@@ -201,13 +208,14 @@ private:
         }
     }
 
-    // --- in -----------------------------------------------------------------------------------------------------------
+    // --- in --------------------------------------------------------------------------------------------------------
 
     void arrive(const octets& packet)
     {
         frame_info info;
         info.checksum = checksum_state::good;
-        info.wire_segments = packet.size() > 1'500 ? static_cast<std::uint16_t>(packet.size() / 1'000) : std::uint16_t{1};
+        info.wire_segments =
+            packet.size() > 1'500 ? static_cast<std::uint16_t>(packet.size() / 1'000) : std::uint16_t{1};
         stack_.receive_copy(now_, ethernet_ ? ethernet_frame_of(ethertype::ipv4, packet) : packet, info);
     }
 
@@ -236,17 +244,19 @@ private:
     {
         if (script_.flip()) {
             const ip_address from{ipv4_address{0xC0000200u + static_cast<std::uint32_t>(script_.below(12))}};
-            arrive(ip_packet_of(ip_protocol::icmp,
-                                icmp_message_of(icmp_header::echo(icmp_type::echo_request, 1, 1),
-                                                octets(script_.below(3) * 700)),
-                                {.source = from}));
+            arrive(ip_packet_of(
+                ip_protocol::icmp,
+                icmp_message_of(icmp_header::echo(icmp_type::echo_request, 1, 1), octets(script_.below(3) * 700)),
+                {.source = from}));
             return;
         }
         const flow& f = flows_[script_.below(flows_.size())];
-        tcp_header quoted{.source_port = f.stack.port, .destination_port = f.self.port, .seq = f.ack - 1 + script_.delta()};
-        const octets packet = ip_packet_of(
-            ip_protocol::tcp, tcp_segment_of({.source = f.stack.address, .destination = f.self.address}, quoted, {}, {}),
-            {.source = f.stack.address, .destination = f.self.address});
+        tcp_header quoted{
+            .source_port = f.stack.port, .destination_port = f.self.port, .seq = f.ack - 1 + script_.delta()};
+        const octets packet =
+            ip_packet_of(ip_protocol::tcp,
+                         tcp_segment_of({.source = f.stack.address, .destination = f.self.address}, quoted, {}, {}),
+                         {.source = f.stack.address, .destination = f.self.address});
         const auto code = static_cast<icmp_unreachable>(script_.below(16));
         arrive(ip_packet_of(ip_protocol::icmp, icmp_message_of(icmp_header::unreachable(code), packet)));
     }
@@ -339,7 +349,7 @@ private:
         arrive(ip_packet_of(ip_protocol::tcp, tcp_segment_of(ip, header, options, payload), ip));
     }
 
-    // --- out ----------------------------------------------------------------------------------------------------------
+    // --- out -------------------------------------------------------------------------------------------------------
 
     struct held_frame {
         transmit_token token{};
@@ -362,7 +372,8 @@ private:
         }
         const auto tcp = p.tcp();
         MUST_HOLD(tcp);
-        const std::size_t segments = f.info.gso_size == 0 ? 1 : (tcp->payload.size() + f.info.gso_size - 1) / f.info.gso_size;
+        const std::size_t segments =
+            f.info.gso_size == 0 ? 1 : (tcp->payload.size() + f.info.gso_size - 1) / f.info.gso_size;
         MUST_HOLD(f.info.wire_segments == segments);
         MUST_HOLD(f.info.gso_size == 0 || (f.info.gso_type == gso_kind::tcp_v4 && tso_max_ != 0));
         const std::size_t headers = ip->header.total_length - tcp->payload.size();
@@ -388,10 +399,13 @@ private:
 
     void take_all()
     {
-        stack_.transmit(now_, [&](const outgoing_frame& f) {
-            check_frame(f);
-            return sink_verdict::done;
-        }, 1'000);
+        stack_.transmit(
+            now_,
+            [&](const outgoing_frame& f) {
+                check_frame(f);
+                return sink_verdict::done;
+            },
+            1'000);
     }
 
     void transmit()
@@ -400,19 +414,22 @@ private:
         const std::size_t budget = script_.flip() ? ~std::size_t{0} : script_.below(5);
         std::size_t room = mode == 2 ? script_.below(4) : ~std::size_t{0};
         std::size_t taken = 0;
-        const std::size_t answer = stack_.transmit(now_, [&](const outgoing_frame& f) {
-            check_frame(f);
-            if (room == 0) {
-                return sink_verdict::refused;
-            }
-            --room;
-            MUST_HOLD(++taken <= 20'000);
-            if (mode == 3) {
-                held_.push_back({f.token, {f.pieces.begin(), f.pieces.end()}, octets_of(f)});
-                return sink_verdict::held;
-            }
-            return sink_verdict::done;
-        }, budget);
+        const std::size_t answer = stack_.transmit(
+            now_,
+            [&](const outgoing_frame& f) {
+                check_frame(f);
+                if (room == 0) {
+                    return sink_verdict::refused;
+                }
+                --room;
+                MUST_HOLD(++taken <= 20'000);
+                if (mode == 3) {
+                    held_.push_back({f.token, {f.pieces.begin(), f.pieces.end()}, octets_of(f)});
+                    return sink_verdict::held;
+                }
+                return sink_verdict::done;
+            },
+            budget);
         MUST_HOLD(answer == taken && taken <= budget);
         MUST_HOLD(held_.size() <= config_.limits.held_frames);
     }
@@ -436,7 +453,8 @@ private:
 
     void pass_time()
     {
-        constexpr std::int64_t steps[] = {0, 1, 1'000, 1'000'000, 50'000'000, 250'000'000, 1'100'000'000, 70'000'000'000};
+        constexpr std::int64_t steps[] = {0,          1,           1'000,         1'000'000,
+                                          50'000'000, 250'000'000, 1'100'000'000, 70'000'000'000};
         if (script_.flip() && stack_.deadline() != time_point::never()) {
             now_ = std::max(now_, stack_.deadline());
         } else {
@@ -451,7 +469,7 @@ private:
         MUST_HOLD(stack_.deadline() > now_);
     }
 
-    // --- the user -------------------------------------------------------------------------------------------------------
+    // --- the user --------------------------------------------------------------------------------------------------
 
     connection_id some_id() { return ids_.empty() ? connection_id{} : ids_[script_.below(ids_.size())]; }
 
@@ -525,7 +543,9 @@ private:
         case 0: stack_.close_all(now_); break;
         case 1: stack_.abort_all(now_); break;
         case 2: stack_.device_lost(errc::network_down); break;
-        default: stack_.for_each_connection([](connection_id, const tcp_info& info) { MUST_HOLD(info.unacked >= 0); }); break;
+        default:
+            stack_.for_each_connection([](connection_id, const tcp_info& info) { MUST_HOLD(info.unacked >= 0); });
+            break;
         }
     }
 
@@ -625,7 +645,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 0: game<modern>{s}.play(); break;
     case 1: game<middle>{s}.play(); break;
     case 2: game<plain>{s}.play(); break;
-    default: game<default_policies>{s}.play(); break;
+    default: game<usual>{s}.play(); break;
     }
     return 0;
 }

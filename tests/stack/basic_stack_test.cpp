@@ -7,14 +7,16 @@ using namespace tcpco_test;
 
 namespace {
 
-// One exchange between two stacks: a request and a reply of some size each over a lossy wire, then both close. `each` is
-// called at every stop of the clock with the stacks, and must not change what they do.
+// One exchange between two stacks: a request and a reply of some size each over a lossy wire, then both close. `each`
+// is called at every stop of the clock with the stacks, and must not change what they do.
 class exchange {
 public:
     exchange()
     {
         net.delay = 5_ms;
-        net.filter = [this](int, std::size_t, const octets&) { return random_.below(100) < 4 ? 0 : random_.below(100) < 3 ? 2 : 1; };
+        net.filter = [this](int, std::size_t, const octets&) {
+            return random_.below(100) < 4 ? 0 : random_.below(100) < 3 ? 2 : 1;
+        };
     }
 
     template <class F>
@@ -47,7 +49,8 @@ public:
     }
 
 private:
-    static void work(basic_stack<default_policies>& stack, connection_id& id, const octets& text, std::size_t& done, octets& got)
+    static void work(basic_stack<default_policies>& stack, connection_id& id, const octets& text, std::size_t& done,
+                     octets& got)
     {
         if (!id || (stack.readiness_of(id) & readiness::connected) == 0) {
             return;  // CLOSE in SYN-SENT would end the attempt (RFC 9293 3.10.4)
@@ -123,7 +126,9 @@ TEST_CASE("spurious calls change nothing: advance, transmit without budget, quer
             for (std::uint64_t n = random.below(4); n > 0; --n) {
                 switch (random.below(6)) {
                 case 0: stack->advance(net.now); break;
-                case 1: stack->advance(net.now + duration{-1'000'000'000}); break;  // a clock that went back counts as still
+                case 1:
+                    stack->advance(net.now + duration{-1'000'000'000});
+                    break;  // a clock that went back counts as still
                 case 2: CHECK(stack->transmit(net.now, no_sink, 0) == 0); break;
                 case 3: stack->transmitted({static_cast<std::uint32_t>(random.below(1'000))}); break;
                 case 4: stack->check_invariants(); break;

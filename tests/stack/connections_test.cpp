@@ -23,10 +23,7 @@ errc read_error(basic_stack<default_policies>& stack, connection_id id)
     return stack.read(id, {&one, 1}).ec;
 }
 
-errc write_error(basic_stack<default_policies>& stack, connection_id id)
-{
-    return stack.write(id, as_octets("x")).ec;
-}
+errc write_error(basic_stack<default_policies>& stack, connection_id id) { return stack.write(id, as_octets("x")).ec; }
 
 // A host whose neighbour is known, with a listener at port 80.
 struct served {
@@ -57,7 +54,7 @@ bool has_reset(const std::vector<sent_packet>& packets, std::uint16_t port)
 
 }  // namespace
 
-// --- errors of connect and listen -----------------------------------------------------------------------------------------
+// --- errors of connect and listen ----------------------------------------------------------------------------------
 
 TEST_CASE("listen: an address that has a listener is in use, one that lost it is free", "[stack]")
 {
@@ -192,9 +189,10 @@ TEST_CASE("connect: at the limit of connections it is no_buffer_space, and works
     CHECK(s.host.stack.connect({other_ip, 3}).ec == errc::ok);
 }
 
-// --- errors of a connection ------------------------------------------------------------------------------------------------
+// --- errors of a connection ----------------------------------------------------------------------------------------
 
-TEST_CASE("a reset by the peer: octets that came before are read first, then connection_reset, writing is broken_pipe", "[stack]")
+TEST_CASE("a reset by the peer: octets that came before are read first, then connection_reset, writing is broken_pipe",
+          "[stack]")
 {
     served s;
     peer_type peer = s.peer();
@@ -209,7 +207,8 @@ TEST_CASE("a reset by the peer: octets that came before are read first, then con
     CHECK(s.host.drain().empty());
 }
 
-TEST_CASE("after shutdown writing is broken_pipe, reading goes on, after the peer's FIN reading is end_of_stream", "[stack]")
+TEST_CASE("after shutdown writing is broken_pipe, reading goes on, after the peer's FIN reading is end_of_stream",
+          "[stack]")
 {
     served s;
     peer_type peer = s.peer();
@@ -253,7 +252,8 @@ TEST_CASE("after close every call says bad_file_descriptor, also when the place 
     CHECK(s.host.stack.readiness_of(id) == readiness::none);
 }
 
-TEST_CASE("octets that nobody acknowledges end the connection with timed_out and a reset", "[stack][RFC9293-3.8.3][SHLD-11]")
+TEST_CASE("octets that nobody acknowledges end the connection with timed_out and a reset",
+          "[stack][RFC9293-3.8.3][SHLD-11]")
 {
     served s;
     peer_type peer = s.peer();
@@ -347,8 +347,8 @@ TEST_CASE("readers that do not read keep neither echo requests nor new connectio
 {
     served s{64, with_few_slots()};
     add_slow_readers(s);
-    s.host.receive_packet(ip_packet_of(
-        ip_protocol::icmp, icmp_message_of(icmp_header::echo(icmp_type::echo_request, 1, 1), pattern(8))));
+    s.host.receive_packet(
+        ip_packet_of(ip_protocol::icmp, icmp_message_of(icmp_header::echo(icmp_type::echo_request, 1, 1), pattern(8))));
     const auto out = s.host.drain();
     CHECK(std::any_of(out.begin(), out.end(), [](const sent_packet& p) { return p.icmp().has_value(); }));
     s.peer(6'000).open();
@@ -366,7 +366,7 @@ TEST_CASE("a quick reader gets its octets beside slow ones", "[stack]")
     CHECK(read_all(s.host.stack, id) == pattern(100));
 }
 
-// --- listeners and their queues ---------------------------------------------------------------------------------------------
+// --- listeners and their queues ------------------------------------------------------------------------------------
 
 TEST_CASE("backlog: SYNs beyond it are dropped and counted, and succeed when there is room", "[stack]")
 {
@@ -385,7 +385,8 @@ TEST_CASE("backlog: SYNs beyond it are dropped and counted, and succeed when the
     CHECK(s.host.stack.connection_count() == 3);
 }
 
-TEST_CASE("accept: oldest first, none is would_block; a connection that was reset meanwhile is still handed out", "[stack]")
+TEST_CASE("accept: oldest first, none is would_block; a connection that was reset meanwhile is still handed out",
+          "[stack]")
 {
     served s;
     CHECK(s.host.stack.accept(s.listener).ec == errc::would_block);
@@ -410,12 +411,12 @@ TEST_CASE("a listener that is closed resets what it has not handed out, and leav
     peer_type accepted = s.peer(5'000);
     accepted.open();
     const connection_id id = s.accept();
-    s.peer(5'001).open();              // waits to be accepted
+    s.peer(5'001).open();               // waits to be accepted
     s.peer(5'002).send(tcp_flag::syn);  // half open
     s.host.drain();
     peer_type finished = s.peer(5'003);
     finished.open();
-    finished.send(tcp_flag::rst);       // over already
+    finished.send(tcp_flag::rst);  // over already
     REQUIRE(s.host.stack.close(s.listener) == errc::ok);
     const auto out = s.host.drain();
     CHECK(has_reset(out, 5'001));
@@ -430,16 +431,18 @@ TEST_CASE("a listener that is closed resets what it has not handed out, and leav
     s.host.stack.check_invariants();
 }
 
-// --- simultaneous open ----------------------------------------------------------------------------------------------------
+// --- simultaneous open ---------------------------------------------------------------------------------------------
 
-TEST_CASE("simultaneous open: the SYN,ACK has all its options also when the user has closed already", "[stack][MUST-10]")
+TEST_CASE("simultaneous open: the SYN,ACK has all its options also when the user has closed already",
+          "[stack][MUST-10]")
 {
     served s;
     peer_type peer = s.peer(80);
     peer.stack.port = 4'000;
     const connection_id id = s.host.stack.connect(peer.self, {.local = {stack_ip, 4'000}}).value;
     s.host.drain();  // lost
-    peer.options.has_mss = peer.options.has_window_scale = peer.options.has_timestamps = peer.options.sack_permitted = true;
+    peer.options.has_mss = peer.options.has_window_scale = peer.options.has_timestamps = peer.options.sack_permitted =
+        true;
     peer.options.mss = 1'460;
     peer.options.window_scale = 3;
     peer.send(tcp_flag::syn);
@@ -458,7 +461,7 @@ TEST_CASE("simultaneous open: the SYN,ACK has all its options also when the user
     CHECK(options.sack_permitted);
 }
 
-// --- the end of everything --------------------------------------------------------------------------------------------------
+// --- the end of everything -----------------------------------------------------------------------------------------
 
 TEST_CASE("close_all sends FIN after what is queued, and connection_count() falls to nothing", "[stack]")
 {
@@ -534,7 +537,8 @@ TEST_CASE("device_lost leaves the reason of what had ended before", "[stack]")
     CHECK(read_error(s.host.stack, id) == errc::end_of_stream);
 }
 
-TEST_CASE("orphans: close() with unread octets resets, without them finishes, and nothing is left in the end", "[stack][SHLD-3]")
+TEST_CASE("orphans: close() with unread octets resets, without them finishes, and nothing is left in the end",
+          "[stack][SHLD-3]")
 {
     served s;
     peer_type peer = s.peer();

@@ -41,7 +41,8 @@ struct fixture {
     }
     bool learn(ipv4_address address, mac_address mac, bool create = false)
     {
-        return cache.learn(address, mac, create, now, [&](slice&& s, mac_address) { released.push_back(std::move(s)); });
+        return cache.learn(address, mac, create, now,
+                           [&](slice&& s, mac_address) { released.push_back(std::move(s)); });
     }
     slice packet()
     {
@@ -53,7 +54,8 @@ struct fixture {
 
 }  // namespace
 
-TEST_CASE("a new address is asked for at once, then once an interval, `tries` times, and is gone then", "[stack][RFC1122-2.3.2.1]")
+TEST_CASE("a new address is asked for at once, then once an interval, `tries` times, and is gone then",
+          "[stack][RFC1122-2.3.2.1]")
 {
     fixture f;
     const auto i = f.cache.entry_of(one);
@@ -77,7 +79,8 @@ TEST_CASE("a new address is asked for at once, then once an interval, `tries` ti
     }
 }
 
-TEST_CASE("learning ends the questions, hands over all that waited in order, and says that it was waited for", "[stack]")
+TEST_CASE("learning ends the questions, hands over all that waited in order, and says that it was waited for",
+          "[stack]")
 {
     fixture f;
     const auto i = f.cache.entry_of(one);
@@ -106,7 +109,8 @@ TEST_CASE("learning ends the questions, hands over all that waited in order, and
     CHECK(f.cache.mac_of(i, f.now) == mac_b);
 }
 
-TEST_CASE("what waits for an address that does not answer is dropped, its slots are free, its number is told", "[stack]")
+TEST_CASE("what waits for an address that does not answer is dropped, its slots are free, its number is told",
+          "[stack]")
 {
     fixture f;
     const auto i = f.cache.entry_of(one);

@@ -12,10 +12,14 @@ const ip_address elsewhere = "198.18.7.7"_ip;  // not on the link
 octets echo_of(std::uint16_t sequence, std::size_t size = 32, const ip_options& ip = {})
 {
     return ip_packet_of(ip_protocol::icmp,
-                        icmp_message_of(icmp_header::echo(icmp_type::echo_request, 0x1234, sequence), pattern(size)), ip);
+                        icmp_message_of(icmp_header::echo(icmp_type::echo_request, 0x1234, sequence), pattern(size)),
+                        ip);
 }
 
-octets udp_of(std::size_t size = 20, const ip_options& ip = {}) { return ip_packet_of(ip_protocol::udp, pattern(size), ip); }
+octets udp_of(std::size_t size = 20, const ip_options& ip = {})
+{
+    return ip_packet_of(ip_protocol::udp, pattern(size), ip);
+}
 
 octets arp_request(ip_address target = stack_ip, ip_address sender = other_ip, mac_address mac = other_mac)
 {
@@ -64,9 +68,10 @@ struct established {
 
 }  // namespace
 
-// --- ARP -----------------------------------------------------------------------------------------------------------------
+// --- ARP -----------------------------------------------------------------------------------------------------------
 
-TEST_CASE("ARP: a request for our address is answered to the asker, and the asker is learnt (RFC 826)", "[stack][RFC826]")
+TEST_CASE("ARP: a request for our address is answered to the asker, and the asker is learnt (RFC 826)",
+          "[stack][RFC826]")
 {
     raw_host<> host;
     host.receive(arp_request());
@@ -110,7 +115,8 @@ TEST_CASE("ARP: the SYN of a connect waits for the answer and goes to the addres
     const auto asked = host.drain();
     REQUIRE(asked.size() == 1);
     CHECK(asked[0].to_mac() == mac_address::broadcast());
-    CHECK(*asked[0].arp() == arp_packet{arp_operation::request, stack_mac, stack_ip.v4(), mac_address{}, other_ip.v4()});
+    CHECK(*asked[0].arp() ==
+          arp_packet{arp_operation::request, stack_mac, stack_ip.v4(), mac_address{}, other_ip.v4()});
     host.receive(arp_reply());
     const auto out = host.drain();
     REQUIRE(out.size() == 1);
@@ -185,7 +191,8 @@ TEST_CASE("ARP: after a failure the address rests for an interval, and is then a
     CHECK(host.stack.info(again).value.state == tcp_state::syn_sent);
 }
 
-TEST_CASE("ARP: an old entry is confirmed by unicast while it is used, and traffic does not wait", "[stack][RFC1122-2.3.2.1]")
+TEST_CASE("ARP: an old entry is confirmed by unicast while it is used, and traffic does not wait",
+          "[stack][RFC1122-2.3.2.1]")
 {
     established e;
     e.host.wait(61_s);
@@ -231,7 +238,8 @@ TEST_CASE("ARP: an established connection survives the neighbour's absence and g
     CHECK(got == text);
 }
 
-TEST_CASE("ARP: octets written after the neighbour went away end the connection in the end (R2)", "[stack][RFC9293-3.8.3]")
+TEST_CASE("ARP: octets written after the neighbour went away end the connection in the end (R2)",
+          "[stack][RFC9293-3.8.3]")
 {
     established e;
     e.host.wait(61_s);
@@ -250,7 +258,9 @@ TEST_CASE("ARP: a wait for the neighbour that ended well is forgotten at the nex
     c.network.neighbours = 1;
     c.receive_window.capacity = 5'000;
     established e{c};
-    const auto forget_neighbour = [&] { e.host.receive(arp_request(stack_ip, "192.0.2.50"_ip)); };  // takes the only place
+    const auto forget_neighbour = [&] {
+        e.host.receive(arp_request(stack_ip, "192.0.2.50"_ip));
+    };  // takes the only place
     e.host.drain();
     forget_neighbour();
     e.host.drain();
@@ -360,7 +370,8 @@ TEST_CASE("ARP: a full cache gives up idle entries for new addresses", "[stack]"
     CHECK(host.dropped() == 0);
 }
 
-TEST_CASE("ARP: a cache full of entries in use refuses new addresses, counted once, and nobody waits for ever", "[stack]")
+TEST_CASE("ARP: a cache full of entries in use refuses new addresses, counted once, and nobody waits for ever",
+          "[stack]")
 {
     auto c = raw_host<>::default_config();
     c.network.neighbours = 1;
@@ -380,7 +391,7 @@ TEST_CASE("ARP: a cache full of entries in use refuses new addresses, counted on
     }
 }
 
-// --- ICMP ------------------------------------------------------------------------------------------------------------------
+// --- ICMP ----------------------------------------------------------------------------------------------------------
 
 TEST_CASE("ICMP echo: every size is answered with the same identifier, sequence and octets", "[stack][RFC1122-3.2.2.6]")
 {
@@ -436,7 +447,8 @@ TEST_CASE("ICMP: messages with a bad checksum or without a whole header are drop
     CHECK(host.dropped() == 2);
 }
 
-TEST_CASE("ICMP: an unknown protocol is answered with protocol unreachable, UDP with port unreachable", "[stack][RFC1122-3.2.2.1]")
+TEST_CASE("ICMP: an unknown protocol is answered with protocol unreachable, UDP with port unreachable",
+          "[stack][RFC1122-3.2.2.1]")
 {
     raw_host<> host;
     host.know();
@@ -487,8 +499,8 @@ TEST_CASE("ICMP: no error answers an error, a broadcast, a fragment or a bad sou
     {
         for (int type = 0; type < 256; ++type) {
             if (static_cast<icmp_type>(type) != icmp_type::echo_request) {
-                host.receive_packet(ip_packet_of(
-                    ip_protocol::icmp, icmp_message_of({static_cast<icmp_type>(type), 0, 0}, quoted)));
+                host.receive_packet(
+                    ip_packet_of(ip_protocol::icmp, icmp_message_of({static_cast<icmp_type>(type), 0, 0}, quoted)));
             }
         }
         CHECK(host.dropped(drop_reason::icmp_ignored) == 255);
@@ -503,8 +515,8 @@ TEST_CASE("ICMP: no error answers an error, a broadcast, a fragment or a bad sou
     SECTION("a later fragment") { host.receive_packet(udp_of(8, {.fragment_offset = 1})); }
     SECTION("sources that name no single host")
     {
-        for (const ip_address from : {"0.0.0.0"_ip, "255.255.255.255"_ip, "192.0.2.255"_ip, "224.1.1.1"_ip, "127.0.0.1"_ip,
-                                      stack_ip}) {
+        for (const ip_address from :
+             {"0.0.0.0"_ip, "255.255.255.255"_ip, "192.0.2.255"_ip, "224.1.1.1"_ip, "127.0.0.1"_ip, stack_ip}) {
             host.receive_packet(udp_of(8, {.source = from}));
         }
         CHECK(host.dropped(drop_reason::ip_bad_source) == 6);
@@ -513,7 +525,8 @@ TEST_CASE("ICMP: no error answers an error, a broadcast, a fragment or a bad sou
     CHECK(host.dropped() > 0);
 }
 
-TEST_CASE("ICMP: port unreachable ends a connect, unreachable host or net only explains its time-out", "[stack][MUST-54][SHLD-25]")
+TEST_CASE("ICMP: port unreachable ends a connect, unreachable host or net only explains its time-out",
+          "[stack][MUST-54][SHLD-25]")
 {
     raw_host<> host;
     host.know();
@@ -552,7 +565,8 @@ TEST_CASE("ICMP: port unreachable ends a connect, unreachable host or net only e
     }
 }
 
-TEST_CASE("ICMP: in synchronized states an error is soft, and believed for octets in flight alone", "[stack][MUST-56][RFC5927]")
+TEST_CASE("ICMP: in synchronized states an error is soft, and believed for octets in flight alone",
+          "[stack][MUST-56][RFC5927]")
 {
     established e;
     REQUIRE(e.host.stack.write(e.id, as_octets("hello")).value == 5);
@@ -560,8 +574,8 @@ TEST_CASE("ICMP: in synchronized states an error is soft, and believed for octet
     REQUIRE(out.size() == 1);
     octets quoted{out[0].ip_octets().begin(), out[0].ip_octets().begin() + ipv4_header_size + 8};
     const auto tell = [&] {
-        e.host.receive_packet(ip_packet_of(ip_protocol::icmp,
-                                           icmp_message_of(icmp_header::unreachable(icmp_unreachable::port), quoted)));
+        e.host.receive_packet(
+            ip_packet_of(ip_protocol::icmp, icmp_message_of(icmp_header::unreachable(icmp_unreachable::port), quoted)));
     };
     SECTION("in flight")
     {
@@ -578,9 +592,10 @@ TEST_CASE("ICMP: in synchronized states an error is soft, and believed for octet
     }
 }
 
-// --- routes and devices -----------------------------------------------------------------------------------------------------
+// --- routes and devices --------------------------------------------------------------------------------------------
 
-TEST_CASE("routes: another subnet is reached through the gateway, without one, connect says network_unreachable", "[stack]")
+TEST_CASE("routes: another subnet is reached through the gateway, without one, connect says network_unreachable",
+          "[stack]")
 {
     auto c = raw_host<>::default_config();
     SECTION("with a gateway")

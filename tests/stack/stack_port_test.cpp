@@ -66,7 +66,7 @@ stack_config<default_policies> with_send_buffer(std::uint32_t octets_)
 
 }  // namespace
 
-// --- events ---------------------------------------------------------------------------------------------------------------
+// --- events --------------------------------------------------------------------------------------------------------
 
 TEST_CASE("poll_event: a listener is acceptable once for each connection that comes", "[stack]")
 {
@@ -187,7 +187,7 @@ TEST_CASE("a write that met exhausted pools: not writable, and told when slots a
     CHECK(s.host.stack.write(s.id, pattern(5'000)).value == 5'000);
 }
 
-// --- reading -----------------------------------------------------------------------------------------------------------------
+// --- reading -------------------------------------------------------------------------------------------------------
 
 TEST_CASE("read, peek and take see the same octets", "[stack]")
 {
@@ -254,7 +254,7 @@ TEST_CASE("reading owes the peer a window update when it opens a closed window",
     CHECK(update[0].tcp()->header.window == 10'000);
 }
 
-// --- waiting ------------------------------------------------------------------------------------------------------------------
+// --- waiting -------------------------------------------------------------------------------------------------------
 
 TEST_CASE("wait_for: one operation of each kind, told once, and its place is kept until stop_waiting()", "[stack]")
 {

@@ -99,7 +99,11 @@ const std::vector<row>& rows()
 {
     using f = provocation&;
     static const std::vector<row> table{
-        {drop_reason::frame_too_short, [](f p) { p.mark(); p.host().receive(octets(13)); }},
+        {drop_reason::frame_too_short,
+         [](f p) {
+             p.mark();
+             p.host().receive(octets(13));
+         }},
         {drop_reason::frame_too_short,
          [](f p) {
              p.mark();
@@ -110,10 +114,14 @@ const std::vector<row>& rows()
         {drop_reason::wrong_mac,
          [](f p) {
              p.mark();
-             p.host().receive(ethernet_frame_of(ethertype::ipv4, udp_of(), {other_mac, mac_address{{2, 9, 9, 9, 9, 9}}}));
+             p.host().receive(
+                 ethernet_frame_of(ethertype::ipv4, udp_of(), {other_mac, mac_address{{2, 9, 9, 9, 9, 9}}}));
          }},
         {drop_reason::unknown_ethertype,
-         [](f p) { p.mark(); p.host().receive(ethernet_frame_of(ethertype::vlan, udp_of())); }},
+         [](f p) {
+             p.mark();
+             p.host().receive(ethernet_frame_of(ethertype::vlan, udp_of()));
+         }},
         {drop_reason::unknown_ethertype,
          [](f p) {
              p.mark();
@@ -122,7 +130,10 @@ const std::vector<row>& rows()
              p.host().receive_packet(v6);
          }},
         {drop_reason::arp_malformed,
-         [](f p) { p.mark(); p.host().receive(ethernet_frame_of(ethertype::arp, octets(arp_packet_size))); }},
+         [](f p) {
+             p.mark();
+             p.host().receive(ethernet_frame_of(ethertype::arp, octets(arp_packet_size)));
+         }},
         {drop_reason::ip_malformed,
          [](f p) {
              p.mark();
@@ -137,14 +148,31 @@ const std::vector<row>& rows()
              packet[8] ^= std::byte{1};
              p.host().receive_packet(packet);
          }},
-        {drop_reason::ip_fragment, [](f p) { p.mark(); p.host().receive_packet(udp_of({.more_fragments = true})); }},
+        {drop_reason::ip_fragment,
+         [](f p) {
+             p.mark();
+             p.host().receive_packet(udp_of({.more_fragments = true}));
+         }},
         {drop_reason::ip_not_ours,
-         [](f p) { p.mark(); p.host().receive_packet(udp_of({.destination = "192.0.2.77"_ip})); }},
+         [](f p) {
+             p.mark();
+             p.host().receive_packet(udp_of({.destination = "192.0.2.77"_ip}));
+         }},
         {drop_reason::ip_bad_source,
-         [](f p) { p.mark(); p.host().receive_packet(udp_of({.source = "255.255.255.255"_ip})); }},
-        {drop_reason::ip_unknown_protocol, [](f p) { p.mark(); p.host().receive_packet(udp_of()); }},
+         [](f p) {
+             p.mark();
+             p.host().receive_packet(udp_of({.source = "255.255.255.255"_ip}));
+         }},
+        {drop_reason::ip_unknown_protocol,
+         [](f p) {
+             p.mark();
+             p.host().receive_packet(udp_of());
+         }},
         {drop_reason::icmp_malformed,
-         [](f p) { p.mark(); p.host().receive_packet(ip_packet_of(ip_protocol::icmp, octets(3))); }},
+         [](f p) {
+             p.mark();
+             p.host().receive_packet(ip_packet_of(ip_protocol::icmp, octets(3)));
+         }},
         {drop_reason::icmp_ignored,
          [](f p) {
              p.mark();
@@ -152,9 +180,15 @@ const std::vector<row>& rows()
                  ip_packet_of(ip_protocol::icmp, icmp_message_of({icmp_type::source_quench, 0, 0}, udp_of())));
          }},
         {drop_reason::tcp_malformed,
-         [](f p) { p.mark(); p.host().receive_packet(ip_packet_of(ip_protocol::tcp, octets(19))); }},
+         [](f p) {
+             p.mark();
+             p.host().receive_packet(ip_packet_of(ip_protocol::tcp, octets(19)));
+         }},
         {drop_reason::tcp_malformed,
-         [](f p) { p.mark(); p.host().receive_packet(ip_packet_of(ip_protocol::tcp, octets(20))); }},
+         [](f p) {
+             p.mark();
+             p.host().receive_packet(ip_packet_of(ip_protocol::tcp, octets(20)));
+         }},
         {drop_reason::tcp_checksum,
          [](f p) {
              octets packet = p.peer().packet(tcp_flag::syn);
@@ -174,9 +208,24 @@ const std::vector<row>& rows()
              p.mark();
              p.peer().send(tcp_flag::syn);
          }},
-        {drop_reason::tcp_no_connection, [](f p) { p.peer(); p.mark(); p.peer().send(tcp_flag::rst); }},
-        {drop_reason::tcp_no_connection, [](f p) { p.peer(); p.mark(); p.peer().send(tcp_flag::ack); }},
-        {drop_reason::tcp_no_connection, [](f p) { p.peer(); p.mark(); p.peer().send(0); }},
+        {drop_reason::tcp_no_connection,
+         [](f p) {
+             p.peer();
+             p.mark();
+             p.peer().send(tcp_flag::rst);
+         }},
+        {drop_reason::tcp_no_connection,
+         [](f p) {
+             p.peer();
+             p.mark();
+             p.peer().send(tcp_flag::ack);
+         }},
+        {drop_reason::tcp_no_connection,
+         [](f p) {
+             p.peer();
+             p.mark();
+             p.peer().send(0);
+         }},
         {drop_reason::tcp_bad_ack_in_syn_sent,
          [](f p) {
              refusing_peer& peer = p.connecting();
@@ -310,7 +359,11 @@ const std::vector<row>& rows()
              p.host().receive_packet(echo_of(8, stranger));
          }},
         {drop_reason::no_route,
-         [](f p) { p.host(); p.mark(); p.host().receive_packet(echo_of(8, {.source = "198.18.0.1"_ip})); }},
+         [](f p) {
+             p.host();
+             p.mark();
+             p.host().receive_packet(echo_of(8, {.source = "198.18.0.1"_ip}));
+         }},
     };
     return table;
 }
@@ -337,7 +390,8 @@ TEST_CASE("no reason is missing in the table above", "[stack]")
     for (std::size_t k = 0; k < drop_reason_count; ++k) {
         const auto reason = static_cast<drop_reason>(k);
         INFO(to_string(reason));
-        const bool provoked = std::any_of(rows().begin(), rows().end(), [&](const row& r) { return r.reason == reason; });
+        const bool provoked =
+            std::any_of(rows().begin(), rows().end(), [&](const row& r) { return r.reason == reason; });
         CHECK(provoked != (reason == drop_reason::device_truncated));  // that one is counted by the driver
     }
 }
@@ -364,7 +418,7 @@ TEST_CASE("what is taken is not counted as dropped", "[stack]")
     CHECK(p.host().dropped() == 0);
 }
 
-// --- who gets a segment -------------------------------------------------------------------------------------------------
+// --- who gets a segment --------------------------------------------------------------------------------------------
 
 TEST_CASE("segments for nobody: the reset that RFC 9293 asks for, and none for a reset", "[stack][RFC9293-3.10.7.1]")
 {
@@ -413,7 +467,8 @@ TEST_CASE("a listener for the exact address goes before one for any address", "[
     CHECK(host.stack.accept(any).ec == errc::ok);
 }
 
-TEST_CASE("TIME-WAIT: a new SYN beyond the old connection opens one with a later sequence number", "[stack][MAY-2][RFC6191]")
+TEST_CASE("TIME-WAIT: a new SYN beyond the old connection opens one with a later sequence number",
+          "[stack][MAY-2][RFC6191]")
 {
     provocation p;
     refusing_peer& peer = p.time_waiting();
@@ -428,7 +483,8 @@ TEST_CASE("TIME-WAIT: a new SYN beyond the old connection opens one with a later
     CHECK(p.host().stack.info(p.id).value.state == tcp_state::closed);  // its owner still may look
 }
 
-TEST_CASE("TIME-WAIT: an old SYN, or one for a port that nobody listens to any more, reopens nothing", "[stack][RFC6191]")
+TEST_CASE("TIME-WAIT: an old SYN, or one for a port that nobody listens to any more, reopens nothing",
+          "[stack][RFC6191]")
 {
     provocation p;
     refusing_peer& peer = p.time_waiting();
@@ -445,7 +501,7 @@ TEST_CASE("TIME-WAIT: an old SYN, or one for a port that nobody listens to any m
     }
 }
 
-// --- frames that a device merged or checked --------------------------------------------------------------------------------
+// --- frames that a device merged or checked ------------------------------------------------------------------------
 
 TEST_CASE("a super-frame counts as the segments that it was on the wire", "[stack]")
 {
@@ -466,7 +522,8 @@ TEST_CASE("a super-frame counts as the segments that it was on the wire", "[stac
     CHECK(out[0].tcp()->header.ack == peer.seq);
 }
 
-TEST_CASE("a checksum that the device checked or left out is not checked again, one that it left to us is", "[stack][MUST-3]")
+TEST_CASE("a checksum that the device checked or left out is not checked again, one that it left to us is",
+          "[stack][MUST-3]")
 {
     provocation p;
     refusing_peer& peer = p.established();

@@ -118,7 +118,8 @@ std::vector<octets> cut(const octets& frame, const frame_info& info)
         }
         write_tcp(segment, all.subspan(tcp_at));
         const std::array pieces{std::span<const std::byte>{all.subspan(tcp_at)}};
-        write_tcp_checksum(transport_checksum(header.source, header.destination, ip_protocol::tcp, pieces), all.subspan(tcp_at));
+        write_tcp_checksum(transport_checksum(header.source, header.destination, ip_protocol::tcp, pieces),
+                           all.subspan(tcp_at));
         out.push_back(std::move(piece));
         done += n;
     } while (done < tcp->payload.size());
@@ -127,7 +128,7 @@ std::vector<octets> cut(const octets& frame, const frame_info& info)
 
 }  // namespace
 
-// --- what a sink refuses has not happened ----------------------------------------------------------------------------------
+// --- what a sink refuses has not happened --------------------------------------------------------------------------
 
 TEST_CASE("a refused segment changes no number and no timer, and is offered again", "[stack]")
 {
@@ -180,6 +181,17 @@ TEST_CASE("a refused frame is offered again octet by octet as it was", "[stack]"
     CHECK(offered[1] == offered[2]);
 }
 
+TEST_CASE("a packet that was taken is followed by one with another IP identification", "[stack]")
+{
+    senders s{1};
+    REQUIRE(s.host.stack.write(s.ids[0], pattern(6'000)).value == 6'000);
+    const auto out = s.host.drain();
+    REQUIRE(out.size() > 3);
+    for (std::size_t i = 1; i < out.size(); ++i) {
+        CHECK(out[i].ip()->header.identification != out[i - 1].ip()->header.identification);
+    }
+}
+
 TEST_CASE("a connection with a refused frame keeps its turn", "[stack]")
 {
     senders s{2};
@@ -196,7 +208,7 @@ TEST_CASE("a connection with a refused frame keeps its turn", "[stack]")
     CHECK(out[0].tcp()->header.destination_port == refused);
 }
 
-// --- what a sink holds stays ---------------------------------------------------------------------------------------------
+// --- what a sink holds stays ---------------------------------------------------------------------------------------
 
 TEST_CASE("the memory of a held frame stays as it is until transmitted(token), whatever happens", "[stack]")
 {
@@ -260,7 +272,8 @@ TEST_CASE("tokens of frames that a device holds differ, and a token that names n
     CHECK(device.unchanged());
 }
 
-TEST_CASE("no more frames are held than the outbox has entries: has_output() stops, and goes on after transmitted()", "[stack]")
+TEST_CASE("no more frames are held than the outbox has entries: has_output() stops, and goes on after transmitted()",
+          "[stack]")
 {
     auto c = senders::bursting(60);
     c.limits.held_frames = 5;
@@ -270,8 +283,8 @@ TEST_CASE("no more frames are held than the outbox has entries: has_output() sto
     CHECK(s.host.stack.transmit(s.host.now, device) == 5);
     CHECK_FALSE(s.host.stack.has_output());
     CHECK(s.host.stack.transmit(s.host.now, device) == 0);
-    s.host.receive_packet(ip_packet_of(
-        ip_protocol::icmp, icmp_message_of(icmp_header::echo(icmp_type::echo_request, 1, 1), pattern(8))));
+    s.host.receive_packet(
+        ip_packet_of(ip_protocol::icmp, icmp_message_of(icmp_header::echo(icmp_type::echo_request, 1, 1), pattern(8))));
     CHECK_FALSE(s.host.stack.has_output());
     CHECK(device.unchanged());
     s.host.stack.transmitted(device.frames.back().token);
@@ -287,7 +300,7 @@ TEST_CASE("no more frames are held than the outbox has entries: has_output() sto
     CHECK(total == 21 + 1);  // 30,000 octets and the echo
 }
 
-// --- budget, order, turns -------------------------------------------------------------------------------------------------
+// --- budget, order, turns ------------------------------------------------------------------------------------------
 
 TEST_CASE("transmit() offers no more than its budget and returns what was taken", "[stack]")
 {
@@ -297,10 +310,13 @@ TEST_CASE("transmit() offers no more than its budget and returns what was taken"
     }
     for (const std::size_t budget : {0U, 1U, 2U, 7U, 16U, 17U}) {
         std::size_t offers = 0;
-        CHECK(s.host.stack.transmit(s.host.now, [&](const outgoing_frame&) {
-            ++offers;
-            return sink_verdict::done;
-        }, budget) == budget);
+        CHECK(s.host.stack.transmit(
+                  s.host.now,
+                  [&](const outgoing_frame&) {
+                      ++offers;
+                      return sink_verdict::done;
+                  },
+                  budget) == budget);
         CHECK(offers == budget);
     }
 }
@@ -309,8 +325,8 @@ TEST_CASE("replies go before the octets of connections", "[stack]")
 {
     senders s{1};
     REQUIRE(s.host.stack.write(s.ids[0], pattern(5'000)).value == 5'000);
-    s.host.receive_packet(ip_packet_of(
-        ip_protocol::icmp, icmp_message_of(icmp_header::echo(icmp_type::echo_request, 1, 1), pattern(8))));
+    s.host.receive_packet(
+        ip_packet_of(ip_protocol::icmp, icmp_message_of(icmp_header::echo(icmp_type::echo_request, 1, 1), pattern(8))));
     const auto out = s.host.drain();
     REQUIRE(out.size() > 2);
     CHECK(out[0].icmp());
@@ -327,24 +343,27 @@ TEST_CASE("connections take turns: none is ahead of another by more than a quant
     std::size_t total = 0;
     bool fair = true;
     while (total < 4 * 80) {
-        const std::size_t taken = s.host.stack.transmit(s.host.now, [&](const outgoing_frame& f) {
-            ++frames[sent_packet{{}, octets_of(f)}.tcp()->header.destination_port];
-            std::size_t least = ~std::size_t{0};
-            std::size_t most = 0;
-            for (const raw_tcp<raw_host<>>& peer : s.peers) {
-                least = std::min(least, frames[peer.self.port]);
-                most = std::max(most, frames[peer.self.port]);
-            }
-            fair = fair && most - least <= 16;
-            return sink_verdict::done;
-        }, std::min<std::size_t>(budget, 4 * 80 - total));
+        const std::size_t taken = s.host.stack.transmit(
+            s.host.now,
+            [&](const outgoing_frame& f) {
+                ++frames[sent_packet{{}, octets_of(f)}.tcp()->header.destination_port];
+                std::size_t least = ~std::size_t{0};
+                std::size_t most = 0;
+                for (const raw_tcp<raw_host<>>& peer : s.peers) {
+                    least = std::min(least, frames[peer.self.port]);
+                    most = std::max(most, frames[peer.self.port]);
+                }
+                fair = fair && most - least <= 16;
+                return sink_verdict::done;
+            },
+            std::min<std::size_t>(budget, 4 * 80 - total));
         REQUIRE(taken > 0);
         total += taken;
     }
     CHECK(fair);
 }
 
-// --- sizes and offload ------------------------------------------------------------------------------------------------------
+// --- sizes and offload ---------------------------------------------------------------------------------------------
 
 TEST_CASE("without offload no frame is larger than the MTU, and its checksum is complete", "[stack][MUST-2]")
 {
@@ -388,7 +407,8 @@ struct transfer {
     std::size_t frames = 0;
 };
 
-// Sends 300,000 octets to a peer that acknowledges each flight, through a device that cuts what is larger than a segment.
+// Sends 300,000 octets to a peer that acknowledges each flight, through a device that cuts what is larger than a
+// segment.
 transfer transfer_with(std::uint32_t tso_max)
 {
     senders s{1, senders::bursting(60)};

@@ -1,5 +1,5 @@
-// A stack beside a host that consists of nothing but frames: the test writes each frame that arrives, and reads each that
-// leaves.
+// A stack beside a host that consists of nothing but frames: the test writes each frame that arrives, and reads each
+// that leaves.
 //
 // `raw_host` holds the stack (192.0.2.1/24), the clock and what the stack sent. The other end's frames are made by the
 // functions below; `raw_tcp` keeps the sequence numbers of one TCP connection of that other end.
@@ -24,7 +24,7 @@ inline constexpr mac_address other_mac{{0x02, 0, 0, 0, 0, 0x99}};
 inline constexpr ip_address stack_ip = "192.0.2.1"_ip;
 inline constexpr ip_address other_ip = "192.0.2.9"_ip;
 
-// --- frames as the other end writes them -----------------------------------------------------------------------------
+// --- frames as the other end writes them ---------------------------------------------------------------------------
 
 struct link_addresses {
     mac_address source = other_mac;
@@ -94,7 +94,7 @@ inline octets tcp_segment_of(const ip_options& ip, tcp_header header, const tcp_
     return segment;
 }
 
-// --- frames as the stack wrote them ----------------------------------------------------------------------------------
+// --- frames as the stack wrote them --------------------------------------------------------------------------------
 
 // What a sent frame says; parsing checks every checksum.
 struct sent_packet {
@@ -147,7 +147,7 @@ struct sent_packet {
     }
 };
 
-// --- the stack under test --------------------------------------------------------------------------------------------
+// --- the stack under test ------------------------------------------------------------------------------------------
 
 template <class Bundle = default_policies>
 struct raw_host {
@@ -230,7 +230,7 @@ struct raw_host {
     }
 };
 
-// --- one TCP connection of the other end -------------------------------------------------------------------------------
+// --- one TCP connection of the other end ---------------------------------------------------------------------------
 
 template <class Host>
 struct raw_tcp {
@@ -240,7 +240,7 @@ struct raw_tcp {
     sequence_number seq{1'000};  // next to send
     sequence_number ack{};       // next expected
     std::uint16_t window = 65'535;
-    tcp_options options{};       // of every segment
+    tcp_options options{};  // of every segment
     frame_info info{};
 
     octets packet(std::uint16_t flags, const octets& payload = {}) const { return packet(flags, seq, ack, payload); }

@@ -324,7 +324,7 @@ bool next_segment(leaving_segment& out, connection<B>& c, step<B>& st)
         }
         out.syn = out.fin = out.psh = false;
         out.kind = segment_kind::pure_ack;
-        out.seq = c.snd.nxt;
+        out.seq = c.acceptable_seq();
         if (out.options.has_mss) {
             out.options = {};
             fill_options(out, c, st);

@@ -156,6 +156,15 @@ struct transmission_control_block {
     bool fin_acked() const noexcept { return fin_queued && snd.una > send.end(); }
     stream_offset send_right_edge() const noexcept { return snd.una + octet_count{snd.wnd}; }
 
+    // Where a segment without text stands: snd.nxt (RFC 9293 3.10.7.4), unless that lies beyond the window. Octets out there
+    // (a window probe, or what a shrunken window cut off) may have been refused, and then the peer would find the segment
+    // unacceptable, an RST included. Linux does the same.
+    stream_offset acceptable_seq() const noexcept
+    {
+        const stream_offset edge = send_right_edge();
+        return snd.nxt <= edge || snd.una == stream_offset{0} ? snd.nxt : (edge < snd.una ? snd.una : edge);
+    }
+
     time_point deadline() const noexcept
     {
         time_point at = timer_at < ack_at ? timer_at : ack_at;

@@ -42,13 +42,13 @@ void delete_tcb(connection<B>& c, step<B>& st)
         readiness::readable | readiness::writable | readiness::connected | readiness::flushed | readiness::closed;
 }
 
-// RFC 9293 3.10.5: <SEQ=SND.NXT><CTL=RST>; with ACK, as is equally valid and easier on middleboxes.
+// RFC 9293 3.10.5: <SEQ=SND.NXT><CTL=RST>, where that is acceptable; with ACK, as is equally valid and easier on middleboxes.
 template <class B>
 void send_reset(const connection<B>& c, step<B>& st)
 {
     st.reply = stateless_segment{.local = c.local,
                                  .remote = c.remote,
-                                 .seq = to_wire(c.snd.nxt, c.snd.iss),
+                                 .seq = to_wire(c.acceptable_seq(), c.snd.iss),
                                  .ack = to_wire(c.rcv.nxt, c.rcv.irs),
                                  .flags = tcp_flag::rst | tcp_flag::ack};
     if (c.timestamps) {
