@@ -107,7 +107,9 @@ configure()
     if [ ! -e "$tree/CMakeCache.txt" ] && [ -z "${CMAKE_GENERATOR:-}" ] && command -v ninja >/dev/null; then
         generator=(-G Ninja)
     fi
-    mkdir -p "$tree"
+    if ! mkdir -p "$tree" 2>/dev/null || [ ! -w "$tree" ]; then
+        die "$tree cannot be written by $(id -un): copy the tree to a place of your own, or change its owner"
+    fi
     if ! (cd "$root" && cmake --preset "$preset" "${generator[@]}" "$@") >"$tree/configure.log" 2>&1 </dev/null; then
         cat "$tree/configure.log" >&2
         die "cmake --preset $preset failed"

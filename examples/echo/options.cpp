@@ -56,8 +56,8 @@ options parse(int argc, char** argv)
     } catch (const CLI::ParseError& e) {
         std::exit(app.exit(e) == 0 ? 0 : 2);
     }
-    if (delay_ms < 0 || delay_ms > 10'000 || chosen.size > (std::size_t{1} << 40)) {
-        std::fprintf(stderr, "--delay is at most 10s, --size at most 1TiB\n");
+    if (delay_ms < 0 || delay_ms > 10'000 || chosen.size == 0 || chosen.size > (std::size_t{1} << 40)) {
+        std::fprintf(stderr, "--delay lies between 0 and 10s, --size between 1 octet and 1TiB\n");
         std::exit(2);
     }
     chosen.in_memory = link == "memory";

@@ -385,7 +385,7 @@ TEST_CASE("backlog: SYNs beyond it are dropped and counted, and succeed when the
     CHECK(s.host.stack.connection_count() == 3);
 }
 
-TEST_CASE("accept: oldest first, none is would_block; a connection that was reset meanwhile is still handed out",
+TEST_CASE("accept: oldest first, none is would_block, a connection that was reset meanwhile is still handed out",
           "[stack]")
 {
     served s;
