@@ -228,7 +228,7 @@ class checker:
         folder = name.parts[0] if len(name.parts) > 1 else None
         if folder in ("packaging", "rules", "compile_fail"):
             return
-        suffix = "_fuzz.cpp" if folder == "fuzz" else "_test.cpp"
+        suffix = {"fuzz": "_fuzz.cpp", "support": "_instance.cpp"}.get(folder, "_test.cpp")
         if str(name) != "main.cpp" and (folder is None or not name.name.endswith(suffix) or len(name.parts) > 3):
             self.report(path, 1, "test-file", f"no target compiles this: tests are tests/<folder>/*{suffix}")
             return
@@ -326,6 +326,7 @@ def faults():
         yield "unfinished", "examples/echo/x.cpp", f"// {word}\n"
     yield "test-file", "tests/core/helper.cpp", "int x;\n"
     yield "test-file", "tests/lost_test.cpp", "int x;\n"
+    yield "test-file", "tests/support/lost_test.cpp", "int x;\n"
     yield "test-file", "tests/fuzz/wire_test.cpp", "int x;\n"
     yield "test-name", "tests/core/x_test.cpp", 'TEST_CASE("a; b")\n{\n}\n'
     yield "test-include", "tests/core/a_test.cpp", '#include "catch.hpp"\n#include "tcpco/core/a.hpp"\n'

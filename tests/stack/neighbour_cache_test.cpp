@@ -54,7 +54,7 @@ struct fixture {
 
 }  // namespace
 
-TEST_CASE("a new address is asked for at once, then once an interval, `tries` times, and is gone then",
+TEST_CASE("a new address is asked for at once, then once an interval, as often as configured, and is gone then",
           "[stack][RFC1122-2.3.2.1]")
 {
     fixture f;
