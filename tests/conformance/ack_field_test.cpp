@@ -227,3 +227,18 @@ TEST_CASE("Two ends in agreement do not answer the pure ACKs of each other", "[c
     p.send("A ack=5001 win=1234 seq=" + p.rcv_nxt());
     CHECK(p.next() == "-");
 }
+
+TEST_CASE("Empty segments outside the window are answered within the limit only: two ends that disagree fall silent",
+          "[conformance][RFC5961-7b]")
+{
+    peer p;
+    p.in_established();
+    int answers = 0;
+    for (int i = 0; i < 1'000; ++i) {
+        p.send("A seq=90000 ack=5001");
+        answers += p.next() == "-" ? 0 : 1;
+    }
+    CHECK(answers == 10);
+    p.send("A seq=500 ack=5001 len=100");  // a retransmission has to learn where we are
+    CHECK(p.next() == "A seq=5001 ack=1001");
+}

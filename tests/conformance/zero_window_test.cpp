@@ -320,3 +320,44 @@ TEST_CASE("A window that closes over data in flight is probed too", "[conformanc
     p.send("A seq=1001 ack=6001 win=5000");
     CHECK(p.next().seq() == 6'001);
 }
+
+// --- a probe octet that was refused lies beyond the window -----------------------------------------------------------
+
+TEST_CASE("A closed window: our RST stands at its edge, not behind the refused probe, where it would be ignored",
+          "[conformance][RFC9293-3.10.7.4-1e]")
+{
+    peer p;
+    close_the_peers_window(p);
+    p.write(100);
+    p.wait(1_s);
+    CHECK(p.next() == "A seq=5001 len=1");
+    p.abort();
+    CHECK(p.next() == "RA seq=5001 ack=1001");
+}
+
+TEST_CASE("A closed window: our ACK stands at its edge, not behind the refused probe",
+          "[conformance][RFC9293-3.10.7.4-1e]")
+{
+    peer p;
+    close_the_peers_window(p);
+    p.write(100);
+    p.wait(1_s);
+    CHECK(p.next() == "A seq=5001 len=1");
+    p.send("A seq=1101 ack=5001 len=10 win=0");  // behind a hole: answered at once
+    CHECK(p.next() == "A seq=5001 ack=1001 len=0");
+}
+
+TEST_CASE("A closed window: an orphan ends some day, though its probes are answered", "[conformance][MUST-37]")
+{
+    peer p;
+    close_the_peers_window(p);
+    p.write(100);
+    p.close();
+    for (int minutes = 0; minutes < 60 && !p.connections().empty(); ++minutes) {
+        p.wait(60_s);
+        p.forget();
+        p.send("A seq=1001 ack=5001 win=0");
+        p.forget();
+    }
+    CHECK(p.connections().empty());
+}
