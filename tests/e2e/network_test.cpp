@@ -57,6 +57,16 @@ task<> both_stalls(tcp_listener& to_lazy, const std::string& text, tcp_listener&
     co_await when_all(std::move(one), std::move(other));
 }
 
+task<> write_to_and_read_from(tcp_listener& listener, const std::string& text, stalled& s)
+{
+    auto [ec, socket] = co_await listener.accept();
+    auto writing = socket.write(text);
+    auto reading = read_all(socket, s.got);
+    auto [written, why] = co_await when_all(std::move(writing), std::move(reading));
+    s.writing = written.ec;
+    s.reading = why;
+}
+
 }  // namespace
 
 TEST_CASE("the kernel's ping is answered, octet by octet", "[e2e][icmp]")
@@ -134,4 +144,37 @@ TEST_CASE("who does not read for two seconds closes the window, and gets every o
     CHECK(s.reading == errc::end_of_stream);
     CHECK(difference(s.got, theirs) == "");
     CHECK(unexpected_drops(w.net.counters()) == "");
+}
+
+TEST_CASE("a peer whose window is closed still accepts our acknowledgements after it refused a probe",
+          "[e2e][zero-window][RFC9293-3.8.6.1]")
+{
+    TCPCO_ON_EACH_RUNG(rung);
+    tap_world<> w{{.rung = rung}};
+    tcp_listener listener{w.net, our_service};
+    const std::string ours = pattern(200'000, 4);
+    const std::string theirs = pattern(50'000, 5);
+    stalled s;
+    ::tcp_info view{};
+    kernel_read got;
+    const auto late = w.beside(
+        [&] {
+            kernel_stream lazy;
+            lazy.set_receive_buffer(8'192);
+            lazy.connect(7);
+            std::this_thread::sleep_for(std::chrono::milliseconds{500});  // the first probes are refused
+            lazy.send_all(theirs);
+            std::this_thread::sleep_for(std::chrono::milliseconds{100});
+            view = lazy.info();
+            got = lazy.receive_exactly(ours.size());
+        },
+        write_to_and_read_from(listener, ours, s));
+    CHECK(!late);
+    CHECK(view.tcpi_unacked == 0);
+    CHECK(view.tcpi_bytes_acked == theirs.size() + 1);
+    CHECK(difference(got.octets, ours) == "");
+    CHECK(difference(s.got, theirs) == "");
+    CHECK(!s.writing);
+    CHECK(s.reading == errc::end_of_stream);
+    CHECK(w.close());
 }
