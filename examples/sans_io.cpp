@@ -1,6 +1,8 @@
-// tcpco without coroutines, without Linux, without a clock: a stack takes frames and the time, and gives frames and a
-// deadline. Whoever has packets (a VPN, a fuzzer, another event loop) drives it as this program does: it joins two
-// stacks by a wire that loses 5 % of all frames, and lets a client and an echo server talk in virtual time.
+// The stack without coroutines, without Linux and without a clock: fed with frames and the time.
+//
+// It takes frames and the time, and gives frames and a deadline. Whoever has packets (a VPN, a fuzzer, another event
+// loop) drives it as this program does: it joins two stacks by a wire that loses 5 % of all frames, and lets a client
+// and an echo server talk in virtual time.
 //
 // ctest:
 #include <algorithm>

@@ -80,10 +80,14 @@ void print_session(const char* name, const session_report& session, const state_
         }
     }
     std::printf("  %-6s  %s\n", name, path.c_str());
+    char rtt[80] = "RTT not measured (no segment was acknowledged at its first try)";
+    if (i.srtt > tcpco::duration{}) {
+        std::snprintf(rtt, sizeof rtt, "RTT %.3f ms (min %.3f)", i.srtt.seconds() * 1e3, i.min_rtt.seconds() * 1e3);
+    }
     std::printf(
-        "          %s: RTT %.3f ms (min %.3f), RTO %.0f ms, %llu segments sent, %llu again, %llu timeouts,\n"
+        "          %s: %s, RTO %.0f ms, %llu segments sent, %llu again, %llu timeouts,\n"
         "          %llu fast recoveries, cwnd %lld octets\n",
-        tcpco::to_string(i.remote).c_str(), i.srtt.seconds() * 1e3, i.min_rtt.seconds() * 1e3, i.rto.seconds() * 1e3,
+        tcpco::to_string(i.remote).c_str(), rtt, i.rto.seconds() * 1e3,
         static_cast<unsigned long long>(i.segments_sent), static_cast<unsigned long long>(i.retransmissions),
         static_cast<unsigned long long>(i.timeouts), static_cast<unsigned long long>(i.fast_recoveries),
         static_cast<long long>(i.cwnd));

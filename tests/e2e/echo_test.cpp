@@ -51,8 +51,8 @@ std::string echo_once(World& w, const std::string& text)
 {
     tcp_listener listener{w.net, our_service};
     std::string problem;
-    const auto late = w.until_end_of([&] { problem = exchange_with(7, text); },
-                                     with_scope(serve_echo, std::ref(listener)));
+    const auto late =
+        w.until_end_of([&] { problem = exchange_with(7, text); }, with_scope(serve_echo, std::ref(listener)));
     return late ? "late; " + problem : problem;
 }
 

@@ -15,7 +15,7 @@ task<> wait_for_stop()
 }
 
 struct stalled {
-    std::string got{};       // from the client that we keep waiting
+    std::string got{};  // from the client that we keep waiting
     std::error_code reading{};
     std::error_code writing{};
     tcpco::tcp_info during{};  // in the middle of the kernel's pause
@@ -99,7 +99,8 @@ TEST_CASE("a UDP port that nobody has is answered by ICMP port unreachable", "[e
             client.connect(4'000);
             ::send(client.fd(), "x", 1, 0);
             char octet = 0;
-            told = ::recv(client.fd(), &octet, 1, 0) < 0 ? errno : 0;
+            const auto receive = [&] { return ::recv(client.fd(), &octet, 1, 0); };
+            told = retry_interrupted(receive) < 0 ? errno : 0;
         },
         wait_for_stop());
     CHECK(!late);

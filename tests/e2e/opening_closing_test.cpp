@@ -96,16 +96,12 @@ task<> read_in_vain_then_echo(tcp_listener& listener, std::error_code& in_vain, 
     got = buffer.substr(0, n);
 }
 
-
 task<> read_one(tcp_socket socket, std::error_code& why)
 {
     std::string all;
     why = co_await read_all(socket, all);
 }
-task<> connect_one(stack_port& net, endpoint to, std::error_code& why)
-{
-    why = (co_await connect(net, to)).ec;
-}
+task<> connect_one(stack_port& net, endpoint to, std::error_code& why) { why = (co_await connect(net, to)).ec; }
 
 struct waits {
     std::error_code accepting{};
@@ -245,7 +241,8 @@ TEST_CASE("the kernel resets: our read ends with connection_reset, a later write
     CHECK(w.net.connection_count() == 0);
 }
 
-TEST_CASE("we reset, by abort() or by closing with on_close::reset: the kernel's reader gets ECONNRESET", "[e2e][reset]")
+TEST_CASE("we reset, by abort() or by closing with on_close::reset: the kernel's reader gets ECONNRESET",
+          "[e2e][reset]")
 {
     TCPCO_ON_EACH_RUNG(rung);
     const manner how = GENERATE(manner::abort, manner::linger_reset);

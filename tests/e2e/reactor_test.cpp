@@ -1,13 +1,10 @@
-// The reactor beside TCP with the kernel: calls from other threads, a loop around it, files and kernel sockets on its ring.
+// The reactor beside TCP with the kernel: calls from other threads, a loop around it, files and kernel sockets on its
+// ring.
 #include "e2e/world.hpp"
 
 #include <atomic>
-#include <fstream>
-#include <optional>
 
 #include <liburing.h>
-#include <sys/eventfd.h>
-#include <sys/timerfd.h>
 
 #include "catch.hpp"
 
@@ -80,7 +77,8 @@ int milliseconds_until(time_point at)
     if (at <= now) {
         return 0;
     }
-    return at == time_point::never() ? 1'000 : static_cast<int>(std::min<std::int64_t>((at - now).ns / 1'000'000 + 1, 1'000));
+    return at == time_point::never() ? 1'000
+                                     : static_cast<int>(std::min<std::int64_t>((at - now).ns / 1'000'000 + 1, 1'000));
 }
 
 }  // namespace

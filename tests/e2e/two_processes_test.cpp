@@ -1,5 +1,5 @@
-// Two stacks in two processes, over an AF_UNIX SOCK_SEQPACKET pair: no TAP, no namespace and no privilege. When one process
-// ends, the other one's device is gone.
+// Two stacks in two processes, over an AF_UNIX SOCK_SEQPACKET pair: no TAP, no namespace and no privilege. When one
+// process ends, the other one's device is gone.
 #include "e2e/world.hpp"
 
 #include "catch.hpp"
@@ -29,8 +29,9 @@ frame_fd_options packets(bool offload)
 // One stack on one end of the pair.
 struct end_of_pair {
     end_of_pair(int fd, unsigned number, const std::string& rung, bool offload)
-        : device{frame_fd::adopt(fd, packets(offload))}, reactor{reactor_on(rung)}, net{host(number)},
-          link_driver{net, device, *reactor}
+        : device{frame_fd::adopt(fd, packets(offload))}, reactor{reactor_on(rung)}, net{host(number)}, link_driver{
+                                                                                                           net, device,
+                                                                                                           *reactor}
     {
     }
     frame_fd device;

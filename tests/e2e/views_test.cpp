@@ -1,5 +1,5 @@
-// Two views of one connection: what the kernel's TCP_INFO says and what ours says; and what a third party, tshark, thinks
-// of our packets.
+// Two views of one connection: what the kernel's TCP_INFO says and what ours says; and what a third party, tshark,
+// thinks of our packets.
 #include "e2e/world.hpp"
 
 #include <cstdio>
@@ -12,11 +12,9 @@ using namespace tcpco_test;
 
 namespace {
 
-// On a slow machine the kernel's tail loss probes repeat what is not lost: without them, a clean link has no repetition.
-void without_tail_loss_probes()
-{
-    std::ofstream{"/proc/sys/net/ipv4/tcp_early_retrans"} << "0\n";
-}
+// On a slow machine the kernel's tail loss probes repeat what is not lost: without them, a clean link sees nothing
+// twice.
+void without_tail_loss_probes() { std::ofstream{"/proc/sys/net/ipv4/tcp_early_retrans"} << "0\n"; }
 
 // Echoes until it has seen `octets`, and looks at the connection before it ends it.
 task<> echo_and_look(tcp_listener& listener, std::size_t octets, tcpco::tcp_info& seen, async_event& go_on)
@@ -75,8 +73,8 @@ command_output run_command(const std::string& command)
 
 command_output tshark(const std::string& file, const std::string& filter)
 {
-    return run_command("timeout 30 tshark -n -r " + file + " -o tcp.check_checksum:TRUE -o ip.check_checksum:TRUE -Y '" +
-                       filter + "' 2>/dev/null");
+    return run_command("timeout 30 tshark -n -r " + file +
+                       " -o tcp.check_checksum:TRUE -o ip.check_checksum:TRUE -Y '" + filter + "' 2>/dev/null");
 }
 
 constexpr const char* from_us = "eth.src == 02:74:63:70:63:6f";
@@ -122,7 +120,7 @@ TEST_CASE("the kernel's view of a connection and ours agree, and on a clean link
 
     CHECK(theirs.tcpi_advmss == 1'448);  // 1460 less the timestamps
     CHECK(theirs.tcpi_snd_mss == 1'448);
-    CHECK(ours.smss - 12 * (ours.smss == 1'460 ? 1 : 0) == 1'448);
+    CHECK(ours.smss == 1'448);
     CHECK(ours.rmss == 1'460);
 
     CHECK(theirs.tcpi_state == 1);  // ESTABLISHED
@@ -176,13 +174,14 @@ TEST_CASE("tshark finds no fault with what we sent over a clean link", "[e2e][ca
     const command_output all = tshark(file.path(), std::string{from_us} + " && tcp.len > 0");
     CHECK(all.status == 0);
     CHECK(std::count(all.text.begin(), all.text.end(), '\n') > 5);
-    const command_output faults = tshark(
-        file.path(), std::string{from_us} +
-                         " && (tcp.analysis.retransmission || tcp.analysis.fast_retransmission || "
-                         "tcp.analysis.spurious_retransmission || tcp.analysis.out_of_order || "
-                         "tcp.analysis.lost_segment || tcp.analysis.ack_lost_segment || tcp.analysis.duplicate_ack || "
-                         "tcp.analysis.window_full || tcp.checksum.status == \"Bad\" || ip.checksum.status == \"Bad\" || "
-                         "icmp.checksum.status == \"Bad\" || _ws.malformed || tcp.options.mss_val == 0)");
+    const command_output faults =
+        tshark(file.path(),
+               std::string{from_us} +
+                   " && (tcp.analysis.retransmission || tcp.analysis.fast_retransmission || "
+                   "tcp.analysis.spurious_retransmission || tcp.analysis.out_of_order || "
+                   "tcp.analysis.lost_segment || tcp.analysis.ack_lost_segment || tcp.analysis.duplicate_ack || "
+                   "tcp.analysis.window_full || tcp.checksum.status == \"Bad\" || ip.checksum.status == \"Bad\" || "
+                   "icmp.checksum.status == \"Bad\" || _ws.malformed || tcp.options.mss_val == 0)");
     CHECK(faults.status == 0);
     CHECK(faults.text == "");
 }

@@ -1,5 +1,5 @@
-// What an end-to-end test begins with: a namespace, a TAP in it with the kernel at 198.18.0.1, and tcpco at 198.18.0.2 on
-// one step of the reactor's ladder, put together as a program would. Not a test itself.
+// What an end-to-end test begins with: a namespace, a TAP in it with the kernel at 198.18.0.1, and tcpco at 198.18.0.2
+// on one step of the reactor's ladder, put together as a program would. Not a test itself.
 #pragma once
 
 #include "tcpco/tcpco.hpp"
@@ -80,13 +80,13 @@ struct tap_world {
         std::remove_reference_t<decltype(std::declval<hooked_tap<Hooks...>&>().get(std::declval<tcpco::tap&>()))>;
 
     explicit tap_world(const world_options& options, tcpco::stack_config<Bundle> config = {}, Hooks&... hooks)
-        : link{open_tap(options)}, reactor{reactor_on(options.rung)}, net{with_address(config)},
-          hooked{link, hooks...}, link_driver{net, hooked.get(link), *reactor}
+        : link{open_tap(options)}, reactor{reactor_on(options.rung)}, net{with_address(config)}, hooked{link, hooks...},
+          link_driver{net, hooked.get(link), *reactor}
     {
     }
 
-    // Runs `work` while `script` plays the kernel's side on a thread, and turns on until both have ended. `work` has to end
-    // by itself. timed_out: it did not.
+    // Runs `work` while `script` plays the kernel's side on a thread, and turns on until both have ended. `work` has to
+    // end by itself. timed_out: it did not.
     template <class Script, class Work>
     auto beside(Script script, Work work, tcpco::duration limit = seconds(20))
     {
@@ -202,19 +202,20 @@ inline std::string why_no_world(const std::string& rung)
         return tcpco::explain(error);
     }
     const auto reactor = reactor_on(rung);
-    return rung != "off" && is_poll(*reactor) ? "this step of the ladder cannot be had: " + reactor->why() : std::string{};
+    return rung != "off" && is_poll(*reactor) ? "this step of the ladder cannot be had: " + reactor->why()
+                                              : std::string{};
 }
 
 }  // namespace tcpco_test
 
-// One step of the ladder, in a namespace of its own, bounded in time. Leaves the test, with the reason, where that is not
-// to be had.
-#define TCPCO_ON_EACH_RUNG(rung)                                                                   \
-    const std::string rung = GENERATE(from_range(std::begin(tcpco_test::three_rungs),              \
-                                                 std::end(tcpco_test::three_rungs)));              \
-    const tcpco_test::time_limit limit_of_test{40};                                                \
-    if (const std::string why = tcpco_test::why_no_world(rung); !why.empty()) {                    \
-        tcpco_test::skip(why);                                                                     \
-        return;                                                                                    \
-    }                                                                                              \
+// One step of the ladder, in a namespace of its own, bounded in time. Leaves the test, with the reason, where that is
+// not to be had.
+#define TCPCO_ON_EACH_RUNG(rung)                                                                      \
+    const std::string rung =                                                                          \
+        GENERATE(from_range(std::begin(tcpco_test::three_rungs), std::end(tcpco_test::three_rungs))); \
+    const tcpco_test::time_limit limit_of_test{40};                                                   \
+    if (const std::string why = tcpco_test::why_no_world(rung); !why.empty()) {                       \
+        tcpco_test::skip(why);                                                                        \
+        return;                                                                                       \
+    }                                                                                                 \
     INFO("TCPCO_URING=" << rung << "; the kernel peer runs " << tcpco_test::kernel_congestion_control())

@@ -1,61 +1,38 @@
-// The Linux kernel's own TCP as a peer: a network namespace for each test, blocking sockets that cannot block for ever,
-// and child processes that end with the test. Not a test itself.
+// The Linux kernel's own TCP as a peer: a network namespace for each test, and blocking sockets that cannot block for
+// ever. Not a test itself.
 //
-// The kernel's side runs in threads or child processes of the test, so nothing here asserts: calls return errno, and the
-// test judges after it has joined them.
+// The kernel's side runs in threads or child processes of the test, so nothing here asserts: calls return errno, and
+// the test judges after it has joined them.
 #pragma once
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <csignal>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <span>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <netinet/ip_icmp.h>
 #include <poll.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "device/private_network.hpp"
+#include "support/child_process.hpp"
 #include "tcpco/core/random.hpp"
 
 namespace tcpco_test {
 
 inline constexpr const char* kernel_host = "198.18.0.1";
 inline constexpr const char* our_host = "198.18.0.2";
-inline constexpr int patience_seconds = 10;  // no wait of the kernel's side lasts longer
-
-// Ends the process, with a message, if it still stands after so many seconds: a test that hangs must not hang the run.
-class time_limit {
-public:
-    explicit time_limit(unsigned seconds)
-    {
-        std::signal(SIGALRM, [](int) {
-            constexpr char text[] = "e2e: a test did not end in time; the process is given up\n";
-            [[maybe_unused]] const auto n = ::write(STDERR_FILENO, text, sizeof text - 1);
-            ::_exit(1);
-        });
-        ::alarm(seconds);
-    }
-    time_limit(const time_limit&) = delete;
-    time_limit& operator=(const time_limit&) = delete;
-    ~time_limit() { ::alarm(0); }
-};
 
 // A namespace that no test before had, so that no TIME-WAIT of theirs is in the way. Empty, or why that may not be.
 inline std::string fresh_network()
@@ -137,7 +114,12 @@ public:
     int connect(std::uint16_t port, const char* host = our_host)
     {
         const sockaddr_in a = kernel_sockaddr(host, port);
-        return ::connect(fd_, reinterpret_cast<const sockaddr*>(&a), sizeof a) == 0 ? 0 : errno;
+        const int error = ::connect(fd_, reinterpret_cast<const sockaddr*>(&a), sizeof a) == 0 ? 0 : errno;
+        if (error != EINTR) {
+            return error;
+        }
+        const bool ended = wait(POLLOUT, std::chrono::seconds{patience_seconds}) != 0;  // it goes on by itself
+        return ended ? pending_error() : ETIMEDOUT;
     }
     // What SO_ERROR says: the error that nobody was told of yet.
     int pending_error() const
@@ -151,8 +133,8 @@ public:
     short wait(short events, std::chrono::milliseconds time) const
     {
         pollfd p{fd_, events, 0};
-        ::poll(&p, 1, static_cast<int>(time.count()));
-        return p.revents;
+        const int n = retry_interrupted([&] { return ::poll(&p, 1, static_cast<int>(time.count())); });
+        return n > 0 ? p.revents : short{0};
     }
 
 private:
@@ -174,7 +156,7 @@ public:
     int send_all(std::string_view text)
     {
         while (!text.empty()) {
-            const ssize_t n = ::send(fd(), text.data(), text.size(), MSG_NOSIGNAL);
+            const ssize_t n = retry_interrupted([&] { return ::send(fd(), text.data(), text.size(), MSG_NOSIGNAL); });
             if (n < 0) {
                 return errno;
             }
@@ -222,7 +204,7 @@ private:
     {
         const std::size_t had = r.octets.size();
         r.octets.resize(had + most);
-        const ssize_t n = ::recv(fd(), r.octets.data() + had, most, 0);
+        const ssize_t n = retry_interrupted([&] { return ::recv(fd(), r.octets.data() + had, most, 0); });
         r.octets.resize(had + static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
         r.error = n < 0 ? errno : 0;
         r.ended = n == 0;
@@ -251,7 +233,10 @@ public:
             error = errno;
         }
     }
-    kernel_stream accept() { return kernel_stream{::accept4(fd(), nullptr, nullptr, SOCK_CLOEXEC)}; }
+    kernel_stream accept()
+    {
+        return kernel_stream{retry_interrupted([&] { return ::accept4(fd(), nullptr, nullptr, SOCK_CLOEXEC); })};
+    }
 
     int error = 0;
 };
@@ -267,7 +252,8 @@ struct exchange {
 
     void send_more()
     {
-        const ssize_t n = ::send(socket.fd(), to_send.data() + sent, to_send.size() - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        const ssize_t n =
+            ::send(socket.fd(), to_send.data() + sent, to_send.size() - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0 && errno != EAGAIN) {
             end(std::string{"send: "} + std::strerror(errno));
         } else if (n > 0 && (sent += static_cast<std::size_t>(n)) == to_send.size()) {
@@ -310,7 +296,8 @@ inline void run_exchanges(std::span<exchange> all, std::uint16_t port, const cha
         if (std::all_of(all.begin(), all.end(), [](const exchange& e) { return e.done; })) {
             return;
         }
-        if (::poll(waiting.data(), waiting.size(), patience_seconds * 1000) <= 0) {
+        const auto poll_all = [&] { return ::poll(waiting.data(), waiting.size(), patience_seconds * 1000); };
+        if (retry_interrupted(poll_all) <= 0) {
             break;
         }
         for (std::size_t i = 0; i < all.size(); ++i) {
@@ -350,7 +337,7 @@ inline std::string ping(const char* host, std::string_view text)
     ::send(raw.fd(), packet.data(), packet.size(), 0);
     while ((raw.wait(POLLIN, std::chrono::seconds{2}) & POLLIN) != 0) {
         bytes answer(70'000);
-        const ssize_t n = ::recv(raw.fd(), answer.data(), answer.size(), 0);
+        const ssize_t n = ::recv(raw.fd(), answer.data(), answer.size(), MSG_DONTWAIT);
         answer.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
         if (answer.size() >= 28 && answer[20] == ICMP_ECHOREPLY && get32(answer, 24) == 0x12340007) {
             return ones_sum(answer, 20, answer.size()) == 0xFFFF ? std::string{answer.begin() + 28, answer.end()}
@@ -359,79 +346,5 @@ inline std::string ping(const char* host, std::string_view text)
     }
     return {};
 }
-
-// A child of this process: it dies with its parent, and is killed when this object goes.
-class child_process {
-public:
-    // Runs f() in it; what that returns is its exit code.
-    template <class F>
-    explicit child_process(F f) : pid_{::fork()}
-    {
-        if (pid_ == 0) {
-            ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-            const time_limit limit{30};
-            int code = 99;
-            try {
-                code = f();
-            } catch (const std::exception& e) {
-                std::fprintf(stderr, "e2e: the child process: %s\n", e.what());
-            }
-            ::_exit(code);
-        }
-    }
-    child_process(const child_process&) = delete;
-    child_process& operator=(const child_process&) = delete;
-    ~child_process()
-    {
-        if (pid_ > 0) {
-            ::kill(pid_, SIGKILL);
-            ::waitpid(pid_, nullptr, 0);
-        }
-    }
-
-    void signal(int number) const { ::kill(pid_, number); }
-
-    // Its exit code; 128 + the signal that ended it; -1 when it still runs after `time`.
-    int wait(std::chrono::milliseconds time = std::chrono::seconds{patience_seconds})
-    {
-        const auto limit = std::chrono::steady_clock::now() + time;
-        int status = 0;
-        while (::waitpid(pid_, &status, WNOHANG) == 0) {
-            if (std::chrono::steady_clock::now() > limit) {
-                return -1;
-            }
-            std::this_thread::sleep_for(std::chrono::milliseconds{2});
-        }
-        pid_ = -1;
-        return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    }
-
-private:
-    pid_t pid_;
-};
-
-// One octet from a child to its parent: "ready".
-class ready_pipe {
-public:
-    ready_pipe() { valid_ = ::pipe2(ends_, O_CLOEXEC) == 0; }
-    ready_pipe(const ready_pipe&) = delete;
-    ready_pipe& operator=(const ready_pipe&) = delete;
-    ~ready_pipe()
-    {
-        ::close(ends_[0]);
-        ::close(ends_[1]);
-    }
-    void tell() const { [[maybe_unused]] const auto n = ::write(ends_[1], "r", 1); }
-    bool wait() const
-    {
-        pollfd p{ends_[0], POLLIN, 0};
-        char octet = 0;
-        return valid_ && ::poll(&p, 1, patience_seconds * 1000) == 1 && ::read(ends_[0], &octet, 1) == 1;
-    }
-
-private:
-    int ends_[2] = {-1, -1};
-    bool valid_ = false;
-};
 
 }  // namespace tcpco_test

@@ -181,7 +181,7 @@ public:
         try {
             return take();
         } catch (const std::system_error& e) {
-            if (e.code() == errc::operation_canceled) {
+            if (e.code() == std::errc::operation_canceled) {
                 throw std::system_error{make_error_code(errc::timed_out)};
             }
             throw;
@@ -231,7 +231,7 @@ private:
 
     std::error_code in_time(std::error_code ec) const noexcept
     {
-        return timer_.expired && ec == errc::operation_canceled ? make_error_code(errc::timed_out) : ec;
+        return timer_.expired && ec == std::errc::operation_canceled ? make_error_code(errc::timed_out) : ec;
     }
 
     duration limit_;

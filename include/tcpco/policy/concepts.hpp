@@ -16,87 +16,47 @@ namespace tcpco {
 // A semiregular value with a nested `config`, from which it can be made.
 template <class P>
 concept policy = std::semiregular<P> && std::semiregular<typename P::config> &&
-    std::constructible_from<P, const typename P::config&>;
+                 std::constructible_from<P, const typename P::config&>;
 
 // --- how much may be in flight -------------------------------------------------------------------------------------
 // Required: on_ack, on_congestion_event, cwnd, ssthresh. Refinements: the concepts below, each one member.
 template <class C>
-concept congestion_controller = policy<C> && requires(C c, const C cc, const ack_info& a, const congestion_event& e)
-{
+concept congestion_controller = policy<C> && requires(C c, const C cc, const ack_info& a, const congestion_event& e) {
     c.on_ack(a);
     c.on_congestion_event(e);
-    {
-        cc.cwnd()
-        } -> std::convertible_to<octet_count>;
-    {
-        cc.ssthresh()
-        } -> std::convertible_to<octet_count>;
+    { cc.cwnd() } -> std::convertible_to<octet_count>;
+    { cc.ssthresh() } -> std::convertible_to<octet_count>;
 };
 
 template <class C>
-concept told_of_establishment = requires(C c, const connection_established& e)
-{
-    c.on_connection_established(e);
-};
+concept told_of_establishment = requires(C c, const connection_established& e) { c.on_connection_established(e); };
 template <class C>
-concept told_of_packets_sent = requires(C c, const packet_sent& e)
-{
-    c.on_packet_sent(e);
-};
+concept told_of_packets_sent = requires(C c, const packet_sent& e) { c.on_packet_sent(e); };
 template <class C>
-concept told_of_packets_lost = requires(C c, const packet_lost& e)
-{
-    c.on_packet_lost(e);
-};
+concept told_of_packets_lost = requires(C c, const packet_lost& e) { c.on_packet_lost(e); };
 template <class C>
-concept told_of_timeouts = requires(C c, const retransmission_timeout& e)
-{
-    c.on_retransmission_timeout(e);
-};
+concept told_of_timeouts = requires(C c, const retransmission_timeout& e) { c.on_retransmission_timeout(e); };
 template <class C>
-concept told_of_recovery_exit = requires(C c)
-{
-    c.on_recovery_exit();
-};
+concept told_of_recovery_exit = requires(C c) { c.on_recovery_exit(); };
 template <class C>
-concept told_of_spurious = requires(C c, spurious_cause cause, const C& prior)
-{
-    c.on_spurious(cause, prior);
-};
+concept told_of_spurious = requires(C c, spurious_cause cause, const C& prior) { c.on_spurious(cause, prior); };
 template <class C>
-concept told_of_idle_restart = requires(C c, time_point now, octet_count restart_window)
-{
+concept told_of_idle_restart = requires(C c, time_point now, octet_count restart_window) {
     c.on_idle_restart(now, restart_window);
 };
 template <class C>
-concept told_of_smss_change = requires(C c, octet_count old_smss, octet_count smss)
-{
-    c.on_smss_change(old_smss, smss);
-};
+concept told_of_smss_change =
+    requires(C c, octet_count old_smss, octet_count smss) { c.on_smss_change(old_smss, smss); };
 // pacing_rate() in octets per second, 0: none; send_quantum() in octets.
 template <class C>
-concept paces = requires(const C c)
-{
-    {
-        c.pacing_rate()
-        } -> std::convertible_to<std::uint64_t>;
-};
+concept paces = requires(const C c) { { c.pacing_rate() } -> std::convertible_to<std::uint64_t>; };
 template <class C>
-concept sets_send_quantum = requires(const C c)
-{
-    {
-        c.send_quantum()
-        } -> std::convertible_to<octet_count>;
-};
+concept sets_send_quantum = requires(const C c) { { c.send_quantum() } -> std::convertible_to<octet_count>; };
 
 // Traits, each a static constexpr bool, false when absent.
 template <class C>
 constexpr bool wants_rate_samples_v = [] {
-    if constexpr (requires {
-                      {
-                          C::wants_rate_samples
-                          } -> std::convertible_to<bool>;
-                  }) {
+    if constexpr (requires { { C::wants_rate_samples } -> std::convertible_to<bool>; }) {
         return static_cast<bool>(C::wants_rate_samples);
     } else {
         return false;
@@ -104,11 +64,7 @@ constexpr bool wants_rate_samples_v = [] {
 }();
 template <class C>
 constexpr bool regulates_recovery_v = [] {
-    if constexpr (requires {
-                      {
-                          C::regulates_recovery
-                          } -> std::convertible_to<bool>;
-                  }) {
+    if constexpr (requires { { C::regulates_recovery } -> std::convertible_to<bool>; }) {
         return static_cast<bool>(C::regulates_recovery);
     } else {
         return false;
@@ -118,209 +74,120 @@ constexpr bool regulates_recovery_v = [] {
 // --- which octets next ---------------------------------------------------------------------------------------------
 // The part of the scoreboard that policies see: they may look and mark, never send. Records are named by `index`.
 template <class B>
-concept loss_board = requires(B b, const B cb, typename B::index i, stream_offset o)
-{
-    {
-        B::npos
-        } -> std::convertible_to<typename B::index>;
-    {
-        cb.first_unacked()
-        } -> std::same_as<typename B::index>;  // lowest sequence; npos: nothing in flight
-    {
-        cb.next(i)
-        } -> std::same_as<typename B::index>;  // the one after, in sequence order
-    {
-        cb.oldest_sent()
-        } -> std::same_as<typename B::index>;  // earliest sent_at that is neither sacked nor lost
-    {
-        cb.next_sent(i)
-        } -> std::same_as<typename B::index>;  // the one after, in order of transmission
-    {
-        cb.first_lost()
-        } -> std::same_as<typename B::index>;  // lowest sequence presumed lost and not resent
-    {
-        cb.find(o)
-        } -> std::same_as<typename B::index>;  // the record that holds octet o
-    {
-        cb[i]
-        } -> std::same_as<const transmission&>;
-    {
-        cb.una()
-        } -> std::same_as<stream_offset>;
-    {
-        cb.nxt()
-        } -> std::same_as<stream_offset>;
-    {
-        cb.in_flight()
-        } -> std::convertible_to<octet_count>;  // pipe
-    {
-        cb.sacked()
-        } -> std::convertible_to<octet_count>;
-    {
-        cb.lost()
-        } -> std::convertible_to<octet_count>;
-    {
-        cb.retransmitted()
-        } -> std::convertible_to<octet_count>;
-    {
-        cb.highest_sacked()
-        } -> std::same_as<stream_offset>;  // end of the highest SACKed range; una when none
-    b.mark_lost(i);                        // idempotent; sacked records are left alone
-    b.mark_all_lost();                     // after a retransmission timeout
-    b.clear_marks();                       // takes all presumed losses back (undo)
+concept loss_board = requires(B b, const B cb, typename B::index i, stream_offset o) {
+    { B::npos } -> std::convertible_to<typename B::index>;
+    { cb.first_unacked() } -> std::same_as<typename B::index>;  // lowest sequence; npos: nothing in flight
+    { cb.next(i) } -> std::same_as<typename B::index>;          // the one after, in sequence order
+    { cb.oldest_sent() } -> std::same_as<typename B::index>;    // earliest sent_at that is neither sacked nor lost
+    { cb.next_sent(i) } -> std::same_as<typename B::index>;     // the one after, in order of transmission
+    { cb.first_lost() } -> std::same_as<typename B::index>;     // lowest sequence presumed lost and not resent
+    { cb.find(o) } -> std::same_as<typename B::index>;          // the record that holds octet o
+    { cb[i] } -> std::same_as<const transmission&>;
+    { cb.una() } -> std::same_as<stream_offset>;
+    { cb.nxt() } -> std::same_as<stream_offset>;
+    { cb.in_flight() } -> std::convertible_to<octet_count>;     // pipe
+    { cb.sacked() } -> std::convertible_to<octet_count>;
+    { cb.lost() } -> std::convertible_to<octet_count>;
+    { cb.retransmitted() } -> std::convertible_to<octet_count>;
+    { cb.highest_sacked() } -> std::same_as<stream_offset>;     // end of the highest SACKed range; una when none
+    b.mark_lost(i);                                             // idempotent; sacked records are left alone
+    b.mark_all_lost();                                          // after a retransmission timeout
+    b.clear_marks();                                            // takes all presumed losses back (undo)
 };
 
 template <class R, class Board>
-concept loss_recovery_over = policy<R> && loss_board<Board> &&
+concept loss_recovery_over =
+    policy<R> && loss_board<Board> &&
     requires(R r, const R cr, Board& board, const ack_info& a, const sack_info& s, const transmission& t,
-             const path_timing& timing, retransmission_timer kind, octet_count room)
-{
-    r.on_transmit(t, timing);
-    {
-        r.on_ack(a, s, timing, board)
-        } -> std::same_as<recovery_verdict>;
-    {
-        r.on_timer(kind, timing, board)
-        } -> std::same_as<recovery_verdict>;
-    {
-        r.next(board, room)
-        } -> std::same_as<send_decision>;
-    {
-        cr.timer()
-        } -> std::same_as<timer_request>;
-    {
-        cr.in_recovery()
-        } -> std::same_as<bool>;  // fast recovery, not the time after an RTO
-};
+             const path_timing& timing, retransmission_timer kind, octet_count room) {
+        r.on_transmit(t, timing);
+        { r.on_ack(a, s, timing, board) } -> std::same_as<recovery_verdict>;
+        { r.on_timer(kind, timing, board) } -> std::same_as<recovery_verdict>;
+        { r.next(board, room) } -> std::same_as<send_decision>;
+        { cr.timer() } -> std::same_as<timer_request>;
+        { cr.in_recovery() } -> std::same_as<bool>;  // fast recovery, not the time after an RTO
+    };
 
 // Refinements. on_delivered: once for each record when it is first acknowledged or SACKed, in sequence order, before
 // on_ack (RFC 8985 section 6.2). without_data: next() said new_data, and there is none to send (RFC 6675 NextSeg rules
 // 3 and 4).
 template <class R>
-concept told_of_deliveries = requires(R r, const transmission& t, const path_timing& timing)
-{
-    r.on_delivered(t, timing);
-};
+concept told_of_deliveries =
+    requires(R r, const transmission& t, const path_timing& timing) { r.on_delivered(t, timing); };
 template <class R, class Board>
-concept decides_without_data = requires(R r, Board& board, octet_count room)
-{
-    {
-        r.without_data(board, room)
-        } -> std::same_as<send_decision>;
+concept decides_without_data = requires(R r, Board& board, octet_count room) {
+    { r.without_data(board, room) } -> std::same_as<send_decision>;
 };
 
-// --- how fast during recovery ----------------------------------------------------------------------------------------
+// --- how fast during recovery --------------------------------------------------------------------------------------
 template <class P>
-concept recovery_rate = policy<P> && requires(P p, const P cp, const recovery_started& s, const recovery_progress& g)
-{
+concept recovery_rate = policy<P> && requires(P p, const P cp, const recovery_started& s, const recovery_progress& g) {
     p.on_enter(s);
     p.on_ack(g);
     p.on_transmit(octet_count{});
-    {
-        cp.cwnd()
-        } -> std::convertible_to<octet_count>;
+    { cp.cwnd() } -> std::convertible_to<octet_count>;
 };
 
-// --- how long until retransmission -----------------------------------------------------------------------------------
+// --- how long until retransmission ---------------------------------------------------------------------------------
 template <class E>
-concept rto_estimator = policy<E> && requires(E e, const E ce, const rtt_sample& s)
-{
+concept rto_estimator = policy<E> && requires(E e, const E ce, const rtt_sample& s) {
     e.on_rtt_sample(s);
     e.on_retransmission_timeout();  // back off
     e.on_forward_progress();        // new data was acknowledged
     e.on_spurious_timeout();
-    {
-        ce.rto()
-        } -> std::same_as<duration>;  // back-off included
-    {
-        ce.srtt()
-        } -> std::same_as<duration>;
-    {
-        ce.rttvar()
-        } -> std::same_as<duration>;
+    { ce.rto() } -> std::same_as<duration>;  // back-off included
+    { ce.srtt() } -> std::same_as<duration>;
+    { ce.rttvar() } -> std::same_as<duration>;
 };
 
-// --- acknowledge now, later, not
-// ---------------------------------------------------------------------------------------
+// --- acknowledge now, later, not -----------------------------------------------------------------------------------
 template <class A>
-concept ack_policy = policy<A> && requires(A a, const received_segment& s, const window_growth& w)
-{
-    {
-        a.on_segment(s)
-        } -> std::same_as<ack_decision>;
-    {
-        a.on_read(w)
-        } -> std::same_as<bool>;  // true: send a window update now
+concept ack_policy = policy<A> && requires(A a, const received_segment& s, const window_growth& w) {
+    { a.on_segment(s) } -> std::same_as<ack_decision>;
+    { a.on_read(w) } -> std::same_as<bool>;  // true: send a window update now
     a.on_data_sent();
     a.on_ack_sent();
 };
 
-// --- how long 2MSL is, what may end it
-// -----------------------------------------------------------------------------------
+// --- how long 2MSL is, what may end it -----------------------------------------------------------------------------
 template <class T>
-concept time_wait_policy = policy<T> && requires(const T t, const time_wait_syn& s)
-{
-    {
-        t.two_msl()
-        } -> std::same_as<duration>;
-    {
-        t.accepts_syn(s)
-        } -> std::same_as<time_wait_answer>;
-    {
-        t.honours_rst()
-        } -> std::same_as<bool>;
+concept time_wait_policy = policy<T> && requires(const T t, const time_wait_syn& s) {
+    { t.two_msl() } -> std::same_as<duration>;
+    { t.accepts_syn(s) } -> std::same_as<time_wait_answer>;
+    { t.honours_rst() } -> std::same_as<bool>;
 };
 
-// --- how much to advertise
-// ------------------------------------------------------------------------------------------------
+// --- how much to advertise -----------------------------------------------------------------------------------------
 template <class W>
-concept receive_window_policy = policy<W> && requires(W w, const W cw, const receive_window_state& s, octet_count n)
-{
-    {
-        cw.capacity()
-        } -> std::convertible_to<octet_count>;  // receive buffer in octets
-    {
-        cw.window(s)
-        } -> std::convertible_to<octet_count>;  // octets beyond rcv.nxt that may be offered
-    w.on_delivered(n, s);                       // the reader took n octets
+concept receive_window_policy = policy<W> && requires(W w, const W cw, const receive_window_state& s, octet_count n) {
+    { cw.capacity() } -> std::convertible_to<octet_count>;  // receive buffer in octets
+    { cw.window(s) } -> std::convertible_to<octet_count>;   // octets beyond rcv.nxt that may be offered
+    w.on_delivered(n, s);                                   // the reader took n octets
 };
 
-// --- may a small segment go
-// ------------------------------------------------------------------------------------------------
+// --- may a small segment go ----------------------------------------------------------------------------------------
 template <class G>
-concept send_gate = policy<G> && requires(const G g, const small_segment& s)
-{
-    {
-        g.may_send(s)
-        } -> std::same_as<bool>;
+concept send_gate = policy<G> && requires(const G g, const small_segment& s) {
+    { g.may_send(s) } -> std::same_as<bool>;
 };
 
-// --- initial sequence numbers
-// ------------------------------------------------------------------------------------------------ `not_below`: null,
-// or a number that the ISS must follow (a reopened TIME-WAIT, RFC 6191).
+// --- initial sequence numbers --------------------------------------------------------------------------------------
+// `not_below`: null, or a number that the ISS must follow (a reopened TIME-WAIT, RFC 6191).
 template <class I>
-concept isn_generator = policy<I> &&
-    requires(I i, endpoint local, endpoint remote, time_point now, const sequence_number* not_below, std::uint64_t seed)
-{
+concept isn_generator = policy<I> && requires(I i, endpoint local, endpoint remote, time_point now,
+                                              const sequence_number* not_below, std::uint64_t seed) {
     i.seed(seed);
-    {
-        i.generate(local, remote, now, not_below)
-        } -> std::same_as<sequence_number>;
+    { i.generate(local, remote, now, not_below) } -> std::same_as<sequence_number>;
 };
 
-// --- admission of SYNs
-// ---------------------------------------------------------------------------------------------------------
+// --- admission of SYNs ---------------------------------------------------------------------------------------------
 template <class D>
-concept syn_defence = policy<D> && requires(D d, const syn_info& s)
-{
-    {
-        d.admit(s)
-        } -> std::same_as<syn_answer>;
+concept syn_defence = policy<D> && requires(D d, const syn_info& s) {
+    { d.admit(s) } -> std::same_as<syn_answer>;
 };
 
-// --- what happened
-// --------------------------------------------------------------------------------------------------------------- An
-// observer has any number of overloads `on(const event&)`; an event that none takes costs nothing.
+// --- what happened -------------------------------------------------------------------------------------------------
+// An observer has any number of overloads `on(const event&)`; an event that none takes costs nothing.
 template <class O>
 concept observer = policy<O>;
 

@@ -14,7 +14,7 @@ namespace tcpco {
 
 using octet_count = std::int64_t;
 
-// --- delivery rate (draft-ietf-ccwg-bbr, "Delivery Rate Samples") -------------------------------------------------
+// --- delivery rate (draft-ietf-ccwg-bbr, "Delivery Rate Samples") --------------------------------------------------
 
 // Snapshot of the connection's delivery state, taken when a segment is sent and kept in its transmission record.
 struct delivery_stamp {
@@ -188,7 +188,7 @@ struct send_decision {
     bool ignore_window = false;
 };
 
-// --- recovery rate (PRR and its kin) --------------------------------------------------------------------------------
+// --- recovery rate (PRR and its kin) -------------------------------------------------------------------------------
 
 struct recovery_started {
     octet_count in_flight = 0;        // FlightSize: snd.nxt - snd.una (RecoverFS in RFC 9937 without SACKed octets)
@@ -216,7 +216,7 @@ struct rtt_sample {
     rtt_source source = rtt_source::transmission;
 };
 
-// --- receiving side --------------------------------------------------------------------------------------------------
+// --- receiving side ------------------------------------------------------------------------------------------------
 
 struct received_segment {
     time_point now{};
@@ -260,7 +260,7 @@ struct receive_window_state {
     time_point now{};
 };
 
-// --- sending side ----------------------------------------------------------------------------------------------------
+// --- sending side --------------------------------------------------------------------------------------------------
 
 // A segment smaller than SMSS wants to leave while data is unacknowledged (RFC 9293 section 3.7.4).
 struct small_segment {
@@ -273,8 +273,7 @@ struct small_segment {
     bool fin_follows = false;  // the stream ends with this segment
 };
 
-// --- TIME-WAIT, opening
-// ------------------------------------------------------------------------------------------------
+// --- TIME-WAIT, opening --------------------------------------------------------------------------------------------
 
 struct time_wait_syn {
     sequence_number seq{};

@@ -11,6 +11,7 @@
 // destroy one in flight ends the program with a message.
 #pragma once
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <system_error>
@@ -55,7 +56,9 @@ struct kernel_operation {
     // As the kernel says it: a negative errno, or a value.
     void finish(int result) noexcept
     {
-        if (result < 0) {
+        if (result == -ECANCELED) {
+            finish(make_error_code(errc::operation_canceled), 0);  // as every other wait says it
+        } else if (result < 0) {
             finish(std::error_code{-result, std::system_category()}, 0);
         } else {
             finish({}, static_cast<std::size_t>(result));
@@ -132,7 +135,10 @@ public:
     bool ready() const noexcept { return false; }
     bool start(completion& c, const environment& env)
     {
-        return detail::begin_kernel_operation(wait_, c, env, [&] { return backend_->begin_wait(wait_); });
+        return detail::begin_kernel_operation(wait_, c, env, [&] {
+            // poll(2) would ignore it for ever
+            return wait_.fd < 0 ? make_error_code(errc::bad_file_descriptor) : backend_->begin_wait(wait_);
+        });
     }
     void cancel() noexcept
     {

@@ -39,6 +39,9 @@ struct system_reactor_options {
 // The highest step that works here.
 inline std::unique_ptr<linux_reactor> make_linux_reactor(const system_reactor_options& options = {})
 {
+    if (options.uring.unknown_word && options.say != nullptr) {
+        options.say("TCPCO_URING has a word that is none of off, no-multishot, no-defer: ignored");
+    }
     std::unique_ptr<linux_reactor> made;
     if (options.uring.off) {
         made = std::make_unique<poll_reactor>("TCPCO_URING=off");

@@ -30,7 +30,9 @@ struct uring_settings {
     bool multishot = true;
     bool defer = true;
 
-    // What TCPCO_URING says. Unknown words are ignored.
+    bool unknown_word = false;  // a word that is none of these was there: probably a typing error
+
+    // What TCPCO_URING says.
     static uring_settings from_environment()
     {
         const char* value = std::getenv("TCPCO_URING");
@@ -42,6 +44,7 @@ struct uring_settings {
         while (!words.empty()) {
             const std::size_t comma = words.find(',');
             const std::string_view word = words.substr(0, comma);
+            s.unknown_word = s.unknown_word || (word != "off" && word != "no-multishot" && word != "no-defer");
             s.off = s.off || word == "off";
             s.multishot = s.multishot && word != "no-multishot";
             s.defer = s.defer && word != "no-defer";

@@ -51,8 +51,7 @@ public:
     explicit basic_stack(const config& c);
     ~basic_stack() = default;
 
-    // --- the driver's side
-    // ---------------------------------------------------------------------------------------------
+    // --- the driver's side -----------------------------------------------------------------------------------------
 
     // One frame that arrived, with the ownership of its slot. info.arrived_at may be left at zero: then it is `now`.
     void receive(time_point now, frame&& f);
@@ -69,11 +68,11 @@ public:
     void transmitted(transmit_token token) noexcept { outbox_.release(token); }
 
     void configure_device(const device_config& d);
-    // The device is gone: every connection and every wait ends with `why`.
+    // The device is gone: every connection and every wait ends with `why`, and so does every connect() and listen() until
+    // configure_device() brings another.
     void device_lost(errc why);
 
-    // --- the user's side (the rest is in stack_port)
-    // -------------------------------------------------------------------
+    // --- the user's side (the rest is in stack_port) ---------------------------------------------------------------
 
     result<connection_id> connect(endpoint remote, const connect_options& options = {}) override;
     result<listener_id> listen(endpoint local, std::uint32_t backlog = 128) override;
@@ -152,6 +151,7 @@ private:
     void enter(time_point now) noexcept { now_ = std::max(now_, now); }
 
     buffer_pool frames_;
+    buffer_pool jumbos_;
     network_layer network_;
     outbox outbox_;
     slab<connection_type> connections_;
@@ -163,6 +163,7 @@ private:
     std::uint32_t port_counter_ = 0;
     std::size_t live_ = 0;
     bool checksum_offload_ = false;
+    errc lost_ = errc::ok;  // why there is no device any more
 };
 
 }  // namespace tcpco

@@ -17,7 +17,7 @@ struct network_config {
     ip_address gateway{};  // next hop for everything else; unspecified: none, such destinations are unreachable
     mac_address mac{{0x02, 0x74, 0x63, 0x70, 0x63, 0x6f}};  // locally administered; must be unique on its link
     bool ethernet = true;                                   // false: the device carries bare IP packets (TUN)
-    std::uint16_t mtu = 1500;                               // IP packet octets; 576 to 65535
+    std::uint16_t mtu = 1500;                               // IP packet octets; less than 576 counts as 576
     std::uint8_t ttl = 64;                                  // MUST-49
     std::uint32_t neighbours = 1024;                        // ARP entries
     duration neighbour_lifetime{
@@ -30,6 +30,7 @@ struct stack_limits {
     std::uint32_t connections = 65'536;
     std::uint32_t listeners = 1'024;
     std::uint32_t frame_slots = 1'024;  // 2 KiB each: frames that receive_copy() takes, and replies
+    std::uint32_t jumbo_slots = 16;     // 65 KiB each: larger frames that receive_copy() takes
     std::uint32_t small_slots = 4'096;  // 2 KiB each: short writes, small payloads copied out
     std::uint32_t large_slots = 1'024;  // 32 KiB each: bulk writes
     std::uint32_t held_frames = 512;    // frames that a device may hold before it reports them transmitted

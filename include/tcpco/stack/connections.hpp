@@ -30,6 +30,7 @@ basic_stack<B>::basic_stack(const config& c)
       listeners_{c.limits.listeners}, flows_{c.limits.connections, four_tuple_hash{derive_key(c.seed, 5)}},
       listening_{c.limits.listeners, four_tuple_hash{derive_key(c.seed, 6)}}, port_key_{derive_key(c.seed, 7)}
 {
+    network_.set_device(network_.config().mtu, network_.config().ethernet);
     host.mtu = network_.config().mtu;
 }
 
@@ -37,7 +38,8 @@ template <class B>
 void basic_stack<B>::configure_device(const device_config& d)
 {
     network_.set_device(d.mtu, d.ethernet.value_or(network_.config().ethernet));
-    host.mtu = d.mtu;
+    host.mtu = network_.config().mtu;
+    lost_ = errc::ok;
     checksum_offload_ = d.tx_checksum_offload;
     // What remains of the largest frame for TCP payload, whatever the headers; 65535 is IPv4's own limit.
     host.tso_max = d.tso4 && d.tx_checksum_offload ? octet_count{std::min(d.tso_max, 65'535u)} - 120 : 0;
@@ -236,6 +238,7 @@ void basic_stack<B>::abort_all(time_point now)
 template <class B>
 void basic_stack<B>::device_lost(errc why)
 {
+    lost_ = why;
     connections_.for_each([this, why](slab_id, connection_type& c) {
         if (c.state == tcp_state::closed) {
             return;

@@ -56,13 +56,12 @@ public:
     const network_config& config() const noexcept { return config_; }
     void set_device(std::uint16_t mtu, bool ethernet) noexcept
     {
-        config_.mtu = mtu;
+        config_.mtu = std::max<std::uint16_t>(mtu, 576);  // RFC 1122 3.3.3: what every host can take
         config_.ethernet = ethernet;
     }
     std::size_t link_header() const noexcept { return config_.ethernet ? ethernet_header_size : 0; }
 
-    // --- in
-    // ------------------------------------------------------------------------------------------------------------
+    // --- in --------------------------------------------------------------------------------------------------------
 
     // One frame. Answers a datagram when it is a TCP segment for this stack; everything else is dealt with here, or
     // dropped and counted.
@@ -93,8 +92,7 @@ public:
     // The ICMP error that the last receive() met, once.
     std::optional<icmp_notice> take_notice() noexcept { return std::exchange(notice_, std::nullopt); }
 
-    // --- routes
-    // ----------------------------------------------------------------------------------------------------------
+    // --- routes ----------------------------------------------------------------------------------------------------
 
     bool is_ours(const ip_address& a) const noexcept { return a == config_.address.address; }
     // The address that connections to `remote` come from.
@@ -140,8 +138,7 @@ public:
     bool take_unreachable() noexcept { return std::exchange(unreachable_, false); }
     bool is_unreachable(neighbour n) const noexcept { return n != no_neighbour && neighbours_.failed(n); }
 
-    // --- time
-    // ------------------------------------------------------------------------------------------------------------
+    // --- time ------------------------------------------------------------------------------------------------------
 
     void advance(time_point now)
     {
@@ -153,8 +150,7 @@ public:
     }
     time_point deadline() const noexcept { return std::min(neighbours_.deadline(), retry_at_); }
 
-    // --- out
-    // -------------------------------------------------------------------------------------------------------------
+    // --- out -------------------------------------------------------------------------------------------------------
 
     // Writes link and IPv4 header at the start of `out`, for a packet with `payload` octets behind the IP header;
     // returns their size. DF is set on everything (RFC 1191).
@@ -347,8 +343,7 @@ private:
         queue_packet(config_.address.address, ip.header.source, ip_protocol::icmp, pieces, now);
     }
 
-    // --- replies: whole frames in slots, the link header first
-    // ------------------------------------------------------------
+    // --- replies: whole frames in slots, the link header first -----------------------------------------------------
 
     void queue_packet(const ip_address& source, const ip_address& destination, ip_protocol protocol,
                       std::span<const std::span<const std::byte>> pieces, time_point now)

@@ -25,6 +25,9 @@ std::uint16_t basic_stack<B>::ephemeral_port(const endpoint& remote, const ip_ad
 template <class B>
 result<connection_id> basic_stack<B>::connect(endpoint remote, const connect_options& options)
 {
+    if (lost_ != errc::ok) {
+        return {lost_, {}};
+    }
     if (remote.port == 0) {
         return {errc::invalid_argument, {}};
     }
@@ -69,6 +72,9 @@ result<connection_id> basic_stack<B>::connect(endpoint remote, const connect_opt
 template <class B>
 result<listener_id> basic_stack<B>::listen(endpoint local, std::uint32_t backlog)
 {
+    if (lost_ != errc::ok) {
+        return {lost_, {}};
+    }
     if (local.address != ip_address{} && !network_.is_ours(local.address)) {
         return {errc::address_not_available, {}};
     }

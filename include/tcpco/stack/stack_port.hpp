@@ -29,7 +29,7 @@ public:
     stack_port(const stack_port&) = delete;
     stack_port& operator=(const stack_port&) = delete;
 
-    // --- transfer ----------------------------------------------------------------------------------------------------
+    // --- transfer --------------------------------------------------------------------------------------------------
 
     // As many octets as are there. Errors: would_block, end_of_stream, connection_reset, ... (receive_status).
     result<std::size_t> read(connection_id id, std::span<std::byte> out) noexcept
@@ -85,7 +85,7 @@ public:
         return answer;
     }
 
-    // --- settings ----------------------------------------------------------------------------------------------------
+    // --- settings --------------------------------------------------------------------------------------------------
 
     errc set_no_delay(connection_id id, bool on) noexcept  // MUST-17
     {
@@ -101,7 +101,7 @@ public:
         return change(id, [on](transmission_control_block& c) { c.linger_reset = on; });
     }
 
-    // --- looking -----------------------------------------------------------------------------------------------------
+    // --- looking ---------------------------------------------------------------------------------------------------
 
     // What could be done now without waiting: bits of namespace readiness; 0 for a bad id.
     std::uint8_t readiness_of(connection_id id) const noexcept
@@ -135,7 +135,7 @@ public:
         return std::nullopt;
     }
 
-    // --- waiting -----------------------------------------------------------------------------------------------------
+    // --- waiting ---------------------------------------------------------------------------------------------------
 
     // `c` is scheduled by dispatch() when the wait is over, by success or failure. operation_in_progress: another
     // operation of this kind waits already. The place stays taken until stop_waiting(), so that nobody comes between
@@ -215,8 +215,7 @@ public:
         }
     }
 
-    // --- rare calls
-    // ----------------------------------------------------------------------------------------------------
+    // --- rare calls ------------------------------------------------------------------------------------------------
 
     virtual result<connection_id> connect(endpoint remote, const connect_options& options = {}) = 0;
     virtual result<listener_id> listen(endpoint local, std::uint32_t backlog = 128) = 0;

@@ -24,7 +24,7 @@ void basic_stack<B>::receive(time_point now, frame&& f)
 template <class B>
 void basic_stack<B>::receive_copy(time_point now, std::span<const std::byte> octets, frame_info info)
 {
-    buffer_pool& pool = octets.size() <= frames_.slot_size() ? frames_ : host.large;
+    buffer_pool& pool = octets.size() <= frames_.slot_size() ? frames_ : jumbos_;
     frame f = copy_frame(pool, octets, info);
     if (!f.data.owner) {
         host.counters.drop(drop_reason::no_buffer);

@@ -15,9 +15,10 @@ struct tcp_settings {
     // Initial window in segments of SMSS (RFC 6928: 10, at most max(14600, 2 SMSS) octets).
     std::uint8_t initial_window_segments = 10;
 
-    // R2 (RFC 9293 3.8.3) as numbers of retransmissions. A SYN doubles from 1 s: 7 retransmissions give up after 255 s
-    // (MUST-23 asks for 3 minutes); a SYN-ACK after 63 s, as peers do, since a half-open record is cheap to lose.
-    // Data: 15 back-offs from 200 ms, capped at 120 s each, are more than 13 minutes (SHLD-11 asks for 100 s).
+    // R2 (RFC 9293 3.8.3) as numbers of retransmissions. A SYN doubles from 1 s: 7 retransmissions give up after 247
+    // s, the last wait being bounded by 120 s (MUST-23 asks for 3 minutes); a SYN-ACK after 63 s, as peers do, since a
+    // half-open record is cheap to lose. Data: 15 back-offs from 200 ms, capped at 120 s each, are more than 13
+    // minutes (SHLD-11 asks for 100 s).
     std::uint8_t syn_retries = 7;
     std::uint8_t syn_ack_retries = 5;
     std::uint8_t data_retries = 15;
