@@ -11,21 +11,17 @@ basic_stack<B>::basic_stack(const config& c)
                                 c.policies(),
                                 c.seed,
                                 {c.limits.connections, c.limits.small_slots, c.limits.large_slots}}},
-      stack_port{host.small, host.large}, frames_{2'048, c.limits.frame_slots}, network_{[&c] {
-                                                                                             network_config network =
-                                                                                                 c.network;
-                                                                                             network.address =
-                                                                                                 c.address ==
-                                                                                                         ip_prefix{}
-                                                                                                     ? network.address
-                                                                                                     : c.address;
-                                                                                             return network;
-                                                                                         }(),
-                                                                                         c.limits.replies,
-                                                                                         derive_key(c.seed, 4),
-                                                                                         frames_,
-                                                                                         host.large,
-                                                                                         host.counters},
+      stack_port{host.small, host.large}, frames_{2'048, c.limits.frame_slots}, jumbos_{66'560, c.limits.jumbo_slots},
+      network_{[&c] {
+                   network_config network = c.network;
+                   network.address = c.address == ip_prefix{} ? network.address : c.address;
+                   return network;
+               }(),
+               c.limits.replies,
+               derive_key(c.seed, 4),
+               frames_,
+               host.large,
+               host.counters},
       outbox_{c.limits.held_frames}, connections_{c.limits.connections},
       listeners_{c.limits.listeners}, flows_{c.limits.connections, four_tuple_hash{derive_key(c.seed, 5)}},
       listening_{c.limits.listeners, four_tuple_hash{derive_key(c.seed, 6)}}, port_key_{derive_key(c.seed, 7)}
