@@ -4,6 +4,7 @@
 // ctest: --link memory --size 256KiB --clients 20 --loss 2% --reorder 2% --delay 1ms --no-capture
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -88,12 +89,17 @@ bool over_tap(const options& chosen)
     service_report report;
     reactor.stop_on_signals({SIGINT, SIGTERM});
     bool all_equal = false;
+    std::atomic<bool> clients_ended = false;
     std::jthread clients{[&] {
         all_equal = run_kernel_clients(chosen);
+        clients_ended = true;
         reactor.post([&] { chosen.keep ? print_how_to_reach() : reactor.stop(); });
     }};
     reactor.run(with_scope(serve, std::ref(listener), std::ref(report), std::ref(net)));
     link_driver.close_all(2_s);
+    while (!clients_ended) {
+        reactor.turn(20_ms);  // stopped early: who still talks or connects is answered with an RST
+    }
     clients.join();
     print_server(report, net.observer(), net.counters());
     print_capture(chosen);

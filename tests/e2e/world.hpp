@@ -138,14 +138,18 @@ private:
 };
 
 // Drops that a kernel's peer must never cause, by name; empty: none. What the kernel sends to others (IPv6's multicast)
-// does not count, nor do duplicates (tcp_out_of_window): its tail loss probes come where this machine is slow.
+// does not count, nor do duplicates (tcp_out_of_window), since its tail loss probes come where this machine is slow, nor
+// what a repeated FIN leads to when its socket is gone (tcp_rst_in_time_wait).
 inline std::string unexpected_drops(const tcpco::stack_counters& counters)
 {
+    using tcpco::drop_reason;
+    constexpr drop_reason expected[] = {drop_reason::wrong_mac, drop_reason::unknown_ethertype,
+                                        drop_reason::tcp_out_of_window, drop_reason::tcp_rst_in_time_wait};
     std::string text;
     for (std::size_t i = 0; i < tcpco::drop_reason_count; ++i) {
-        const auto reason = static_cast<tcpco::drop_reason>(i);
-        if (counters.dropped[i] != 0 && reason != tcpco::drop_reason::wrong_mac &&
-            reason != tcpco::drop_reason::unknown_ethertype && reason != tcpco::drop_reason::tcp_out_of_window) {
+        const auto reason = static_cast<drop_reason>(i);
+        if (counters.dropped[i] != 0 &&
+            std::find(std::begin(expected), std::end(expected), reason) == std::end(expected)) {
             text += std::string{text.empty() ? "" : ", "} + tcpco::to_string(reason) + " " +
                     std::to_string(counters.dropped[i]);
         }

@@ -71,7 +71,7 @@ inline std::string explain_attach(const device_error& e)
     if (e.code() == std::errc::operation_not_permitted) {
         return "making or joining interface " + e.name() + " asks for CAP_NET_ADMIN. Run it in a namespace of its own "
                "(unshare -Urn COMMAND) or as root, or let root make it for you: ip tuntap add dev " +
-               e.name() + " mode tap user $USER";
+               e.name() + " mode tap user $USER (or mode tun)";
     }
     if (e.code() == std::errc::device_or_resource_busy) {
         return "interface " + e.name() + " is in use by another program. End that one, or choose another name";

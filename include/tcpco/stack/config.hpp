@@ -37,7 +37,7 @@ struct stack_limits {
     std::uint32_t replies = 512;        // RST, ICMP and ARP packets waiting to be sent
 };
 
-// The configs of all policies stand beside the rest: stack_config<wan>{.congestion = {...}, .address = ...}.
+// The configs of all policies stand beside the rest: stack_config<wan>{.address = ..., .congestion = {...}}.
 template <class B>
 struct stack_config {
     ip_prefix address{};  // shorthand for network.address
