@@ -138,8 +138,8 @@ private:
 };
 
 // Drops that a kernel's peer must never cause, by name; empty: none. What the kernel sends to others (IPv6's multicast)
-// does not count, nor do duplicates (tcp_out_of_window), since its tail loss probes come where this machine is slow, nor
-// what a repeated FIN leads to when its socket is gone (tcp_rst_in_time_wait).
+// does not count, nor do duplicates (tcp_out_of_window): its tail loss probes come where this machine is slow; nor what
+// a repeated FIN leads to when its socket is gone (tcp_rst_in_time_wait).
 inline std::string unexpected_drops(const tcpco::stack_counters& counters)
 {
     using tcpco::drop_reason;
