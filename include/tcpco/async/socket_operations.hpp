@@ -262,9 +262,13 @@ private:
         return errc::ok;
     }
 
-    // The first to learn of the peer's reset is told of it; who writes afterwards gets broken_pipe.
+    // The first to learn of the peer's reset is told of it; who writes afterwards gets broken_pipe. Exhausted pools are
+    // waited for: the stack tells when slots are back.
     errc reason(stack_port& port, connection_id id, errc ec) const noexcept
     {
+        if (ec == errc::no_buffer_space) {
+            return errc::would_block;
+        }
         const bool reset = ec == errc::broken_pipe && this->has_waited() && port.error_of(id) == errc::connection_reset;
         return reset ? errc::connection_reset : ec;
     }

@@ -22,9 +22,9 @@
 //
 // Errors besides: end_of_stream (reading, after all octets), connection_reset, connection_aborted, timed_out (the
 // peer does not answer), host_unreachable, network_down; broken_pipe (a write that begins after shutdown() or after
-// the peer's reset; one that waited when the reset came gets connection_reset); no_buffer_space (the stack's pools
-// are exhausted); bad_file_descriptor (closed, moved from, or closed by another coroutine while the operation
-// waited).
+// the peer's reset; one that waited when the reset came gets connection_reset); bad_file_descriptor (closed,
+// moved from, or closed by another coroutine while the operation waited). A write waits for slots, too, where the
+// stack's pools are exhausted.
 #pragma once
 
 #include <concepts>

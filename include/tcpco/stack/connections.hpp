@@ -119,6 +119,7 @@ void basic_stack<B>::bury(connection_type& c)
     timers_.cancel(c.self.index);
     dirty_.erase(c.self.index);
     starved_.erase(c.self.index);
+    hungry_.erase(c.self.index);
     unresolved_.erase(c.self.index);
     if (!c.owned && !c.in_accept_queue) {
         erase(c);

@@ -80,7 +80,7 @@ public:
         }
         if (answer.value < wanted && send_status(*c) == errc::ok) {
             c->starved = true;
-            starved_.push_back(c->self.index);
+            (c->queued() < reserve_share ? hungry_ : starved_).push_back(c->self.index);
         }
         return answer;
     }
@@ -294,7 +294,8 @@ protected:
     bool reserve(std::uint32_t connections, std::uint32_t listeners) noexcept
     {
         return tcbs_.grow_to(connections) && ready_.reserve(connections) && dirty_.reserve(connections) &&
-               unresolved_.reserve(connections) && starved_.reserve(connections) && ready_listeners_.reserve(listeners);
+               unresolved_.reserve(connections) && starved_.reserve(connections) &&
+               hungry_.reserve(connections) && ready_listeners_.reserve(listeners);
     }
 
     transmission_control_block* find(connection_id id) const noexcept
@@ -313,13 +314,20 @@ protected:
     // Slots are back: writers that met exhausted pools may try again.
     void feed_starved() noexcept
     {
+        while (!hungry_.empty() && small_->available() > 0 && large_->available() > 0) {
+            feed(hungry_.pop_front());
+        }
         while (!starved_.empty() && !small_->is_short() && !large_->is_short()) {
-            transmission_control_block& c = *tcbs_[starved_.pop_front()];
-            c.starved = false;
-            c.events |= readiness::writable;
-            if (c.owned) {
-                ready_.push_back(c.self.index);
-            }
+            feed(starved_.pop_front());
+        }
+    }
+    void feed(std::uint32_t index) noexcept
+    {
+        transmission_control_block& c = *tcbs_[index];
+        c.starved = false;
+        c.events |= readiness::writable;
+        if (c.owned) {
+            ready_.push_back(index);
         }
     }
 
@@ -347,7 +355,8 @@ protected:
     index_list ready_;  // connections with events
     index_list ready_listeners_;
     index_list dirty_;       // connections that may have something to send
-    index_list starved_;     // connections whose write met exhausted pools
+    index_list starved_;     // connections whose write met pools that run short: they have their share
+    index_list hungry_;      // those whose write met pools without any slot: they have less than their share
     index_list unresolved_;  // connections whose next hop is being asked for
     time_point now_{};
 

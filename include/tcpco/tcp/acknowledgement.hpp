@@ -142,6 +142,7 @@ void take_cumulative_ack(connection<B>& c, sender_active<B>& s, const arriving_s
     });
     c.snd.una = seg.ack;
     c.send.release_until(std::min(c.snd.una, c.send.end()));
+    c.starved = c.starved && c.queued() >= reserve_share / 2;  // its share is free again
     c.retries = 0;
     c.timer_base = work.info.now;  // RFC 6298 5.3: the timer starts anew
     c.rto.on_forward_progress();

@@ -133,15 +133,15 @@ inline bool should_copy(const slice& payload) noexcept
     return payload.owner.pool_is_short() || std::size_t{payload.size} * 4 < payload.owner.capacity();
 }
 
-// Where received octets are copied to; null: what is left of the pools is for sending, and for readers that have read
-// everything, so that each of them makes progress beside any number that do not read.
+// Where received octets are copied to; null: what is left of the pools is for sending, and for readers that keep up:
+// each of them makes progress beside any number that do not read.
 template <class B>
 buffer_pool* copy_pool(octet_count queued, std::size_t size, step<B>& st) noexcept
 {
     const bool bulk = queued > 4'096 || size > st.host.small.slot_size();
     buffer_pool& first = bulk ? st.host.large : st.host.small;
     buffer_pool& second = bulk && size <= st.host.small.slot_size() ? st.host.small : st.host.large;
-    if (queued == 0) {
+    if (queued < reserve_share) {
         return first.available() > 0 ? &first : &second;
     }
     return !first.is_short() ? &first : !second.is_short() ? &second : nullptr;
@@ -198,7 +198,7 @@ bool hold_out_of_order(connection<B>& c, arriving_segment& seg, received_segment
     }
     slice text = std::move(seg.payload);
     if (text.size > 0 && should_copy(text)) {
-        buffer_pool* pool = copy_pool(1, text.size, st);
+        buffer_pool* pool = copy_pool(reserve_share, text.size, st);
         frame copy = pool == nullptr ? frame{} : copy_frame(*pool, text.octets());
         if (copy.data.owner) {
             text = std::move(copy.data);

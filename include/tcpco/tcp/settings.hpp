@@ -4,8 +4,13 @@
 #include <cstdint>
 
 #include "tcpco/core/time.hpp"
+#include "tcpco/policy/events.hpp"
 
 namespace tcpco {
+
+// When slots run short, a connection with less than this queued (to read, or to send) may use the last quarter. An
+// initial window of ten segments fits.
+inline constexpr octet_count reserve_share = 16'384;
 
 struct tcp_settings {
     bool sack = true;            // offer SACK-Permitted (RFC 2018)

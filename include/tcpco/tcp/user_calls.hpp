@@ -60,7 +60,9 @@ inline result<slice> receive_slice(transmission_control_block& c) noexcept
     return {errc::ok, c.receive.take_front()};
 }
 
-// SEND (3.10.2): queues what there is room for. would_block: the send buffer is full.
+// SEND (3.10.2): queues what there is room for. would_block: the send buffer is full, or slots run short and this
+// connection has its share of the last quarter (reserve_share): peers that do not read cannot stop the others.
+// no_buffer_space: not even that one.
 inline result<std::size_t> send_octets(transmission_control_block& c, std::span<const std::byte> octets,
                                        buffer_pool& small, buffer_pool& large) noexcept
 {
@@ -72,6 +74,13 @@ inline result<std::size_t> send_octets(transmission_control_block& c, std::span<
     }
     if (c.send.room() == 0) {
         return {errc::would_block, 0};
+    }
+    const buffer_pool& pool = c.send.empty() && octets.size() <= small.slot_size() ? small : large;
+    if (pool.is_short()) {
+        if (c.queued() >= reserve_share) {
+            return {errc::would_block, 0};
+        }
+        octets = octets.first(std::min(octets.size(), static_cast<std::size_t>(reserve_share - c.queued())));
     }
     const std::size_t n = c.send.append(octets, small, large);
     return {n > 0 ? errc::ok : errc::no_buffer_space, n};
