@@ -1,5 +1,5 @@
-// What the Internet checksum costs, beside memcpy of the same octets: the bound for anything that looks at each of them.
-// 40: an ACK; 576, 1448, 8948: segments of common MTUs; 65536: a super-frame.
+// What the Internet checksum costs, beside memcpy of the same octets: the bound for anything that looks at each of
+// them. 40: an ACK; 576, 1448, 8948: segments of common MTUs; 65536: a super-frame.
 #include "tcpco/wire/checksum.hpp"
 
 #include <benchmark/benchmark.h>

@@ -5,8 +5,8 @@
 //         return;  // Catch2 2.13 has no way to leave the test for you
 //     }
 //
-// An executable in which every test was skipped exits with 77, which CTest shows as "Skipped" (see tests/main.cpp). One that
-// skipped some and passed the others passes; the reasons stand in its output either way.
+// An executable in which every test was skipped exits with 77, which CTest shows as "Skipped" (see tests/main.cpp).
+// One that skipped some and passed the others passes; the reasons stand in its output either way.
 #pragma once
 
 #include <cstdio>

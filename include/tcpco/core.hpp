@@ -1,5 +1,5 @@
-// Everything that is portable: the stack without I/O and without coroutines, with its policies. Needs nothing but C++20, not
-// even exceptions or RTTI. With coroutines and Linux: tcpco/tcpco.hpp.
+// Everything that is portable: the stack without I/O and without coroutines, with its policies. Needs nothing but
+// C++20, not even exceptions or RTTI. With coroutines and Linux: tcpco/tcpco.hpp.
 #pragma once
 
 #include "tcpco/policies.hpp"

@@ -104,8 +104,8 @@ TEST_CASE("tshark reads direction, nanoseconds and whole checksums from a captur
     const std::string seen = output_of(
         "tshark -n -r " + file.path + " -o udp.check_checksum:TRUE -T fields -e frame.time_epoch -e frame.packet_flags_direction "
         "-e udp.dstport -e udp.checksum.status -e frame.interface_name 2>/dev/null");
-    // The echoed copy of the partial one arrives with the pseudo-header's sum still in it: as far as the receiver knows,
-    // nobody completed it, and it says so.
+    // The echoed copy of the partial one arrives with the pseudo-header's sum still in it: as far as the receiver
+    // knows, nobody completed it, and it says so.
     CHECK(seen == "1700000000.000000007\t0x00000002\t4000\t1\ttcpco\n"
                   "1700000000.000000007\t0x00000002\t4001\t1\ttcpco\n"
                   "1700000000.010000007\t0x00000001\t4000\t1\ttcpco\n"

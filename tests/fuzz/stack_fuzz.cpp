@@ -2,8 +2,9 @@
 //
 // The input is a script: user calls, steps of time, a device that takes, holds or refuses frames, raw octets, and TCP
 // segments that are well formed and nearly right: their numbers lie around those that the stack itself sent, and their
-// checksums count as checked, so that they come past the first check. After each step the stack's invariants hold; what
-// it sends parses and keeps to the MTU; what a device holds does not change; no timer spins; nothing is left in the end.
+// checksums count as checked, so that they come past the first check. After each step the stack's invariants hold;
+// what it sends parses and keeps to the MTU; what a device holds does not change; no timer spins; nothing is left in
+// the end.
 //
 //     clang++-19 -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -Iinclude -Itests tests/fuzz/stack_fuzz.cpp
 //         -o stack_fuzz

@@ -554,7 +554,8 @@ TEST_CASE("a loop around the reactor sleeps on event_fd() and deadline()", "[rea
     }
     SECTION("a wait_fd on an eventfd wakes it, each time")
     {
-        // The kernel defers the signal of an eventfd from within that of another, and forgets it from the second time on.
+        // The kernel defers the signal of an eventfd from within that of another, and forgets it from the second time
+        // on.
         const tcpco::detail::wake_event user;
         struct counter : completion {
             counter() : completion{[](completion& c) noexcept { ++static_cast<counter&>(c).n; }} {}

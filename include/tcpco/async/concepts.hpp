@@ -106,8 +106,8 @@ public:
     // False while a send() is bound to be refused until the kernel says otherwise.
     virtual bool writable() const noexcept = 0;
 
-    // Ends all I/O, and returns when the kernel has let go; what was taken is written or, where that would wait, dropped.
-    // Afterwards written() has all tokens that were still out. The destructor does the same.
+    // Ends all I/O, and returns when the kernel has let go; what was taken is written or, where that would wait,
+    // dropped. Afterwards written() has all tokens that were still out. The destructor does the same.
     virtual void close() noexcept = 0;
 
     // errc::ok, or why the device is lost for good (network_down).
@@ -179,9 +179,9 @@ concept polled_device = basic_device<D> && requires(D& d, const D& cd, time_poin
     d.advance(now);
 };
 
-// Stands between device and stack. ingress() and egress() pass a frame on, now or later, any number of times, changed or
-// not. What a decorator keeps longer than the call is a copy in memory of its own: it must not pin the stack's slots.
-// advance() is called each turn and emits what is due, with slots of the driver's pool.
+// Stands between device and stack. ingress() and egress() pass a frame on, now or later, any number of times, changed
+// or not. What a decorator keeps longer than the call is a copy in memory of its own: it must not pin the stack's
+// slots. advance() is called each turn and emits what is due, with slots of the driver's pool.
 template <class D>
 concept frame_decorator = requires(D& d, const D& cd, time_point now, frame& in, const outgoing_frame& out,
                                    const buffer& keep, buffer_pool& pool, archetype::ingress_next& up,

@@ -10,7 +10,8 @@
 // Per turn: collect() receives all frames that were harvested, gives back what was written, advances the stack, and
 // hands what became ready to the executor. After the applications ran, up to `budget` frames are transmitted.
 //
-// A virtio_net_hdr is taken off what comes in and put before what goes out here, so neither stack nor decorators see one.
+// A virtio_net_hdr is taken off what comes in and put before what goes out here, so neither stack nor decorators see
+// one.
 #pragma once
 
 #include <algorithm>
@@ -185,8 +186,8 @@ private:
 
     std::uint32_t lent_slots() const noexcept
     {
-        const std::uint32_t wanted = options_.lent_slots != 0 ? options_.lent_slots : (super_frames(device_) ? 16 : 128);
-        return std::min(wanted, pool_.slot_count());
+        const std::uint32_t usual = super_frames(device_) ? 16 : 128;
+        return std::min(options_.lent_slots != 0 ? options_.lent_slots : usual, pool_.slot_count());
     }
 
     // A stack that can be told about its device has a `device_config` with any of these members.

@@ -76,8 +76,8 @@ inline std::string explain_attach(const device_error& e)
     if (e.code() == std::errc::device_or_resource_busy) {
         return "interface " + e.name() + " is in use by another program. End that one, or choose another name";
     }
-    if (e.name().empty() || e.name().size() > 15) {
-        return "'" + e.name() + "' cannot be the name of an interface: those have 1 to 15 characters";
+    if (e.name().empty() || e.name().size() > 15 || e.name().find_first_of("/: \t\n") != std::string::npos) {
+        return "'" + e.name() + "' cannot be the name of an interface: those have 1 to 15 characters, no / : or space";
     }
     if (e.code() == std::errc::invalid_argument) {
         return "interface " + e.name() + " exists, but is no TAP or TUN of the wanted kind (see: ip -d link show dev " +

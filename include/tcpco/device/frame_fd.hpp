@@ -44,7 +44,8 @@ public:
         frame_fd d;
         d.options_ = options;
         if (!d.is_tun(fd) && !is_packet_socket(fd)) {
-            const std::error_code ec = ::fcntl(fd, F_GETFD) < 0 ? detail::last_error() : make_error_code(errc::invalid_argument);
+            const std::error_code ec =
+                ::fcntl(fd, F_GETFD) < 0 ? detail::last_error() : make_error_code(errc::invalid_argument);
             error = {ec, device_step::adopt, std::to_string(fd)};
             return d;
         }

@@ -1,4 +1,5 @@
-// A decorator that makes a link imperfect: impairment_model, applied to the frames of a device, each direction by itself.
+// A decorator that makes a link imperfect: impairment_model, applied to the frames of a device, each direction by
+// itself.
 //
 //     impairment bad_weather{{.loss = 0.02, .delay = 10_ms}, {.loss = 0.02, .delay = 10_ms}, seed};
 //     decorated link{tap0, bad_weather};

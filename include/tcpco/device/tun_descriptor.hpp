@@ -1,7 +1,8 @@
 // An owned file descriptor of /dev/net/tun with an interface attached: what tap.hpp and tun.hpp have in common.
 //
-// The node's path is ${TCPCO_TUN:-/dev/net/tun}. With `offload` the descriptor carries a virtio_net_hdr before each frame
-// and the kernel is asked to hand over super-frames and partial checksums; what it refuses is left out, down to nothing.
+// The node's path is ${TCPCO_TUN:-/dev/net/tun}. With `offload` the descriptor carries a virtio_net_hdr before each
+// frame and the kernel is asked to hand over super-frames and partial checksums; what it refuses is left out, down to
+// nothing.
 #pragma once
 
 #include <cerrno>

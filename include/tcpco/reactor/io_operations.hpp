@@ -7,8 +7,8 @@
 // wait_fd works on reactors that do I/O; submit on uring_reactor alone. Elsewhere they are done at once with
 // operation_not_supported. Cancellation: operation_canceled, unless the kernel was faster.
 //
-// A wait may be destroyed at any time. A submitted operation may not: the kernel still writes to the caller's memory. To
-// destroy one in flight ends the program with a message.
+// A wait may be destroyed at any time. A submitted operation may not: the kernel still writes to the caller's memory.
+// To destroy one in flight ends the program with a message.
 #pragma once
 
 #include <cerrno>

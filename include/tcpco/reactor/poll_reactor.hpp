@@ -63,7 +63,8 @@ private:
             const time_point now = clock();
             timeout = detail::to_timespec(until > now ? until - now : duration::zero());
         }
-        const int n = ::ppoll(polled_.data(), polled_.size(), until == time_point::never() ? nullptr : &timeout, nullptr);
+        const int n =
+            ::ppoll(polled_.data(), polled_.size(), until == time_point::never() ? nullptr : &timeout, nullptr);
         if (n > 0) {
             handle_events();
         } else if (n < 0 && errno != EINTR) {

@@ -1,8 +1,8 @@
 // What all reactors have in common: the executor, the participants, the turn, and the calls that a program makes.
 //
 //     reactor.run(task)      runs turns until the task is done and returns its result (or throws its exception)
-//     reactor.turn(d)        one turn that waits for at most d; for programs with a loop of their own, which sleep until
-//                            event_fd() is readable or deadline() has come
+//     reactor.turn(d)        one turn that waits for at most d; for programs with a loop of their own, which sleep
+//                            until event_fd() is readable or deadline() has come
 //     reactor.post(f)        from any thread: f() runs on the reactor's thread
 //     reactor.stop()         requests a stop of the running task and of all that inherit its environment
 //
@@ -59,8 +59,8 @@ public:
         return run_operation(op);
     }
 
-    // One turn; waits for at most `max_wait`. False when there was nothing to do and nothing can come: only a reactor of
-    // virtual time ever knows.
+    // One turn; waits for at most `max_wait`. False when there was nothing to do and nothing can come: only a reactor
+    // of virtual time ever knows.
     bool turn(duration max_wait = duration::zero())
     {
         const bool alive = step(max_wait);
@@ -86,8 +86,8 @@ public:
     // A descriptor that is readable when a turn has something to do; it needs no reading. -1 where there is none.
     virtual int event_fd() { return -1; }
 
-    // Graceful: the root task sees a stop request, and comes to its end. On the reactor's thread; from others post() it.
-    // Outside of run() it holds for the next run.
+    // Graceful: the root task sees a stop request, and comes to its end. On the reactor's thread; from others post()
+    // it. Outside of run() it holds for the next run.
     void stop() noexcept
     {
         stop_requested_ = true;

@@ -5,8 +5,8 @@
 //     reactor.stop_on_signals({SIGINT, SIGTERM});
 //     reactor.run(serve(net));
 //
-// why() says in one line which step of the ladder it is and why no higher one. By default that line goes to stderr, once
-// a process, when it is not the highest; `say` puts it elsewhere, or nowhere (null).
+// why() says in one line which step of the ladder it is and why no higher one. By default that line goes to stderr,
+// once a process, when it is not the highest; `say` puts it elsewhere, or nowhere (null).
 // TCPCO_URING=off|no-multishot|no-defer forces a lower step.
 #pragma once
 

@@ -1,8 +1,8 @@
-// A provided-buffer ring whose buffers are slots of a stack's packet pool: the kernel writes frames where the stack will
-// read them.
+// A provided-buffer ring whose buffers are slots of a stack's packet pool: the kernel writes frames where the stack
+// will read them.
 //
-// A slot that the kernel holds is one `buffer` here; the completion that fills it takes it out. When the ring is empty the
-// kernel answers ENOBUFS at once, frame or no frame, so a read is only armed while something is lent.
+// A slot that the kernel holds is one `buffer` here; the completion that fills it takes it out. When the ring is empty
+// the kernel answers ENOBUFS at once, frame or no frame, so a read is only armed while something is lent.
 #pragma once
 
 #include <bit>

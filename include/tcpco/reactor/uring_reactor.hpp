@@ -1,5 +1,5 @@
-// The upper steps of the ladder: io_uring, with one multishot read per device whose buffers are the stack's packet slots
-// (kernel 6.7), or with one READ at a time (kernel 5.19; Debian 12's own 6.1).
+// The upper steps of the ladder: io_uring, with one multishot read per device whose buffers are the stack's packet
+// slots (kernel 6.7), or with one READ at a time (kernel 5.19; Debian 12's own 6.1).
 //
 // A turn costs one system call: it submits what the last turn wrote, waits, and harvests. The constructor throws
 // std::system_error where io_uring or its provided-buffer rings are refused; system_reactor then falls back to poll(2).
@@ -50,10 +50,11 @@ public:
         return std::make_unique<uring_port>(ring_, ports_, options, pool, next_group_++);
     }
 
-    // An epoll descriptor over an eventfd that is registered with the ring (poll and epoll on the ring's own descriptor do
-    // not wake), over the wake-up, and over what wait_fd() waits for. The last two because the kernel does not signal an
-    // eventfd from within the signal of another one: it defers that, by 10 to 20 ms, and kernel 6.18 forgets it from
-    // the second time on. For the same reason, do not submit() a read of an eventfd where a loop is around the reactor.
+    // An epoll descriptor over an eventfd that is registered with the ring (poll and epoll on the ring's own
+    // descriptor do not wake), over the wake-up, and over what wait_fd() waits for. The last two because the kernel
+    // does not signal an eventfd from within the signal of another one: it defers that, by 10 to 20 ms, and kernel
+    // 6.18 forgets it from the second time on. For the same reason, do not submit() a read of an eventfd where a loop
+    // is around the reactor.
     int event_fd() override
     {
         if (!embedding_) {

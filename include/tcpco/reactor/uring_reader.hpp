@@ -1,8 +1,8 @@
-// The reading half of a uring port: one multishot READ, or where the kernel has none exactly one READ at a time. Several
-// READs outstanding on one TAP would wake worker threads and complete out of order.
+// The reading half of a uring port: one multishot READ, or where the kernel has none exactly one READ at a time.
+// Several READs outstanding on one TAP would wake worker threads and complete out of order.
 //
-// A multishot read ends when no slot is lent (ENOBUFS) or when the completion queue overflows, and is armed again at the
-// end of a turn, once slots came back.
+// A multishot read ends when no slot is lent (ENOBUFS) or when the completion queue overflows, and is armed again at
+// the end of a turn, once slots came back.
 #pragma once
 
 #include <cerrno>

@@ -4,7 +4,8 @@
 // interrupting it), and retries with less where the kernel answers EINVAL. The ring is made disabled and enabled by the
 // thread that runs it, so a reactor can be made on one thread and run on another.
 //
-// TCPCO_URING forces a lower step, for tests and for trouble: `off`, `no-multishot`, `no-defer`, or several with commas.
+// TCPCO_URING forces a lower step, for tests and for trouble: `off`, `no-multishot`, `no-defer`, or several with
+// commas.
 #pragma once
 
 #include <cerrno>
@@ -112,8 +113,8 @@ public:
     // Submits, and lets completions that are due appear, without waiting.
     void submit_and_collect() noexcept { io_uring_submit_and_get_events(&ring_); }
 
-    // Submits, and waits for `count` completions, which are sure to come soon. Asking for all of them at once matters: with
-    // DEFER_TASKRUN a chain of links goes on only as far as completions are asked for.
+    // Submits, and waits for `count` completions, which are sure to come soon. Asking for all of them at once matters:
+    // with DEFER_TASKRUN a chain of links goes on only as far as completions are asked for.
     void submit_and_wait_for(unsigned count) noexcept { io_uring_submit_and_wait(&ring_, count); }
 
     // Submits, and waits for one completion, but no longer than `limit`.

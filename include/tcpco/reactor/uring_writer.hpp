@@ -1,7 +1,7 @@
 // The writing half of a uring port: a bounded queue of gather lists, written in batches.
 //
-// On a TAP (`inline`) each frame becomes a WRITEV at once. These complete while they are submitted, in order, so once the
-// kernel has taken the entries their memory is free, and only failures make a completion.
+// On a TAP (`inline`) each frame becomes a WRITEV at once. These complete while they are submitted, in order, so once
+// the kernel has taken the entries their memory is free, and only failures make a completion.
 //
 // On any other descriptor a batch would reorder once the kernel's queue is full: a later write finds room where an
 // earlier one did not. So writes are linked, and carry RWF_NOWAIT: at the first EAGAIN the rest of the batch is

@@ -68,8 +68,8 @@ public:
     void transmitted(transmit_token token) noexcept { outbox_.release(token); }
 
     void configure_device(const device_config& d);
-    // The device is gone: every connection and every wait ends with `why`, and so does every connect() and listen() until
-    // configure_device() brings another.
+    // The device is gone: every connection and every wait ends with `why`, and so does every connect() and listen()
+    // until configure_device() brings another.
     void device_lost(errc why);
 
     // --- the user's side (the rest is in stack_port) ---------------------------------------------------------------

@@ -200,7 +200,10 @@ public:
     std::size_t slot_size() const noexcept { return block_->slot_size; }
     std::uint32_t slot_count() const noexcept { return block_->slot_count; }
     std::uint32_t available() const noexcept { return block_->available; }
+    // Fewer than a quarter of the slots are left: what is left is not for everybody.
     bool is_short() const noexcept { return block_->available < block_->slot_count / 4; }
+    // How many slots there are beyond that quarter.
+    std::uint32_t headroom() const noexcept { return is_short() ? 0 : block_->available - block_->slot_count / 4; }
     std::uint64_t refused() const noexcept { return block_->refused; }
     std::byte* memory() const noexcept { return block_->memory; }  // slot i starts at memory() + i * slot_size()
 

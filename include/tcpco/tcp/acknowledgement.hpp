@@ -290,8 +290,8 @@ template <class B>
 void process_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
 {
     const bool window_changed = detail::update_send_window(c, seg, st);
-    // An orphan behind a closed window must end some day, even if its peer goes on acknowledging probes (MUST-37 protects
-    // connections that somebody holds).
+    // An orphan behind a closed window must end some day, even if its peer goes on acknowledging probes (MUST-37
+    // protects connections that somebody holds).
     if (!c.reader_gone || c.timer != retransmission_timer::persist) {
         c.unanswered = 0;
     }

@@ -2,8 +2,8 @@
 //
 // Three samples are kept: the best of the window, the best of what came after it, and the best after that, taken from
 // later and later parts of the window. When the best falls out, the second takes its place: so the answer is exact
-// while the best is fresh, and never older than the window. Used for the minimum RTT over time, and by controllers for the
-// maximum of the delivery rate over rounds.
+// while the best is fresh, and never older than the window. Used for the minimum RTT over time, and by controllers for
+// the maximum of the delivery rate over rounds.
 #pragma once
 
 #include <array>

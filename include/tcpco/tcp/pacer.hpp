@@ -2,8 +2,8 @@
 //
 // A schedule, not a bucket with a tick: each transmission moves `next_send_at` on by the time its octets take at the
 // rate. Fractions of a nanosecond are carried, and a timer that fires late does not shift the schedule, so the mean
-// rate is exact; what lateness may be made good at once is bounded by a quantum. Only lateness counts: a sender that had
-// nothing to send gets no credit for the time, and begins its schedule anew.
+// rate is exact; what lateness may be made good at once is bounded by a quantum. Only lateness counts: a sender that
+// had nothing to send gets no credit for the time, and begins its schedule anew.
 //
 // What leaves on its own account (pure ACKs, RST, the first retransmission of an episode) is not asked for here.
 #pragma once

@@ -156,9 +156,9 @@ struct transmission_control_block {
     bool fin_acked() const noexcept { return fin_queued && snd.una > send.end(); }
     stream_offset send_right_edge() const noexcept { return snd.una + octet_count{snd.wnd}; }
 
-    // Where a segment without text stands: snd.nxt (RFC 9293 3.10.7.4), unless that lies beyond the window. Octets out there
-    // (a window probe, or what a shrunken window cut off) may have been refused, and then the peer would find the segment
-    // unacceptable, an RST included. Linux does the same.
+    // Where a segment without text stands: snd.nxt (RFC 9293 3.10.7.4), unless that lies beyond the window. Octets out
+    // there (a window probe, or what a shrunken window cut off) may have been refused, and then the peer would find
+    // the segment unacceptable, an RST included. Linux does the same.
     stream_offset acceptable_seq() const noexcept
     {
         const stream_offset edge = send_right_edge();

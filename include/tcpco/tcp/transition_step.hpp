@@ -42,7 +42,8 @@ void delete_tcb(connection<B>& c, step<B>& st)
         readiness::readable | readiness::writable | readiness::connected | readiness::flushed | readiness::closed;
 }
 
-// RFC 9293 3.10.5: <SEQ=SND.NXT><CTL=RST>, where that is acceptable; with ACK, as is equally valid and easier on middleboxes.
+// RFC 9293 3.10.5: <SEQ=SND.NXT><CTL=RST>, where that is acceptable; with ACK, as is equally valid and easier on
+// middleboxes.
 template <class B>
 void send_reset(const connection<B>& c, step<B>& st)
 {

@@ -62,7 +62,7 @@ inline result<slice> receive_slice(transmission_control_block& c) noexcept
 
 // SEND (3.10.2): queues what there is room for. would_block: the send buffer is full, or slots run short and this
 // connection has its share of the last quarter (reserve_share): peers that do not read cannot stop the others.
-// no_buffer_space: not even that one.
+// no_buffer_space: there is no slot at all.
 inline result<std::size_t> send_octets(transmission_control_block& c, std::span<const std::byte> octets,
                                        buffer_pool& small, buffer_pool& large) noexcept
 {
@@ -76,12 +76,12 @@ inline result<std::size_t> send_octets(transmission_control_block& c, std::span<
         return {errc::would_block, 0};
     }
     const buffer_pool& pool = c.send.empty() && octets.size() <= small.slot_size() ? small : large;
-    if (pool.is_short()) {
-        if (c.queued() >= reserve_share) {
-            return {errc::would_block, 0};
-        }
-        octets = octets.first(std::min(octets.size(), static_cast<std::size_t>(reserve_share - c.queued())));
+    const auto share = static_cast<std::size_t>(std::max(reserve_share - c.queued(), octet_count{0}));
+    const std::size_t allowed = std::max(share, pool.headroom() * pool.slot_size());
+    if (allowed == 0) {
+        return {pool.available() > 0 ? errc::would_block : errc::no_buffer_space, 0};
     }
+    octets = octets.first(std::min(octets.size(), allowed));
     const std::size_t n = c.send.append(octets, small, large);
     return {n > 0 ? errc::ok : errc::no_buffer_space, n};
 }

@@ -24,8 +24,8 @@ public:
         // Section 7.2: the longest that the peer may delay the ACK of a single segment; 200 ms is what most peers keep
         // to.
         duration max_ack_delay{200'000'000};
-        // No probe sooner than this: below, what is measured is the machine's scheduling, not a loss. The RFC has no floor, its
-        // drafts had 10 ms, Linux has two of its clock's ticks.
+        // No probe sooner than this: below, what is measured is the machine's scheduling, not a loss. The RFC has no
+        // floor, its drafts had 10 ms, Linux has two of its clock's ticks.
         duration minimum_pto{10'000'000};
     };
 

@@ -80,8 +80,8 @@ struct rfc9293 {
 
 static_assert(state_machine<rfc9293>);
 
-// Without simultaneous open: a crossing SYN is refused with an RST. For hosts that never open towards each other, where the
-// edge only serves an attacker who connects back.
+// Without simultaneous open: a crossing SYN is refused with an RST. For hosts that never open towards each other,
+// where the edge only serves an attacker who connects back.
 struct no_simultaneous_open {
     static constexpr auto rows =
         without<rfc9293::rows, [](const transition& row) { return row.event == tcp_event::syn_crossed; }>();
