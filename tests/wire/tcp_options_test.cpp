@@ -210,6 +210,38 @@ TEST_CASE("TCP options: every combination is read back as written, in whole word
     }
 }
 
+TEST_CASE("TCP options: a Fast Open cookie of 4 to 16 octets is read back, beside all others of a SYN",
+          "[wire][RFC7413-4.1.1a]")
+{
+    for (std::uint8_t size = 0; size <= 16; size = static_cast<std::uint8_t>(size == 0 ? 4 : size + 2)) {
+        for (unsigned choice = 0; choice < 16; ++choice) {
+            tcp_options o = combination(choice, 0);
+            o.has_fast_open = true;
+            o.cookie.size = size;
+            for (std::size_t i = 0; i < size; ++i) {
+                o.cookie.octets[i] = static_cast<std::byte>(0xA0 + i);
+            }
+            std::vector<std::byte> out(encoded_size(o));
+            REQUIRE(write_tcp_options(o, out) == out.size());
+            CHECK(out.size() % 4 == 0);
+            CHECK(out.size() <= max_tcp_options_size);
+            CHECK(parse_tcp_options(out) == o);
+        }
+    }
+}
+
+TEST_CASE("TCP options: a Fast Open cookie of any other length is ignored, and so is a second one",
+          "[wire][RFC7413-4.1.1b]")
+{
+    static_assert(parse_tcp_options(octets(34, 2)).has_fast_open);
+    static_assert(!parse_tcp_options(octets(34, 4, 1, 2)).has_fast_open);           // two octets
+    static_assert(!parse_tcp_options(octets(34, 7, 1, 2, 3, 4, 5)).has_fast_open);  // odd
+    CHECK_FALSE(parse_tcp_options(join(octets(34, 20), std::vector<std::byte>(18))).has_fast_open);
+    constexpr auto two = parse_tcp_options(octets(34, 6, 1, 2, 3, 4, 34, 6, 5, 6, 7, 8));
+    static_assert(two.cookie.size == 4 && two.cookie.octets[0] == std::byte{1});
+    SUCCEED("checked while compiling");
+}
+
 TEST_CASE("TCP options: four SACK blocks fit alone, three with timestamps, two with everything", "[wire][RFC2018-3a]")
 {
     CHECK(encoded_size(combination(0, 4)) == 36);

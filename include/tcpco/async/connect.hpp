@@ -6,6 +6,9 @@
 // network_unreachable (no route), address_in_use, address_not_available, no_buffer_space (no connection left),
 // network_down; bad_file_descriptor when the stack is gone. Beside an error the socket is a closed one.
 //
+// With options.fast_open it completes at once: what is written next goes in the SYN (RFC 7413), and whether the server
+// answers is what the first read, flush or write tells.
+//
 // Cancelled, timed out or destroyed, the attempt is given up: nothing is left of it in the stack, and a peer that
 // answers later gets a RST.
 #pragma once
@@ -56,6 +59,9 @@ public:
             return end(ec);
         }
         socket_ = tcp_socket{*stack_.port(), id};
+        if (options_.fast_open) {
+            return end(errc::ok);  // what is written before the turn ends goes in the SYN
+        }
         continuation_ = &c;
         exec_ = env.exec;
         if (const errc refused = stack_.port()->wait_for(id, wait_kind::connect, *this); refused != errc::ok) {

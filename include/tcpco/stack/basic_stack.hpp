@@ -86,6 +86,10 @@ public:
     void close_all(time_point now);
     void abort_all(time_point now);
 
+    // New Fast Open cookies are made with a key of this seed; those made with the key before stay good, older ones do
+    // not (RFC7413-4.1.2a).
+    void rotate_fast_open_key(std::uint64_t seed) noexcept { host.fast_open_server.rotate(derive_key(seed, 8)); }
+
     // A neighbour that ARP need not ask for.
     bool set_neighbour(ipv4_address address, mac_address mac) { return network_.set_neighbour(address, mac); }
 
@@ -134,6 +138,7 @@ private:
     connection_type* make_connection();
     void settle(connection_type& c, tcp_state was, step_type& st);
     void account(connection_type& c, tcp_state was);
+    void enqueue(listener& l, connection_type& c);
     void bury(connection_type& c);
     void erase(connection_type& c);
     void arm(connection_type& c);

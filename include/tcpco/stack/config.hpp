@@ -33,6 +33,7 @@ struct stack_limits {
     std::uint32_t jumbo_slots = 16;     // 65 KiB each: larger frames that receive_copy() takes
     std::uint32_t small_slots = 4'096;  // 2 KiB each: short writes, small payloads copied out
     std::uint32_t large_slots = 1'024;  // 32 KiB each: bulk writes
+    std::uint32_t fast_open_servers = 64;  // whose Fast Open cookies a client keeps; 0: never tries
     std::uint32_t held_frames = 512;    // frames that a device may hold before it reports them transmitted
     std::uint32_t replies = 512;        // RST, ICMP and ARP packets waiting to be sent
 };

@@ -10,7 +10,8 @@ basic_stack<B>::basic_stack(const config& c)
     : detail::stack_storage<B>{{c.tcp,
                                 c.policies(),
                                 c.seed,
-                                {c.limits.connections, c.limits.small_slots, c.limits.large_slots}}},
+                                {c.limits.connections, c.limits.small_slots, c.limits.large_slots,
+                                 c.limits.fast_open_servers}}},
       stack_port{host.small, host.large}, frames_{2'048, c.limits.frame_slots}, jumbos_{66'560, c.limits.jumbo_slots},
       network_{[&c] {
                    network_config network = c.network;
@@ -89,23 +90,32 @@ void basic_stack<B>::account(connection_type& c, tcp_state was)
     if (!over(was) && over(c.state)) {
         --live_;
     }
-    if (!c.passive || was != tcp_state::syn_received || c.state == tcp_state::syn_received) {
+    if (was != tcp_state::syn_received || c.state == tcp_state::syn_received) {
         return;
     }
     listener* l = listeners_.get(c.listener);
     if (l == nullptr) {
         return;
     }
-    --l->half_open;
-    if (is_synchronized(c.state)) {
-        const slab_id id = c.self;
-        if (l->queue.push_back(slab_id{id})) {
-            c.in_accept_queue = true;
-            ready_listeners_.push_back(c.listener.index);
-        } else {
-            host.counters.drop(drop_reason::no_buffer);
-            c.linger_reset = true;
+    if (c.fast_opened) {
+        --l->fast_open_pending;
+    } else if (c.passive) {
+        --l->half_open;
+        if (is_synchronized(c.state)) {
+            enqueue(*l, c);
         }
+    }
+}
+
+template <class B>
+void basic_stack<B>::enqueue(listener& l, connection_type& c)
+{
+    if (l.queue.push_back(slab_id{c.self})) {
+        c.in_accept_queue = true;
+        ready_listeners_.push_back(c.listener.index);
+    } else {
+        host.counters.drop(drop_reason::no_buffer);
+        c.linger_reset = true;
     }
 }
 

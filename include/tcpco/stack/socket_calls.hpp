@@ -56,6 +56,7 @@ result<connection_id> basic_stack<B>::connect(endpoint remote, const connect_opt
     step_type st = step_at(now_);
     c->owned = true;
     c->no_delay = options.no_delay;
+    c->fast_open = options.fast_open && host.fast_open_client.may_try(remote.address, now_);
     const bool machine_allows =
         find_transition<typename B::state_machine>(tcp_state::closed, tcp_event::active_open, {}) != nullptr;
     if (!open_active(*c, local, remote, st) ||

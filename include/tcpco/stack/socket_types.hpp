@@ -24,6 +24,9 @@ enum class wait_kind : std::uint8_t { connect, read, write, flush, close };
 struct connect_options {
     endpoint local{};       // unspecified address: the stack's own; port 0: an ephemeral one (RFC 6056)
     bool no_delay = false;  // MUST-17: Nagle off
+    // What is written before the SYN leaves goes in it, as soon as the server has given a cookie (RFC 7413). The server
+    // may get those octets twice: only for requests that bear it (RFC7413-6.1a). Off by default (RFC7413-2a).
+    bool fast_open = false;
 };
 
 struct socket_event {

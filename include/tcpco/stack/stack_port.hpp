@@ -225,6 +225,19 @@ public:
     virtual errc abort(connection_id id) = 0;
     virtual result<tcp_info> info(connection_id id) = 0;  // also after close(), while the connection lives
 
+    // Takes text in SYNs whose Fast Open cookie is good, for at most `limit` connections at a time whose handshake is
+    // not complete (RFC 7413 4.2, 5: bounds what spoofed clients can cost); gives cookies to clients that ask. 0, the
+    // default: off. A text may arrive twice: only for protocols that bear it (RFC7413-6.1a).
+    errc set_fast_open(listener_id id, std::uint32_t limit) noexcept
+    {
+        listener* l = find(id);
+        if (l == nullptr) {
+            return errc::bad_file_descriptor;
+        }
+        l->fast_open_limit = limit;
+        return errc::ok;
+    }
+
     // The oldest established connection of a listener. would_block: none.
     result<connection_id> accept(listener_id id) noexcept
     {

@@ -161,7 +161,13 @@ void basic_stack<B>::arrive_at_listener(const four_tuple& flow, arriving_segment
         erase(*c);
         return;
     }
-    ++l->half_open;
+    if (l->fast_open_limit > 0 && seg.options.has_fast_open &&
+        open_fast(*c, seg, l->fast_open_pending < l->fast_open_limit, st)) {
+        ++l->fast_open_pending;
+        enqueue(*l, *c);
+    } else {
+        ++l->half_open;
+    }
     settle(*c, c->state, st);
 }
 

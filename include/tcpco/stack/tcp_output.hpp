@@ -122,7 +122,7 @@ void basic_stack<B>::build_frame(outbox::entry& e, const connection_type& c, lea
 {
     std::size_t slices = 0;
     if (out.octets > 0) {
-        slices = c.send.gather(out.seq, static_cast<std::uint32_t>(out.octets), e.payload);
+        slices = c.send.gather(out.seq + (out.syn ? 1 : 0), static_cast<std::uint32_t>(out.octets), e.payload);
         octet_count covered = 0;
         for (std::size_t i = 0; i < slices; ++i) {
             covered += e.payload[i].size;

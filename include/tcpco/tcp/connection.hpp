@@ -18,6 +18,7 @@
 #include "tcpco/policy/observer/events.hpp"
 #include "tcpco/storage/buffer.hpp"
 #include "tcpco/tcp/counters.hpp"
+#include "tcpco/tcp/fast_open.hpp"
 #include "tcpco/tcp/min_filter.hpp"
 #include "tcpco/tcp/pacer.hpp"
 #include "tcpco/tcp/rate_sampler.hpp"
@@ -73,12 +74,14 @@ struct tcp_host {
         std::uint32_t connections = 65'536;
         std::uint32_t small_slots = 4'096;  // 2 KiB each: short writes, small payloads copied out
         std::uint32_t large_slots = 1'024;  // 32 KiB each: bulk writes
+        std::uint32_t fast_open_servers = 64;  // whose cookies are kept
     };
 
     tcp_host(const tcp_settings& s, const policy_configs<B>& p, std::uint64_t seed, const limits& l)
         : settings{s}, policies{p}, small{2'048, l.small_slots}, large{32'768, l.large_slots}, senders{l.connections},
           receivers{l.connections}, time_wait{p.time_wait}, gate{p.send_gate}, isn{p.isn}, syn_defence{p.syn_defence},
-          observer{p.observer}, timestamp_key{derive_key(seed, 2)}, random{derive_key(seed, 3).k0}
+          observer{p.observer}, timestamp_key{derive_key(seed, 2)}, random{derive_key(seed, 3).k0},
+          fast_open_server{derive_key(seed, 8)}, fast_open_client{l.fast_open_servers}
     {
         isn.seed(derive_key(seed, 1).k0);
     }
@@ -96,6 +99,8 @@ struct tcp_host {
     typename B::observer observer;
     siphash_key timestamp_key;
     random_source random;
+    fast_open_keys fast_open_server;
+    fast_open_cache fast_open_client;
     stack_counters counters;
     octet_count mtu = 1500;   // of the device, IP header included
     octet_count tso_max = 0;  // largest TCP payload of one frame; 0: no segmentation offload

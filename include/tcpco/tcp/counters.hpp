@@ -104,6 +104,9 @@ struct stack_counters {
     std::uint64_t challenge_acks = 0;
     std::uint64_t challenge_acks_limited = 0;
     std::uint64_t connections_opened = 0;  // reached ESTABLISHED
+    std::uint64_t fast_open_sent = 0;      // SYNs of ours with text (RFC 7413)
+    std::uint64_t fast_open_accepted = 0;  // connections opened by a cookie
+    std::uint64_t fast_open_refused = 0;   // cookies that were wrong, or met the limit
 
     void drop(drop_reason reason) noexcept { ++dropped[static_cast<std::size_t>(reason)]; }
     std::uint64_t of(drop_reason reason) const noexcept { return dropped[static_cast<std::size_t>(reason)]; }

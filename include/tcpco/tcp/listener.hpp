@@ -19,6 +19,8 @@ struct listener {
     endpoint local{};
     std::uint32_t backlog = 128;  // of the accept queue, and of half-open connections
     std::uint32_t half_open = 0;  // children in SYN-RECEIVED
+    std::uint32_t fast_open_limit = 0;    // of them opened by a Fast Open cookie (RFC7413-4.2a); 0: cookies are ignored
+    std::uint32_t fast_open_pending = 0;  // how many there are
     errc error = errc::ok;        // why it accepts no more
     ring_deque<slab_id> queue{};  // established, not yet accepted
     ready_node waiting{};         // head of the list of suspended accept() calls

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "tcpco/tcp/receiver.hpp"
 #include "tcpco/tcp/retransmission_timer.hpp"
 #include "tcpco/tcp/transition_step.hpp"
 
@@ -164,13 +165,112 @@ bool open_passive(connection<B>& c, endpoint local, endpoint remote, arriving_se
     return take_transition(c, tcp_event::syn_acceptable, st) && open_sender(c, st) != nullptr;
 }
 
+// What a listener with Fast Open does with the option of a SYN (RFC 7413 4.1.2, 4.2.2). True: the cookie is good and
+// there is room, so the text is delivered and acknowledged at once; such a connection does not go back to LISTEN.
+// False: an ordinary handshake, which gives a cookie to whoever has none or a wrong one. A FIN is left to be sent
+// again.
+template <class B>
+bool open_fast(connection<B>& c, arriving_segment& seg, bool room, step<B>& st)
+{
+    const auto verdict = st.host.fast_open_server.check(seg.options.cookie, c.remote.address);
+    c.fast_open = verdict != fast_open_keys::verdict::valid;
+    if (verdict == fast_open_keys::verdict::invalid || !room) {
+        st.host.counters.fast_open_refused += seg.options.cookie.size > 0 ? 1U : 0U;
+        return false;
+    }
+    c.fast_opened = true;
+    c.passive = false;
+    ++st.host.counters.fast_open_accepted;
+    establish_congestion(c, st);  // RFC7413-4.2.2e: the server's answer obeys the initial window
+    c.rcv.right_edge = c.rcv.nxt + std::min<octet_count>(seg.payload.size, c.window.capacity());
+    trim_to_window(c, seg);
+    if (seg.payload.size > 0) {
+        process_segment_text(c, seg, st);
+    }
+    return true;
+}
+
+// What the answer to a SYN with the option says about its sender (RFC 7413 4.1.3, 4.2.2).
+template <class B>
+void learn_fast_open(connection<B>& c, const arriving_segment& seg, step<B>& st)
+{
+    const bool refused_text = c.snd.nxt > stream_offset{1} && seg.ack == stream_offset{1};
+    if (c.syn_retransmitted || (refused_text && seg.options.cookie.size == 0)) {
+        refuse_fast_open(c, st);  // the SYN with the option was lost, or the server would not take the text
+    } else if (seg.options.cookie.size > 0) {
+        const std::uint16_t mss = seg.options.has_mss ? c.peer_mss : std::uint16_t{536};
+        st.host.fast_open_client.learn(c.remote.address, seg.options.cookie, mss, st.now);
+    }
+}
+
+namespace detail {
+
+// RFC 7413 4.1: a server gives a cookie; a client shows the one it has, or asks for one (RFC7413-4.2.1a). On the first
+// SYN or SYN,ACK alone: a repeated one is plain (RFC7413-4.2.2b, 4.2.2f).
+template <class B>
+void add_fast_open(leaving_segment& out, const connection<B>& c, const step<B>& st)
+{
+    out.options.has_fast_open = true;
+    if (c.state != tcp_state::syn_sent) {
+        out.options.cookie = st.host.fast_open_server.make(c.remote.address);
+    } else if (const fast_open_cache::entry* known = st.host.fast_open_client.find(c.remote.address)) {
+        out.options.cookie = known->cookie;
+    }
+}
+
+// The options of our SYN or SYN,ACK: what is offered, or of the peer's offers what is taken.
+template <class B>
+void fill_syn_options(leaving_segment& out, const connection<B>& c, const step<B>& st)
+{
+    const tcp_settings& settings = st.host.settings;
+    const bool answering = out.ack;  // RFC 7323 2.2, 3.2; RFC 2018 2: only what the peer's SYN offered
+    out.options.has_mss = true;      // SHLD-5
+    out.options.mss = c.own_mss;
+    out.options.has_window_scale = answering ? c.rcv.wscale > 0 || c.snd.wscale > 0 : settings.window_scaling;
+    out.options.window_scale = c.rcv.wscale;
+    out.options.sack_permitted = answering ? c.sack_permitted : settings.sack;
+    if (!answering && settings.timestamps) {
+        out.options.has_timestamps = true;
+        out.options.tsval = timestamp_now(c, st.now);
+    }
+    if (c.fast_open && c.snd.nxt == stream_offset{0}) {
+        add_fast_open(out, c, st);
+    }
+}
+
+// RFC7413-4.2.2a: how much text may ride on our first SYN: only with a cookie of that server, and no more than the MSS
+// it announced with it.
+template <class B>
+octet_count syn_text(const leaving_segment& out, const connection<B>& c, const step<B>& st)
+{
+    const fast_open_cache::entry* known = st.host.fast_open_client.find(c.remote.address);
+    if (c.state != tcp_state::syn_sent || out.options.cookie.size == 0 || known == nullptr) {
+        return 0;
+    }
+    const octet_count path = st.host.mtu - fixed_headers(c.remote.address);
+    const auto options = static_cast<octet_count>(encoded_size(out.options));
+    const octet_count room = std::min<octet_count>(known->mss, path) - options;
+    return std::clamp<octet_count>(room, 0, static_cast<octet_count>(c.send.size()));
+}
+
+}  // namespace detail
+
+// All that is in flight leaves once more, with no word of loss to the controller.
+template <class B>
+void resend_flight(connection<B>& c, step<B>& st)
+{
+    if (sender_active<B>* s = st.sender(c)) {
+        s->board.mark_all_lost();
+        s->board.take_newly_lost();
+    }
+}
+
 // The SYN (as SYN,ACK where the peer's has come) leaves once more, without waiting for a timeout.
 template <class B>
 void resend_syn(connection<B>& c, step<B>& st)
 {
-    if (sender_active<B>* s = st.sender(c); s != nullptr && c.snd.una < stream_offset{1} && c.snd.nxt > c.snd.una) {
-        s->board.mark_all_lost();
-        s->board.take_newly_lost();
+    if (c.snd.una < stream_offset{1} && c.snd.nxt > c.snd.una) {
+        resend_flight(c, st);
     }
 }
 

@@ -167,6 +167,9 @@ verdict check_rst(connection<B>& c, const arriving_segment& seg, step<B>& st)
         }
     } else {
         c.reset_received = true;
+        if (c.fast_opened && c.state == tcp_state::syn_received) {
+            end_with(c, errc::connection_reset);  // its user has it already: nobody refused him
+        }
         take_transition(c, tcp_event::rst_acceptable, st);
     }
     return verdict::drop;
@@ -221,7 +224,7 @@ verdict check_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
         return verdict::drop;
     }
     process_ack(c, seg, st);
-    if (opens) {
+    if (opens && !c.fast_opened) {
         establish_congestion(c, st);
     }
     if (c.fin_acked()) {
@@ -299,8 +302,14 @@ void arrives_in_syn_sent(connection<B>& c, arriving_segment& seg, step<B>& st)
         return;
     }
     take_transition(c, event, st);
+    if (c.fast_open) {
+        learn_fast_open(c, seg, st);
+    }
     process_ack(c, seg, st);
     establish_congestion(c, st);
+    if (c.snd.una < c.snd.nxt) {
+        resend_flight(c, st);  // RFC7413-4.2.2d: the text of the SYN was not taken; no sign of congestion
+    }
     trim_to_window(c, seg);
     if (check_text(c, seg, st) == verdict::proceed) {
         check_fin(c, seg, st);

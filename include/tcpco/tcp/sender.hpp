@@ -77,7 +77,7 @@ void set_range(leaving_segment& out, const connection<B>& c, stream_offset first
     out.seq = first;
     out.syn = first == stream_offset{0};
     const stream_offset text_end = std::min(last, c.fin_at());
-    out.octets = out.syn ? 0 : std::max<octet_count>(0, text_end - first);
+    out.octets = std::max<octet_count>(0, text_end - (first + (out.syn ? 1 : 0)));
     out.fin = !out.syn && c.fin_queued && last > c.fin_at();
     out.fresh = last > c.snd.nxt;
     out.psh = out.octets > 0 && text_end == c.fin_at();  // MUST-61: the last of what is buffered
@@ -97,7 +97,7 @@ bool may_send_small(connection<B>& c, octet_count octets, octet_count available,
     static_cast<void>(window_room);
     return st.host.gate.may_send({.octets = octets,
                                   .smss = c.smss,
-                                  .unacknowledged = c.snd.nxt - c.snd.una,
+                                  .unacknowledged = c.snd.nxt - std::max(c.snd.una, stream_offset{1}),
                                   .last_small_unacknowledged = c.snd.limited_until > c.snd.una,
                                   .no_delay = c.no_delay,
                                   .corked = c.corked,
@@ -133,7 +133,7 @@ bool choose_new(leaving_segment& out, connection<B>& c, sender_active<B>& s, oct
     }
     // A FIN needs no room of its own beside a full segment: it takes a position, not an octet.
     const bool fin_fits = c.fin_queued && octets == segment && available == segment + 1 && window_room > segment;
-    const stream_offset last = c.snd.nxt + octets + (fin_fits ? 1 : 0);
+    const stream_offset last = c.snd.nxt + octets + (fin_fits ? 1 : 0) + (is_syn ? syn_text(out, c, st) : 0);
     const bool bare_fin = c.fin_queued && c.snd.nxt == c.fin_at();
     if (!is_syn && !bare_fin && octets < segment && !may_send_small(c, octets, available, window_room, st)) {
         c.cwnd_limited = false;
@@ -159,6 +159,9 @@ bool choose_retransmission(leaving_segment& out, connection<B>& c, sender_active
         segment = segment_room(c, out, st);
     }
     const stream_offset first = decision.range.first;
+    if (c.snd.una == stream_offset{0} && first > c.snd.una) {
+        return false;  // until the SYN is acknowledged it alone is repeated (RFC7413-4.2.2b, 4.2.2f)
+    }
     // SHLD-16: inside the window even if it shrank. A closed one is the persist timer's matter.
     const octet_count window_room = first == stream_offset{0} ? 1 : c.send_right_edge() - first;
     const octet_count octets = std::min({decision.range.octets(), window_room, frame_room(c, s, segment, st)});
@@ -184,6 +187,11 @@ bool choose_loss_probe(leaving_segment& out, connection<B>& c, sender_active<B>&
         return true;
     }
     const octet_count segment = segment_room(c, out, st);
+    if (c.snd.una == stream_offset{0}) {
+        out.kind = segment_kind::loss_probe;
+        set_range(out, c, c.snd.una, c.snd.una + 1, segment);
+        return true;
+    }
     const stream_offset last = decision.range.octets() > 0 ? decision.range.last : c.snd.nxt;
     const stream_offset first = std::max({decision.range.first, last - segment, c.snd.una});
     if (first >= last) {
@@ -280,17 +288,7 @@ void fill_header(leaving_segment& out, connection<B>& c, step<B>& st)
     out.ack = c.state != tcp_state::syn_sent;
     fill_options(out, c, st);
     if (syn_next) {
-        const tcp_settings& settings = st.host.settings;
-        const bool answering = out.ack;  // RFC 7323 2.2, 3.2; RFC 2018 2: only what the peer's SYN offered
-        out.options.has_mss = true;      // SHLD-5
-        out.options.mss = c.own_mss;
-        out.options.has_window_scale = answering ? c.rcv.wscale > 0 || c.snd.wscale > 0 : settings.window_scaling;
-        out.options.window_scale = c.rcv.wscale;
-        out.options.sack_permitted = answering ? c.sack_permitted : settings.sack;
-        if (!answering && settings.timestamps) {
-            out.options.has_timestamps = true;
-            out.options.tsval = timestamp_now(c, st.now);
-        }
+        fill_syn_options(out, c, st);
     }
 }
 
@@ -317,6 +315,10 @@ bool next_segment(leaving_segment& out, connection<B>& c, step<B>& st)
                 s->rate.mark_app_limited(s->board.in_flight());
             }
         }
+    }
+    if (chosen && !out.syn && out.options.has_mss) {
+        out.options = {};  // text behind a SYN,ACK that is not acknowledged yet (RFC 7413)
+        fill_options(out, c, st);
     }
     if (!chosen) {
         if (c.acks_owed == 0 || c.snd.nxt == stream_offset{0} || c.state == tcp_state::syn_sent) {
@@ -380,6 +382,7 @@ void commit_octets(connection<B>& c, const leaving_segment& out, step<B>& st)
     const bool was_idle = s.board.flight_size() == 0;
     const duration idle_for = was_idle && c.last_sent_at != time_point{} ? st.now - c.last_sent_at : duration{};
     const delivery_stamp stamp = s.rate.on_send(st.now, out.length(), in_flight_before, was_idle);
+    st.host.counters.fast_open_sent += out.syn && out.octets > 0 ? 1U : 0U;
     if (out.fresh && out.seq == c.snd.nxt) {
         s.board.on_transmit_new(out.seq, out.end(), st.now, out.wire_segments, stamp);
         c.snd.nxt = out.end();

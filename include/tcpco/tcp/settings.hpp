@@ -39,6 +39,10 @@ struct tcp_settings {
     std::uint32_t send_buffer_octets = 1u << 20;  // limit per connection
     std::uint16_t maximum_ranges = 64;            // out-of-order ranges per connection
 
+    // How long Fast Open is not tried again with a server where it failed (RFC7413-4.1.3b leaves it open; long enough
+    // that a middlebox which drops such SYNs costs a timeout rarely).
+    duration fast_open_retry_after = duration{600'000'000'000};
+
     // Challenge ACKs per connection (RFC 5961 section 7): this many in each 5 s.
     std::uint8_t challenge_acks = 10;
 };

@@ -109,6 +109,8 @@ struct transmission_control_block {
     bool blocked_small : 1 = false;  // silly-window avoidance holds octets back
     bool reset_received : 1 = false;
     bool starved : 1 = false;  // a write met exhausted pools: told when slots come back
+    bool fast_open : 1 = false;    // our first SYN (or SYN,ACK) carries the option of RFC 7413
+    bool fast_opened : 1 = false;  // the SYN's text was taken: usable before the handshake ends
 
     std::uint16_t peer_mss = 536;  // RFC 9293 3.7.1, MUST-15
     std::uint16_t own_mss = 0;     // announced
@@ -144,11 +146,12 @@ struct transmission_control_block {
 
     // Octets that the user wrote and the peer has not acknowledged.
     octet_count queued() const noexcept { return static_cast<octet_count>(send.size()); }
-    // One past the last position that can be sent: the SYN alone before the handshake, then data, then the FIN.
+    // One past the last position that can be sent: the SYN alone before the handshake (and what went with it, RFC
+    // 7413), then data, then the FIN.
     stream_offset sendable_end() const noexcept
     {
-        if (state == tcp_state::syn_sent || state == tcp_state::syn_received) {
-            return stream_offset{1};
+        if ((state == tcp_state::syn_sent || state == tcp_state::syn_received) && !fast_opened) {
+            return snd.nxt < stream_offset{1} ? stream_offset{1} : snd.nxt;
         }
         return send.end() + (fin_queued ? 1 : 0);
     }

@@ -123,6 +123,13 @@ void perform(connection<B>& c, actions act, step<B>& st)
 
 }  // namespace detail
 
+// RFC7413-4.1.3b: Fast Open failed with this server.
+template <class B>
+void refuse_fast_open(const connection<B>& c, step<B>& st)
+{
+    st.host.fast_open_client.refuse(c.remote.address, st.now, st.now + st.host.settings.fast_open_retry_after);
+}
+
 // FIN-WAIT-2 ends by itself only when nobody can read any more: never after a mere shutdown(write).
 template <class B>
 void limit_fin_wait_2(connection<B>& c, step<B>& st)
@@ -144,6 +151,10 @@ bool take_transition(connection<B>& c, tcp_event what, step<B>& st)
     }
     const tcp_state from = c.state;
     c.state = row->to;
+    if (c.fast_open && from == tcp_state::syn_sent &&
+        (what == tcp_event::rst_acceptable || what == tcp_event::gave_up)) {
+        refuse_fast_open(c, st);
+    }
     observe(st.host.observer, event::state_changed{.connection = key_of(c), .at = st.now, .from = from, .to = c.state});
     detail::perform(c, row->act, st);
     limit_fin_wait_2(c, st);

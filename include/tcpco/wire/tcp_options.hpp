@@ -1,5 +1,5 @@
 // TCP options: end of list, no-operation and maximum segment size (RFC 9293 section 3.2), window scale and timestamps
-// (RFC 7323), SACK-permitted and SACK (RFC 2018).
+// (RFC 7323), SACK-permitted and SACK (RFC 2018), Fast Open (RFC 7413 4.1.1).
 //
 // Reading. Options may start at any octet (MUST-64) and stand on any segment (MUST-5); unknown ones are skipped by
 // their length (MUST-6, MUST-68). A length of 0 or 1, or one that runs past the header, ends the reading and sets
@@ -11,7 +11,7 @@
 // Writing. Each option is preceded by NOPs so that it starts aligned, as Linux lays them out, hence the list fills
 // whole words and never needs the end-of-list octet whose padding MUST-69 rules.
 //
-// Left out: user timeout, Fast Open, AccECN, authentication.
+// Left out: user timeout, AccECN, authentication.
 #pragma once
 
 #include <algorithm>
@@ -37,6 +37,7 @@ enum class tcp_option_kind : std::uint8_t {
     sack_permitted = 4,
     sack = 5,
     timestamps = 8,
+    fast_open = 34,
 };
 
 // Octets that the receiver holds: from `left` up to, not including, `right`.
@@ -47,11 +48,22 @@ struct sack_block {
     friend constexpr bool operator==(const sack_block&, const sack_block&) noexcept = default;
 };
 
+// What proves to a server that the client has its address (RFC 7413 4.1.1): 4 to 16 octets, an even number; none: the
+// client asks for one.
+struct fast_open_cookie {
+    std::uint8_t size = 0;
+    std::array<std::byte, 16> octets{};
+
+    constexpr std::span<const std::byte> bytes() const noexcept { return {octets.data(), size}; }
+    friend constexpr bool operator==(const fast_open_cookie&, const fast_open_cookie&) noexcept = default;
+};
+
 struct tcp_options {
     bool has_mss = false;
     bool has_window_scale = false;
     bool sack_permitted = false;
     bool has_timestamps = false;
+    bool has_fast_open = false;
     bool malformed = false;         // set by the reader only
     std::uint8_t window_scale = 0;  // the shift
     std::uint8_t sack_count = 0;    // how many of sack_blocks are there
@@ -59,6 +71,7 @@ struct tcp_options {
     std::uint32_t tsval = 0;
     std::uint32_t tsecr = 0;
     std::array<sack_block, 4> sack_blocks{};  // newest first (RFC 2018 section 4)
+    fast_open_cookie cookie{};
 
     constexpr std::span<const sack_block> sacks() const noexcept { return {sack_blocks.data(), sack_count}; }
     friend constexpr bool operator==(const tcp_options&, const tcp_options&) noexcept = default;
@@ -85,6 +98,18 @@ constexpr void take_timestamps(tcp_options& options, const std::byte* content) n
     options.has_timestamps = true;
     options.tsval = read_be32(content);
     options.tsecr = read_be32(content + 4);
+}
+
+// RFC7413-4.1.1b: a cookie of any other length is ignored, with its option.
+constexpr void take_fast_open(tcp_options& options, std::span<const std::byte> content) noexcept
+{
+    const bool valid = content.empty() || (content.size() >= 4 && content.size() <= 16 && content.size() % 2 == 0);
+    if (!valid || options.has_fast_open) {
+        return;
+    }
+    options.has_fast_open = true;
+    options.cookie.size = static_cast<std::uint8_t>(content.size());
+    std::copy(content.begin(), content.end(), options.cookie.octets.begin());
 }
 
 // Takes one option with its content, which is without kind and length.
@@ -114,6 +139,9 @@ constexpr void take_option(tcp_options& options, tcp_option_kind kind, std::span
             take_timestamps(options, content.data());
         }
         break;
+    case tcp_option_kind::fast_open:
+        take_fast_open(options, content);
+        break;
     default:
         break;  // MUST-6
     }
@@ -123,13 +151,21 @@ constexpr void take_option(tcp_options& options, tcp_option_kind kind, std::span
 inline constexpr std::uint32_t aligned_timestamps = 0x0101080A;
 inline constexpr std::size_t aligned_timestamps_size = 12;
 
-// How many of the SACK blocks fit behind `used` octets of other options, which are at most 20.
+// How many of the SACK blocks fit behind `used` octets of other options.
 constexpr std::size_t fitting_sacks(const tcp_options& options, std::size_t used) noexcept
 {
-    return std::min<std::size_t>(options.sack_count, (max_tcp_options_size - used - 4) / 8);
+    return used + 12 > max_tcp_options_size
+               ? 0
+               : std::min<std::size_t>(options.sack_count, (max_tcp_options_size - used - 4) / 8);
 }
 
-// The size of all options but SACK: at most 20.
+// Kind, length and cookie, and the NOPs that fill the last word: at most 20.
+constexpr std::size_t fast_open_size(const tcp_options& options) noexcept
+{
+    return options.has_fast_open ? (2U + options.cookie.size + 3U) / 4 * 4 : 0U;
+}
+
+// The size of all options but SACK: at most 40.
 constexpr std::size_t encoded_size_without_sacks(const tcp_options& options) noexcept
 {
     std::size_t size = options.has_mss ? 4 : 0;
@@ -138,7 +174,19 @@ constexpr std::size_t encoded_size_without_sacks(const tcp_options& options) noe
     } else if (options.sack_permitted) {
         size += 4;
     }
-    return size + (options.has_window_scale ? 4 : 0);
+    return size + (options.has_window_scale ? 4 : 0) + fast_open_size(options);
+}
+
+// NOPs first, so that the list goes on aligned; returns where it does.
+constexpr std::byte* write_fast_open(const fast_open_cookie& cookie, std::byte* at) noexcept
+{
+    if (cookie.size % 4 == 0) {
+        *at++ = std::byte{1};
+        *at++ = std::byte{1};
+    }
+    *at++ = std::byte{static_cast<std::uint8_t>(tcp_option_kind::fast_open)};
+    *at++ = std::byte{static_cast<std::uint8_t>(2 + cookie.size)};
+    return std::copy_n(cookie.octets.data(), cookie.size, at);
 }
 
 }  // namespace detail
@@ -202,6 +250,9 @@ constexpr std::size_t write_tcp_options(const tcp_options& options, std::span<st
     }
     if (options.has_window_scale) {
         put(0x01030300u | options.window_scale);
+    }
+    if (options.has_fast_open) {
+        at = detail::write_fast_open(options.cookie, at);
     }
     const std::size_t sacks = detail::fitting_sacks(options, detail::encoded_size_without_sacks(options));
     if (sacks != 0) {
