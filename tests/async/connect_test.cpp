@@ -122,6 +122,49 @@ TEST_CASE("connect() uses the local port that is asked for, once: address_in_use
     }(w));
 }
 
+TEST_CASE("connect() with Fast Open completes at once, and from the second time on its first write goes in the SYN",
+          "[async][RFC7413-4.2.2c]")
+{
+    struct body {
+        static task<> answer(tcp_listener& listener)
+        {
+            for (int i = 0; i < 2; ++i) {
+                auto [ec, socket] = co_await listener.accept();
+                CHECK(!ec);
+                co_await echo(std::move(socket));
+            }
+        }
+        static task<duration> request(world& w)
+        {
+            const time_point begun = w.now();
+            auto [ec, socket] = co_await connect(w.client, server_address, {.fast_open = true});
+            CHECK(!ec);
+            CHECK(w.now() == begun);
+            co_await socket.write("ping");
+            const std::string answer = co_await read_text(socket, 4);
+            CHECK(answer == "ping");
+            co_return w.now() - begun;
+        }
+        static task<> requests(world& w)
+        {
+            const duration first = co_await request(w);
+            const duration second = co_await request(w);
+            CHECK(first == 6_ms);   // ARP, then the handshake, then the text
+            CHECK(second == 2_ms);  // the text in the SYN
+        }
+        static task<> both(world& w, tcp_listener& listener)
+        {
+            co_await when_all(answer(listener), requests(w));
+        }
+    };
+    world w;
+    tcp_listener listener{*w.server, server_address};
+    succeeds(listener.set_fast_open(8));
+    w.run(body::both(w, listener));
+    CHECK(w.server->counters().fast_open_accepted == 1);
+    fails(tcp_listener{}.set_fast_open(8), std::errc::bad_file_descriptor);
+}
+
 TEST_CASE("connect() by a stack that is gone, or outside of any executor, is refused", "[async]")
 {
     world w;

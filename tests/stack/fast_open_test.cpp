@@ -215,6 +215,22 @@ TEST_CASE("Fast Open: a lost SYN is repeated without text and option, and the se
     CHECK(net.syns(0)[0].text == 0);  // what it knew is forgotten
 }
 
+TEST_CASE("Fast Open: where the SYN that asks for a cookie is lost, the next connections do without for a while",
+          "[stack][RFC7413-4.1.3b]")
+{
+    fast_network net;
+    net.filter = [](int from, std::size_t index, const octets&) { return from == 0 && index == 0 ? 0 : 1; };
+    net.open("one");
+    net.run_for(seconds(5));
+    REQUIRE(net.syns(0).size() == 2);
+    CHECK(net.syns(0)[0].options.has_fast_open);
+    CHECK_FALSE(net.syns(0)[1].options.has_fast_open);
+    net.open("two");
+    net.run_for(seconds(5));
+    REQUIRE(net.syns(0).size() == 3);
+    CHECK_FALSE(net.syns(0)[2].options.has_fast_open);
+}
+
 TEST_CASE("Fast Open: a repeated SYN,ACK carries neither text nor option, and the text arrives once",
           "[stack][RFC7413-4.2.2f]")
 {
