@@ -165,6 +165,17 @@ public:
     {
         return call([this, on](stack_port& stack) { return stack.set_cork(id_, on); });
     }
+    // Probes while nothing comes from the peer (MUST-24, MUST-25); nullopt: off. invalid_argument: outside 1 to 65535
+    // s.
+    std::error_code set_keep_alive(const std::optional<keep_alive>& wanted) noexcept
+    {
+        return call([&](stack_port& stack) { return stack.set_keep_alive(id_, wanted); });
+    }
+    // How long octets may stay unacknowledged before the connection ends with timed_out; zero: the stack's default.
+    std::error_code set_user_timeout(duration limit) noexcept
+    {
+        return call([this, limit](stack_port& stack) { return stack.set_user_timeout(id_, limit); });
+    }
     // What close() does, the destructor's included; on_close::finish unless set.
     std::error_code linger(on_close how) noexcept
     {

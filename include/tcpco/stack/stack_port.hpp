@@ -101,6 +101,12 @@ public:
         return change(id, [on](transmission_control_block& c) { c.linger_reset = on; });
     }
 
+    // nullopt: off, the default (MUST-24, MUST-25). invalid_argument: outside 1 to 65535 s, or no probe.
+    errc set_keep_alive(connection_id id, const std::optional<keep_alive>& wanted) noexcept;
+    // How long octets may stay unacknowledged until timed_out ends the connection (MUST-21); zero: the stack's numbers
+    // of retransmissions decide; from 49 days on: never. invalid_argument: negative.
+    errc set_user_timeout(connection_id id, duration limit) noexcept;
+
     // --- looking ---------------------------------------------------------------------------------------------------
 
     // What could be done now without waiting: bits of namespace readiness; 0 for a bad id.
@@ -431,3 +437,5 @@ private:
 };
 
 }  // namespace tcpco
+
+#include "tcpco/stack/socket_liveness.hpp"

@@ -145,6 +145,7 @@ void take_cumulative_ack(connection<B>& c, sender_active<B>& s, const arriving_s
     c.starved = c.starved && c.queued() >= reserve_share / 2;  // its share is free again
     c.retries = 0;
     c.timer_base = work.info.now;  // RFC 6298 5.3: the timer starts anew
+    c.progress_at = work.info.now;
     c.rto.on_forward_progress();
     c.events |= readiness::writable;
     if (c.snd.una == c.sendable_end()) {

@@ -100,6 +100,7 @@ void begin(connection<B>& c, endpoint local, endpoint remote, const sequence_num
     c.ack_policy = typename B::ack{p.ack};
     c.window = typename B::receive_window{p.receive_window};
     c.snd.iss = st.host.isn.generate(local, remote, st.now, not_below);
+    c.user_timeout = to_user_timeout(st.host.settings.user_timeout);
     c.send = send_queue{st.host.settings.send_buffer_octets, stream_offset{1}};
     c.own_mss = static_cast<std::uint16_t>(
         std::clamp<octet_count>(st.host.mtu - fixed_headers(remote.address), 1, 65'535));  // MUST-67

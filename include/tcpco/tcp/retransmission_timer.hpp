@@ -39,26 +39,44 @@ bool waits_for_window(const connection<B>& c, bool outstanding)
     return c.sendable_end() > c.snd.nxt && (c.snd.nxt >= c.send_right_edge() || c.blocked_small);
 }
 
+inline time_point user_timeout_at(const transmission_control_block& c) noexcept
+{
+    return c.user_timeout == no_user_timeout ? time_point::never()
+                                             : c.progress_at + duration{std::int64_t{c.user_timeout} * 1'000'000};
+}
+
 template <class B>
 void set_timer(connection<B>& c, retransmission_timer kind, time_point at, time_point now)
 {
     if ((kind == retransmission_timer::persist) != (c.timer == retransmission_timer::persist)) {
         c.timer_base = now;
         c.retries = 0;
+        c.progress_at = now;
         at = kind == retransmission_timer::persist ? now + persist_interval(c) : at;
     }
     c.timer = kind;
     c.timer_at = at;
+    if (c.user_timeout != 0 && user_timeout_at(c) < at) {
+        c.timer = kind == retransmission_timer::persist ? kind : retransmission_timer::rto;
+        c.timer_at = user_timeout_at(c);
+    }
 }
 
 // A connection with nothing to send gives its sending half back after a while. A shorter while would make request and
-// reply traffic allocate each time; a second and an RTO is where RFC 5681 4.1 forgets the window anyway.
+// reply traffic allocate each time; a second and an RTO is where RFC 5681 4.1 forgets the window anyway. After that
+// keep-alive watches, if it is on: never while octets are outstanding (MUST-26), for these have a timer of their own.
 template <class B>
 void consider_quiet(connection<B>& c, step<B>& st)
 {
-    if (c.life == life_timer::none && c.sender && is_synchronized(c.state)) {
+    if (c.life != life_timer::none || !is_synchronized(c.state)) {
+        return;
+    }
+    if (c.sender) {
         c.life = life_timer::quiet;
         c.life_at = st.now + std::max(c.rto.rto(), duration{1'000'000'000});
+    } else if (c.keep_count > 0) {
+        c.life = life_timer::keep_alive;
+        c.life_at = c.last_received_at + duration{c.keep_idle * std::int64_t{1'000'000'000}};
     }
 }
 

@@ -143,6 +143,8 @@ verdict check_sequence_number(connection<B>& c, arriving_segment& seg, step<B>& 
             owe_ack(c);
         }
     }
+    c.last_received_at = st.now;
+    c.keep_probes = 0;
     update_ts_recent(c, seg, st.now);
     trim_to_window(c, seg);
     return verdict::proceed;
@@ -296,6 +298,7 @@ void arrives_in_syn_sent(connection<B>& c, arriving_segment& seg, step<B>& st)
         return;
     }
     accept_peer_syn(c, seg, st);
+    c.last_received_at = st.now;
     if (!ack_acceptable) {
         take_transition(c, event, st);
         resend_syn(c, st);  // now as SYN,ACK (MUST-10)

@@ -326,7 +326,7 @@ bool next_segment(leaving_segment& out, connection<B>& c, step<B>& st)
         }
         out.syn = out.fin = out.psh = false;
         out.kind = segment_kind::pure_ack;
-        out.seq = c.acceptable_seq();
+        out.seq = c.keep_probe_owed ? c.snd.nxt - 1 : c.acceptable_seq();
         if (out.options.has_mss) {
             out.options = {};
             fill_options(out, c, st);
@@ -348,6 +348,7 @@ void commit_ack(connection<B>& c, const leaving_segment& out)
     c.rcv.last_ack_sent = c.rcv.nxt;
     c.acks_owed = c.acks_owed == 0 ? std::uint8_t{0} : static_cast<std::uint8_t>(c.acks_owed - 1);
     c.ack_at = time_point::never();
+    c.keep_probe_owed = false;
     c.dsack = {};
     c.ack_policy.on_ack_sent();
 }
@@ -397,9 +398,10 @@ void commit_octets(connection<B>& c, const leaving_segment& out, step<B>& st)
     }
     if (was_idle) {
         c.timer_base = st.now;  // RFC 6298 5.1
+        c.progress_at = st.now;
         c.unanswered = 0;
     }
-    if (c.life == life_timer::quiet) {
+    if (c.life == life_timer::quiet || c.life == life_timer::keep_alive) {
         c.life = life_timer::none;
         c.life_at = time_point::never();
     }

@@ -12,6 +12,16 @@ namespace tcpco {
 // initial window of ten segments fits.
 inline constexpr octet_count reserve_share = 16'384;
 
+// Probes on an idle connection (RFC 9293 3.8.4): they find a peer that is gone without a word. A probe is a segment
+// without octets, at snd.nxt - 1, which every peer answers with an ACK (SHLD-12); the
+// octet of garbage for hosts that answer nothing else is left out, those are older than the RFC. In whole seconds, 1 to
+// 65535, as in other stacks (MUST-27).
+struct keep_alive {
+    duration idle{7'200'000'000'000};    // without a segment from the peer until the first probe (MUST-28: 2 hours)
+    duration interval{75'000'000'000};  // between probes (the RFC is silent; Linux and FreeBSD: 75 s)
+    std::uint8_t count = 9;             // unanswered in a row until the connection is given up (MUST-29: not one alone)
+};
+
 struct tcp_settings {
     bool sack = true;            // offer SACK-Permitted (RFC 2018)
     bool timestamps = true;      // offer timestamps (RFC 7323)
@@ -42,6 +52,11 @@ struct tcp_settings {
     // How long Fast Open is not tried again with a server where it failed (RFC7413-4.1.3b leaves it open; long enough
     // that a middlebox which drops such SYNs costs a timeout rarely).
     duration fast_open_retry_after = duration{600'000'000'000};
+
+    // How long octets may stay unacknowledged before the connection ends (RFC 9293 3.10.8, 3.8.3), in milliseconds;
+    // from 49 days on: never. Per connection by set_user_timeout(). Zero, the default: the numbers above decide.
+    // Behind a closed window it counts from the peer's last ACK (MUST-37).
+    duration user_timeout{};
 
     // Challenge ACKs per connection (RFC 5961 section 7): this many in each 5 s.
     std::uint8_t challenge_acks = 10;

@@ -31,7 +31,7 @@ inline constexpr std::uint8_t acceptable = 32;  // a listener has a connection
 }  // namespace readiness
 
 // What the life timer means; one at a time.
-enum class life_timer : std::uint8_t { none, two_msl, fin_wait_2, quiet };
+enum class life_timer : std::uint8_t { none, two_msl, fin_wait_2, quiet, keep_alive };
 
 struct send_sequence_variables {
     stream_offset una{};            // oldest unacknowledged
@@ -74,6 +74,15 @@ struct waiting_operations {
     completion* closer = nullptr;
 };
 
+inline constexpr std::uint32_t no_user_timeout = 0xFFFFFFFF;
+
+// In milliseconds, rounded up; what does not fit, 49 days, is never.
+inline std::uint32_t to_user_timeout(duration limit) noexcept
+{
+    const std::int64_t ms = limit.ns / 1'000'000 + (limit.ns % 1'000'000 > 0 ? 1 : 0);
+    return ms < std::int64_t{no_user_timeout} ? static_cast<std::uint32_t>(ms) : no_user_timeout;
+}
+
 struct transmission_control_block {
     send_sequence_variables snd;
     receive_sequence_variables rcv;
@@ -109,6 +118,7 @@ struct transmission_control_block {
     bool blocked_small : 1 = false;  // silly-window avoidance holds octets back
     bool reset_received : 1 = false;
     bool starved : 1 = false;  // a write met exhausted pools: told when slots come back
+    bool keep_probe_owed : 1 = false;  // the next pure ACK is a keep-alive probe
     bool fast_open : 1 = false;    // our first SYN (or SYN,ACK) carries the option of RFC 7413
     bool fast_opened : 1 = false;  // the SYN's text was taken: usable before the handshake ends
 
@@ -116,6 +126,12 @@ struct transmission_control_block {
     std::uint16_t own_mss = 0;     // announced
     std::uint16_t smss = 536;      // payload of a full-sized segment, options of every segment taken off
     std::uint16_t rmss = 0;        // largest segment received, at least 536 (for ACK decisions)
+
+    std::uint16_t keep_idle = 0;      // keep-alive: seconds without a segment until the first probe
+    std::uint16_t keep_interval = 0;  // seconds between probes
+    std::uint8_t keep_count = 0;      // unanswered probes that end the connection; 0: off (MUST-25)
+    std::uint8_t keep_probes = 0;     // sent since the peer was last heard
+    std::uint32_t user_timeout = 0;   // milliseconds; 0: the number of retransmissions decides; no_user_timeout: never
 
     std::uint32_t ts_recent = 0;
     std::uint32_t ts_offset = 0;  // added to our millisecond clock: hides uptime (RFC 7323 5.4)
@@ -128,6 +144,8 @@ struct transmission_control_block {
     time_point pacing_at = time_point::never();
     time_point challenge_window{};  // when challenge_credit was last filled
     time_point last_sent_at{};
+    time_point last_received_at{};  // an acceptable segment
+    time_point progress_at{};       // the user timeout counts from here: first octet outstanding, or last new ACK
 
     endpoint local{};
     endpoint remote{};

@@ -21,12 +21,13 @@ unsigned retry_limit(const connection<B>& c, const step<B>& st)
     }
 }
 
-// R2 is reached. False: there are tries left.
+// R2 is reached, or the user timeout (RFC 9293 3.10.8). False: there is hope left.
 template <class B>
 bool give_up(connection<B>& c, step<B>& st)
 {
-    if (c.unanswered < retry_limit(c, st)) {
-        c.unanswered = static_cast<std::uint8_t>(c.unanswered + 1);
+    const bool over = c.user_timeout != 0 ? st.now >= user_timeout_at(c) : c.unanswered >= retry_limit(c, st);
+    if (!over) {
+        c.unanswered = static_cast<std::uint8_t>(std::min(255, c.unanswered + 1));
         return false;
     }
     take_transition(c, tcp_event::gave_up, st);
@@ -90,6 +91,9 @@ void on_retransmission_timer(connection<B>& c, step<B>& st)
     const retransmission_timer kind = c.timer;
     sender_active<B>* s = st.sender(c);
     if (kind == retransmission_timer::persist) {
+        if (c.unanswered == 0) {
+            c.progress_at = st.now;  // the peer has answered so far: its time runs from this probe on (MUST-37)
+        }
         if (give_up(c, st)) {
             return;
         }
@@ -121,6 +125,25 @@ void release_sender(connection<B>& c, step<B>& st)
     }
 }
 
+// RFC 9293 3.8.4, MUST-26, MUST-29. A probe that is late, because the clock jumped or the device slept, is still a
+// first probe: each gets its full interval.
+template <class B>
+void on_keep_alive(connection<B>& c, step<B>& st)
+{
+    const duration idle{c.keep_idle * std::int64_t{1'000'000'000}};
+    if (c.keep_count == 0 || c.sender || st.now < c.last_received_at + idle) {
+        rearm_timer(c, st);
+    } else if (c.keep_probes >= c.keep_count) {
+        take_transition(c, tcp_event::gave_up, st);
+    } else {
+        ++c.keep_probes;
+        c.keep_probe_owed = true;
+        owe_ack(c);
+        c.life = life_timer::keep_alive;
+        c.life_at = st.now + duration{c.keep_interval * std::int64_t{1'000'000'000}};
+    }
+}
+
 template <class B>
 void on_life_timer(connection<B>& c, step<B>& st)
 {
@@ -131,7 +154,11 @@ void on_life_timer(connection<B>& c, step<B>& st)
     case life_timer::none: break;
     case life_timer::two_msl: take_transition(c, tcp_event::two_msl_elapsed, st); break;
     case life_timer::fin_wait_2: take_transition(c, tcp_event::fin_wait_2_elapsed, st); break;
-    case life_timer::quiet: release_sender(c, st); break;
+    case life_timer::quiet:
+        release_sender(c, st);
+        rearm_timer(c, st);
+        break;
+    case life_timer::keep_alive: on_keep_alive(c, st); break;
     }
 }
 
