@@ -32,5 +32,6 @@
 #include "tcpco/policy/state_machine/transition.hpp"
 #include "tcpco/policy/syn_defence/admit_all.hpp"
 #include "tcpco/policy/syn_defence/backlog.hpp"
+#include "tcpco/policy/syn_defence/cookies.hpp"
 #include "tcpco/policy/time_wait/none.hpp"
 #include "tcpco/policy/time_wait/two_msl.hpp"

@@ -159,10 +159,10 @@ TEST_CASE("connect() with Fast Open completes at once, and from the second time 
     };
     world w;
     tcp_listener listener{*w.server, server_address};
-    succeeds(listener.set_fast_open(8));
+    succeeds(listener.set_options({.fast_open = 8}));
     w.run(body::both(w, listener));
     CHECK(w.server->counters().fast_open_accepted == 1);
-    fails(tcp_listener{}.set_fast_open(8), std::errc::bad_file_descriptor);
+    fails(tcp_listener{}.set_options({.fast_open = 8}), std::errc::bad_file_descriptor);
 }
 
 TEST_CASE("connect() by a stack that is gone, or outside of any executor, is refused", "[async]")

@@ -42,7 +42,7 @@ struct fast_network : two_stacks<> {
     {
         delay = one_way;
         listening = b.listen(here).value;
-        b.set_fast_open(listening, limit);
+        b.set_options(listening, {.fast_open = limit});
         // Both ends know each other's MAC, so that frames are segments.
         a.set_neighbour(ipv4_address{0xC0000202}, config_b().network.mac);
         b.set_neighbour(ipv4_address{0xC0000201}, config_a().network.mac);
@@ -268,7 +268,7 @@ TEST_CASE("Fast Open: a server that has it off ignores the option, and the text 
 {
     fast_network net;
     net.get_cookie();
-    net.b.set_fast_open(net.listening, 0);
+    net.b.set_options(net.listening, {.fast_open = 0});
     const connection_id client = net.open("later");
     net.run_for(seconds(1));
     const auto syn_ack = net.syns(1);

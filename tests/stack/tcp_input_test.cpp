@@ -307,8 +307,16 @@ const std::vector<row>& rows()
              p.mark();
              peer.send(tcp_flag::rst);
          }},
+        {drop_reason::syn_cookie_invalid,
+         [](f p) {
+             p.peer().send(tcp_flag::syn);
+             p.second().send(tcp_flag::syn);  // the SYN queue has one place: a cookie
+             p.mark();
+             p.second().send(tcp_flag::ack);
+         }},
         {drop_reason::syn_backlog_full,
          [](f p) {
+             p.config.syn_defence.use = syn::cookies::when::off;
              p.peer().send(tcp_flag::syn);
              p.mark();
              p.second().send(tcp_flag::syn);

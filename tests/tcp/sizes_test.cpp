@@ -44,7 +44,7 @@ static_assert(sizeof(slab_id) == 8 && sizeof(connection_id) == 8 && sizeof(liste
 static_assert(sizeof(transmit_token) == 4);
 static_assert(sizeof(completion) <= 3 * sizeof(void*));
 static_assert(sizeof(endpoint) <= 20 && sizeof(ip_address) <= 17);
-static_assert(sizeof(listener) <= 88);
+static_assert(sizeof(listener) <= 112);
 
 }  // namespace
 

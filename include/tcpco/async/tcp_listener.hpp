@@ -148,11 +148,10 @@ public:
     // coroutine while this one waits). -> io_result_of<tcp_socket>
     accept_operation accept() noexcept { return {stack_, id_}; }
 
-    // Fast Open for at most `limit` connections at a time whose handshake is not complete; 0: off. See
-    // stack_port::set_fast_open(). Errors: bad_file_descriptor.
-    std::error_code set_fast_open(std::uint32_t limit) noexcept
+    // SYN queue, overflow, Fast Open. Errors: bad_file_descriptor.
+    std::error_code set_options(const listen_options& options) noexcept
     {
-        return make_error_code(is_open() ? port()->set_fast_open(id_, limit) : errc::bad_file_descriptor);
+        return make_error_code(is_open() ? port()->set_options(id_, options) : errc::bad_file_descriptor);
     }
 
     // No more connections; those that nobody accepted are reset, those accepted go on. Twice is no error.

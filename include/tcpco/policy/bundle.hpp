@@ -19,7 +19,7 @@
 #include "tcpco/policy/rto/rfc6298.hpp"
 #include "tcpco/policy/send_gate/nagle.hpp"
 #include "tcpco/policy/state_machine/rfc9293.hpp"
-#include "tcpco/policy/syn_defence/admit_all.hpp"
+#include "tcpco/policy/syn_defence/cookies.hpp"
 #include "tcpco/policy/time_wait/two_msl.hpp"
 
 namespace tcpco {
@@ -35,7 +35,7 @@ struct default_policies {
     using receive_window = window::fixed;
     using send_gate = gate::nagle;
     using isn = tcpco::isn::rfc6528;
-    using syn_defence = syn::admit_all;
+    using syn_defence = syn::cookies;
     using observer = observers::null;
 };
 

@@ -119,6 +119,8 @@ private:
     void arrive(connection_type& c, arriving_segment& seg);
     bool reopen_time_wait(connection_type& c, arriving_segment& seg, std::optional<sequence_number>& not_below);
     void arrive_at_listener(const four_tuple& flow, arriving_segment& seg, const sequence_number* not_below);
+    void accept_cookie(listener& l, std::uint32_t index, const four_tuple& flow, arriving_segment& seg);
+    bool overflows_accept_queue(connection_type& c, const arriving_segment& seg);
     void answer(const std::optional<stateless_segment>& reply);
     std::uint32_t find_listener(const endpoint& local) const noexcept;
     void on_icmp(const icmp_notice& notice);
@@ -176,4 +178,5 @@ private:
 #include "tcpco/stack/connections.hpp"
 #include "tcpco/stack/socket_calls.hpp"
 #include "tcpco/stack/tcp_input.hpp"
+#include "tcpco/stack/tcp_listen.hpp"
 #include "tcpco/stack/tcp_output.hpp"

@@ -183,7 +183,8 @@ public:
                                                       .destination_port = segment.remote.port,
                                                       .seq = segment.seq,
                                                       .ack = segment.ack,
-                                                      .flags = segment.flags},
+                                                      .flags = segment.flags,
+                                                      .window = segment.window},
                                            segment.options, room);
         const std::span<std::byte> octets = std::span{room}.first(size);
         const std::array pieces{std::span<const std::byte>{octets}};

@@ -29,6 +29,19 @@ struct connect_options {
     bool fast_open = false;
 };
 
+struct listen_options {
+    // How many handshakes may be under way at a time: the SYN queue. 0: as many as the backlog, which bounds the accept
+    // queue. What happens beyond it is the syn_defence policy's answer: by default a SYN cookie.
+    std::uint32_t half_open_limit = 0;
+    // A handshake that ends while the accept queue is full gets an RST. By default it gets no answer, as in Linux: the
+    // peer sends again, and a moment later there may be room.
+    bool abort_on_overflow = false;
+    // Takes text in SYNs whose Fast Open cookie is good, for so many connections at a time whose handshake is not
+    // complete (RFC 7413 4.2: bounds what spoofed clients can cost), and gives cookies to clients that ask. 0: off. A
+    // text may arrive twice: only for protocols that bear it (RFC7413-6.1a).
+    std::uint32_t fast_open = 0;
+};
+
 struct socket_event {
     connection_id connection{};
     listener_id listener{};  // set instead of `connection` when a listener has something to accept

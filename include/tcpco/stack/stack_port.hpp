@@ -231,17 +231,16 @@ public:
     virtual errc abort(connection_id id) = 0;
     virtual result<tcp_info> info(connection_id id) = 0;  // also after close(), while the connection lives
 
-    // Takes text in SYNs whose Fast Open cookie is good, for at most `limit` connections at a time whose handshake is
-    // not complete (RFC 7413 4.2, 5: bounds what spoofed clients can cost); gives cookies to clients that ask. 0, the
-    // default: off. A text may arrive twice: only for protocols that bear it (RFC7413-6.1a).
-    errc set_fast_open(listener_id id, std::uint32_t limit) noexcept
+    // What listen_options says, from now on. bad_file_descriptor: no such listener.
+    errc set_options(listener_id id, const listen_options& options) noexcept
     {
         listener* l = find(id);
-        if (l == nullptr) {
-            return errc::bad_file_descriptor;
+        if (l != nullptr) {
+            l->half_open_limit = options.half_open_limit != 0 ? options.half_open_limit : l->backlog;
+            l->abort_on_overflow = options.abort_on_overflow;
+            l->fast_open_limit = options.fast_open;
         }
-        l->fast_open_limit = limit;
-        return errc::ok;
+        return l == nullptr ? errc::bad_file_descriptor : errc::ok;
     }
 
     // The oldest established connection of a listener. would_block: none.

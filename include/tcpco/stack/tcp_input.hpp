@@ -60,7 +60,9 @@ void basic_stack<B>::receive_segment(datagram&& d)
     if (const std::uint32_t index = flows_.find(flow); index != flows_.npos) {
         connection_type& c = connections_.at(index);
         if (c.state != tcp_state::time_wait || !seg.syn() || !reopen_time_wait(c, seg, not_below)) {
-            arrive(c, seg);
+            if (!overflows_accept_queue(c, seg)) {
+                arrive(c, seg);
+            }
             return;
         }
     }
@@ -106,69 +108,6 @@ bool basic_stack<B>::reopen_time_wait(connection_type& c, arriving_segment& seg,
     take_transition(c, tcp_event::two_msl_elapsed, st);
     settle(c, was, st);
     return true;
-}
-
-template <class B>
-std::uint32_t basic_stack<B>::find_listener(const endpoint& local) const noexcept
-{
-    const std::uint32_t specific = listening_.find({local, {}});
-    return specific != listening_.npos ? specific : listening_.find({{ip_address{}, local.port}, {}});
-}
-
-// LISTEN (3.10.7.2) where there is a listener, else CLOSED (3.10.7.1).
-template <class B>
-void basic_stack<B>::arrive_at_listener(const four_tuple& flow, arriving_segment& seg, const sequence_number* not_below)
-{
-    const std::uint32_t index = find_listener(flow.local);
-    listener* l = index == listening_.npos ? nullptr : &listeners_.at(index);
-    if (l == nullptr) {
-        host.counters.drop(drop_reason::tcp_no_connection);
-        answer(answer_as_closed(flow.local, flow.remote, seg));
-        return;
-    }
-    if (seg.rst()) {
-        host.counters.drop(drop_reason::tcp_no_connection);
-        return;
-    }
-    if (seg.acks() || !seg.syn()) {
-        host.counters.drop(drop_reason::tcp_no_connection);
-        answer(seg.acks() ? answer_as_closed(flow.local, flow.remote, seg) : std::nullopt);
-        return;
-    }
-    const auto waiting = static_cast<std::uint32_t>(l->queue.size());
-    const syn_answer verdict = host.syn_defence.admit({.now = now_,
-                                                       .half_open = l->half_open,
-                                                       .half_open_limit = l->backlog,
-                                                       .unaccepted = waiting,
-                                                       .backlog = l->backlog});
-    if (verdict == syn_answer::reset) {
-        answer(answer_as_closed(flow.local, flow.remote, seg));
-    }
-    if (verdict != syn_answer::accept || l->half_open + waiting >= l->backlog) {
-        host.counters.drop(waiting >= l->backlog ? drop_reason::accept_queue_full : drop_reason::syn_backlog_full);
-        return;
-    }
-    connection_type* c = make_connection();
-    if (c == nullptr) {
-        return;
-    }
-    step_type st = step_at(now_);
-    c->listener = listeners_.id_of(index);
-    if (!open_passive(*c, flow.local, flow.remote, seg, not_below, st) ||
-        flows_.insert(flow, c->self.index) != decltype(flows_)::outcome::inserted) {
-        --live_;
-        detail::delete_tcb(*c, st);
-        erase(*c);
-        return;
-    }
-    if (l->fast_open_limit > 0 && seg.options.has_fast_open &&
-        open_fast(*c, seg, l->fast_open_pending < l->fast_open_limit, st)) {
-        ++l->fast_open_pending;
-        enqueue(*l, *c);
-    } else {
-        ++l->half_open;
-    }
-    settle(*c, c->state, st);
 }
 
 template <class B>

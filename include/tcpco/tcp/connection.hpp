@@ -26,6 +26,7 @@
 #include "tcpco/tcp/scoreboard.hpp"
 #include "tcpco/tcp/segment.hpp"
 #include "tcpco/tcp/settings.hpp"
+#include "tcpco/tcp/syn_cookie.hpp"
 #include "tcpco/tcp/tcb.hpp"
 
 namespace tcpco {
@@ -81,7 +82,8 @@ struct tcp_host {
         : settings{s}, policies{p}, small{2'048, l.small_slots}, large{32'768, l.large_slots}, senders{l.connections},
           receivers{l.connections}, time_wait{p.time_wait}, gate{p.send_gate}, isn{p.isn}, syn_defence{p.syn_defence},
           observer{p.observer}, timestamp_key{derive_key(seed, 2)}, random{derive_key(seed, 3).k0},
-          fast_open_server{derive_key(seed, 8)}, fast_open_client{l.fast_open_servers}
+          fast_open_server{derive_key(seed, 8)}, fast_open_client{l.fast_open_servers},
+          cookies{derive_key(seed, 9)}
     {
         isn.seed(derive_key(seed, 1).k0);
     }
@@ -101,6 +103,7 @@ struct tcp_host {
     random_source random;
     fast_open_keys fast_open_server;
     fast_open_cache fast_open_client;
+    syn_cookies cookies;
     stack_counters counters;
     octet_count mtu = 1500;   // of the device, IP header included
     octet_count tso_max = 0;  // largest TCP payload of one frame; 0: no segmentation offload

@@ -37,6 +37,7 @@ enum class drop_reason : std::uint8_t {
     tcp_refused_by_machine,  // the state machine has no such transition
     tcp_rst_in_time_wait,    // RFC 1337
     syn_backlog_full,
+    syn_cookie_invalid,  // forged, or too old: answered with an RST if empty
     accept_queue_full,
     no_connection_slot,
     no_buffer,  // a pool refused
@@ -81,6 +82,7 @@ constexpr const char* to_string(drop_reason reason) noexcept
                                                                "tcp_refused_by_machine",
                                                                "tcp_rst_in_time_wait",
                                                                "syn_backlog_full",
+                                                               "syn_cookie_invalid",
                                                                "accept_queue_full",
                                                                "no_connection_slot",
                                                                "no_buffer",
@@ -104,6 +106,8 @@ struct stack_counters {
     std::uint64_t challenge_acks = 0;
     std::uint64_t challenge_acks_limited = 0;
     std::uint64_t connections_opened = 0;  // reached ESTABLISHED
+    std::uint64_t syn_cookies_sent = 0;
+    std::uint64_t syn_cookies_accepted = 0;
     std::uint64_t fast_open_sent = 0;      // SYNs of ours with text (RFC 7413)
     std::uint64_t fast_open_accepted = 0;  // connections opened by a cookie
     std::uint64_t fast_open_refused = 0;   // cookies that were wrong, or met the limit

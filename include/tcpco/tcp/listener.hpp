@@ -10,6 +10,7 @@
 #include "tcpco/core/address.hpp"
 #include "tcpco/core/completion.hpp"
 #include "tcpco/core/error.hpp"
+#include "tcpco/core/time.hpp"
 #include "tcpco/storage/ring_deque.hpp"
 #include "tcpco/storage/slab.hpp"
 
@@ -17,15 +18,18 @@ namespace tcpco {
 
 struct listener {
     endpoint local{};
-    std::uint32_t backlog = 128;  // of the accept queue, and of half-open connections
+    std::uint32_t backlog = 128;  // of the accept queue
     std::uint32_t half_open = 0;  // children in SYN-RECEIVED
-    std::uint32_t fast_open_limit = 0;    // of them opened by a Fast Open cookie (RFC7413-4.2a); 0: cookies are ignored
+    std::uint32_t half_open_limit = 128;  // of the SYN queue
+    bool abort_on_overflow = false;       // a handshake that ends while the accept queue is full: RST, not silence
+    time_point cookies_until{};           // when the last SYN cookie is void
+    std::uint32_t fast_open_limit = 0;    // opened by a Fast Open cookie (RFC7413-4.2a); 0: cookies are ignored
     std::uint32_t fast_open_pending = 0;  // how many there are
     errc error = errc::ok;        // why it accepts no more
     ring_deque<slab_id> queue{};  // established, not yet accepted
     ready_node waiting{};         // head of the list of suspended accept() calls
 
-    listener(endpoint l, std::uint32_t b) : local{l}, backlog{b} { waiting.next = waiting.prev = &waiting; }
+    listener(endpoint l, std::uint32_t b) : local{l}, backlog{b}, half_open_limit{b} { waiting.next = waiting.prev = &waiting; }
     listener(const listener&) = delete;
     listener& operator=(const listener&) = delete;
     // The waiting completions belong to their coroutines; they must not point into a listener that is gone.

@@ -166,6 +166,65 @@ bool open_passive(connection<B>& c, endpoint local, endpoint remote, arriving_se
     return take_transition(c, tcp_event::syn_acceptable, st) && open_sender(c, st) != nullptr;
 }
 
+// The SYN,ACK of a SYN that gets no record (RFC4987-3.6b): what cannot come back in the numbers is not offered.
+template <class B>
+stateless_segment answer_with_cookie(endpoint local, endpoint remote, const arriving_segment& syn, step<B>& st)
+{
+    const tcp_settings& settings = st.host.settings;
+    connection<B> c;  // of no table: what begin() would make of it
+    begin(c, local, remote, nullptr, st);
+    const std::uint16_t mss = syn.options.has_mss ? std::max(syn.options.mss, settings.minimum_mss) : c.peer_mss;
+    stateless_segment reply{.local = local, .remote = remote};
+    reply.seq = st.host.cookies.make(local, remote, syn.header.seq, mss, st.now);
+    reply.ack = syn.header.seq + 1;
+    reply.flags = tcp_flag::syn | tcp_flag::ack;
+    reply.window = static_cast<std::uint16_t>(std::min<octet_count>(c.window.capacity(), 65'535));
+    reply.options.has_mss = true;
+    reply.options.mss = c.own_mss;
+    if (settings.timestamps && syn.options.has_timestamps) {
+        reply.options.has_window_scale = settings.window_scaling && syn.options.has_window_scale;
+        reply.options.window_scale = c.rcv.wscale;
+        reply.options.sack_permitted = settings.sack && syn.options.sack_permitted;
+        reply.options.has_timestamps = true;
+        reply.options.tsval = detail::timestamp_with_options(timestamp_now(c, st.now), syn.options);
+        reply.options.tsecr = syn.options.tsval;
+    }
+    return reply;
+}
+
+// The connection of a cookie that came back in `ack`, in SYN-RECEIVED, as if its SYN,ACK had been sent by it: the
+// segment itself is then processed like any other. `mss`: what the cookie says. When the SYN,ACK left is not known, so
+// it gives no RTT sample.
+template <class B>
+bool open_from_cookie(connection<B>& c, endpoint local, endpoint remote, const arriving_segment& ack,
+                      std::uint16_t mss, step<B>& st)
+{
+    arriving_segment syn;
+    syn.header.seq = ack.header.seq - 1U;
+    syn.header.flags = tcp_flag::syn;
+    syn.header.window = ack.header.window;
+    if (ack.options.has_timestamps) {
+        syn.options = detail::options_of_timestamp(ack.options.tsecr);
+        syn.options.has_timestamps = true;
+        syn.options.tsval = ack.options.tsval;
+    }
+    syn.options.has_mss = true;
+    syn.options.mss = mss;
+    if (!open_passive(c, local, remote, syn, nullptr, st)) {
+        return false;
+    }
+    c.snd.iss = ack.header.ack - 1U;
+    c.rcv.right_edge = c.rcv.nxt + std::min<octet_count>(c.window.capacity(), 65'535);
+    c.acks_owed = 0;
+    sender_active<B>& s = *st.sender(c);
+    const delivery_stamp stamp = s.rate.on_send(st.now, 1, 0, true);
+    s.board.on_transmit_new(stream_offset{0}, stream_offset{1}, st.now, 1, stamp);
+    s.board.on_retransmit(stream_offset{0}, stream_offset{1}, st.now, stamp, 1);
+    c.snd.nxt = stream_offset{1};
+    c.timer_base = c.last_sent_at = c.progress_at = st.now;
+    return true;
+}
+
 // What a listener with Fast Open does with the option of a SYN (RFC 7413 4.1.2, 4.2.2). True: the cookie is good and
 // there is room, so the text is delivered and acknowledged at once; such a connection does not go back to LISTEN.
 // False: an ordinary handshake, which gives a cookie to whoever has none or a wrong one. A FIN is left to be sent

@@ -79,6 +79,7 @@ struct stateless_segment {
     sequence_number seq{};
     sequence_number ack{};
     std::uint16_t flags = 0;
+    std::uint16_t window = 0;
     tcp_options options{};
 };
 

@@ -1,0 +1,139 @@
+// basic_stack: segments that no connection knows, in LISTEN (RFC 9293 3.10.7.2) and CLOSED (3.10.7.1); SYN queue and
+// accept queue (RFC 4987). Included by basic_stack.hpp.
+#pragma once
+
+#include "tcpco/stack/basic_stack.hpp"
+
+namespace tcpco {
+
+template <class B>
+std::uint32_t basic_stack<B>::find_listener(const endpoint& local) const noexcept
+{
+    const std::uint32_t specific = listening_.find({local, {}});
+    return specific != listening_.npos ? specific : listening_.find({{ip_address{}, local.port}, {}});
+}
+
+// LISTEN (3.10.7.2) where there is a listener, else CLOSED (3.10.7.1).
+template <class B>
+void basic_stack<B>::arrive_at_listener(const four_tuple& flow, arriving_segment& seg, const sequence_number* not_below)
+{
+    const std::uint32_t index = find_listener(flow.local);
+    listener* l = index == listening_.npos ? nullptr : &listeners_.at(index);
+    if (l == nullptr) {
+        host.counters.drop(drop_reason::tcp_no_connection);
+        answer(answer_as_closed(flow.local, flow.remote, seg));
+        return;
+    }
+    if (seg.rst()) {
+        host.counters.drop(drop_reason::tcp_no_connection);
+        return;
+    }
+    if (seg.acks() && !seg.syn() && now_ < l->cookies_until) {
+        accept_cookie(*l, index, flow, seg);
+        return;
+    }
+    if (seg.acks() || !seg.syn()) {
+        host.counters.drop(drop_reason::tcp_no_connection);
+        answer(seg.acks() ? answer_as_closed(flow.local, flow.remote, seg) : std::nullopt);
+        return;
+    }
+    const auto waiting = static_cast<std::uint32_t>(l->queue.size());
+    const syn_answer verdict = host.syn_defence.admit({.now = now_,
+                                                       .half_open = l->half_open,
+                                                       .half_open_limit = l->half_open_limit,
+                                                       .unaccepted = waiting,
+                                                       .backlog = l->backlog});
+    step_type st = step_at(now_);
+    if (verdict == syn_answer::cookie) {
+        l->cookies_until = now_ + syn_cookies::lifetime;
+        ++host.counters.syn_cookies_sent;
+        answer(answer_with_cookie(flow.local, flow.remote, seg, st));
+        return;
+    }
+    if (verdict != syn_answer::accept) {
+        host.counters.drop(waiting >= l->backlog ? drop_reason::accept_queue_full : drop_reason::syn_backlog_full);
+        answer(verdict == syn_answer::reset ? answer_as_closed(flow.local, flow.remote, seg) : std::nullopt);
+        return;
+    }
+    connection_type* c = make_connection();
+    if (c == nullptr) {
+        return;
+    }
+    c->listener = listeners_.id_of(index);
+    if (!open_passive(*c, flow.local, flow.remote, seg, not_below, st) ||
+        flows_.insert(flow, c->self.index) != decltype(flows_)::outcome::inserted) {
+        --live_;
+        detail::delete_tcb(*c, st);
+        erase(*c);
+        return;
+    }
+    if (l->fast_open_limit > 0 && seg.options.has_fast_open &&
+        open_fast(*c, seg, l->fast_open_pending < l->fast_open_limit, st)) {
+        ++l->fast_open_pending;
+        enqueue(*l, *c);
+    } else {
+        ++l->half_open;
+    }
+    settle(*c, c->state, st);
+}
+
+// The ACK of a SYN,ACK that left no record (RFC4987-3.6c).
+template <class B>
+void basic_stack<B>::accept_cookie(listener& l, std::uint32_t index, const four_tuple& flow, arriving_segment& seg)
+{
+    const auto mss = host.cookies.check(flow.local, flow.remote, seg.header.seq - 1U,
+                                        seg.header.ack - 1U, now_);
+    if (!mss) {
+        // With text it may be the second segment of a client whose first was lost, and that comes again: an RST would
+        // end a good connection (Linux sends one).
+        host.counters.drop(drop_reason::syn_cookie_invalid);
+        answer(seg.length() == 0 ? answer_as_closed(flow.local, flow.remote, seg) : std::nullopt);
+        return;
+    }
+    if (l.queue.size() >= l.backlog && !l.abort_on_overflow) {
+        host.counters.drop(drop_reason::accept_queue_full);  // its text comes again, and with it the cookie
+        return;
+    }
+    connection_type* c = l.queue.size() < l.backlog ? make_connection() : nullptr;
+    if (c == nullptr) {
+        answer(answer_as_closed(flow.local, flow.remote, seg));
+        return;
+    }
+    step_type st = step_at(now_);
+    c->listener = listeners_.id_of(index);
+    if (!open_from_cookie(*c, flow.local, flow.remote, seg, *mss, st) ||
+        flows_.insert(flow, c->self.index) != decltype(flows_)::outcome::inserted) {
+        --live_;
+        detail::delete_tcb(*c, st);
+        erase(*c);
+        return;
+    }
+    ++l.half_open;
+    ++host.counters.syn_cookies_accepted;
+    arrive(*c, seg);
+}
+
+// A handshake that would end with the accept queue full. As in Linux the ACK is dropped, as if it had been lost: our
+// SYN,ACK and the peer's text are sent again, and a moment later there may be room. With abort_on_overflow the peer is
+// told at once.
+template <class B>
+bool basic_stack<B>::overflows_accept_queue(connection_type& c, const arriving_segment& seg)
+{
+    if (c.state != tcp_state::syn_received || !c.passive || !seg.acks() || seg.rst()) {
+        return false;
+    }
+    const listener* l = listeners_.get(c.listener);
+    if (l == nullptr || l->queue.size() < l->backlog) {
+        return false;
+    }
+    host.counters.drop(drop_reason::accept_queue_full);
+    if (l->abort_on_overflow) {
+        step_type st = step_at(now_);
+        const tcp_state was = c.state;
+        abort_connection(c, st);
+        settle(c, was, st);
+    }
+    return true;
+}
+
+}  // namespace tcpco
