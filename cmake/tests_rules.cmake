@@ -8,6 +8,8 @@ set(rules_dir "${PROJECT_SOURCE_DIR}/tests/rules")
 
 tcpco_test(rules.check LABELS rules COMMAND Python3::Interpreter "${rules_dir}/check_rules.py" "${PROJECT_SOURCE_DIR}")
 tcpco_test(rules.self_test LABELS rules COMMAND Python3::Interpreter "${rules_dir}/check_rules.py" --self-test)
+tcpco_test(rules.compliance LABELS rules COMMAND Python3::Interpreter "${rules_dir}/compliance.py" "${PROJECT_SOURCE_DIR}")
+tcpco_test(rules.compliance.self_test LABELS rules COMMAND Python3::Interpreter "${rules_dir}/compliance.py" --self-test)
 tcpco_test(rules.readme_program LABELS rules COMMAND Python3::Interpreter "${rules_dir}/readme_program.py"
   "${PROJECT_SOURCE_DIR}")
 

@@ -327,6 +327,36 @@ TEST_CASE("Fast Open: cookies outlive one rotation of the key, which gives a new
     CHECK(net.b.counters().fast_open_accepted == (twice ? 1U : 2U));
 }
 
+TEST_CASE("Fast Open: before the handshake ends the server sends no more than the initial window",
+          "[stack][RFC7413-4.2.2e]")
+{
+    fast_network net;
+    net.get_cookie();
+    net.filter = [](int from, std::size_t, const octets& frame) {
+        const auto s = tcp_of(frame);
+        return from == 0 && s && !s->syn() ? 0 : 1;  // the client's ACKs are lost
+    };
+    net.open("GET /");
+    std::optional<connection_id> served;
+    net.run_for(duration{900'000'000}, [&] {
+        if (!served) {
+            if (const auto accepted = net.b.accept(net.listening)) {
+                served = accepted.value;
+                CHECK(net.b.write(*served, octets(500'000)).value == 500'000);
+            }
+        }
+    });
+    REQUIRE(served);
+    CHECK(net.b.info(*served).value.state == tcp_state::syn_received);
+    std::size_t text = 0;
+    for (const wire_frame& f : net.sent) {
+        const auto s = tcp_of(f.data);
+        text += f.from == 1 && s ? s->text : 0;
+    }
+    CHECK(text >= 9 * 1'448);
+    CHECK(text <= 14'600);
+}
+
 TEST_CASE("Fast Open: an RST before the handshake ends is told to whoever has the connection", "[stack][RFC7413-4.2a]")
 {
     fast_network net;

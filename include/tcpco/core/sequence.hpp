@@ -46,6 +46,7 @@ constexpr sequence_number to_wire(stream_offset offset, sequence_number initial)
 }
 
 // The offset meant by the wire number `seq`: of all that share it, the one nearest to `reference`.
+// RFC9293-3.4a
 constexpr stream_offset from_wire(sequence_number seq, sequence_number initial, stream_offset reference) noexcept
 {
     return reference + (seq - to_wire(reference, initial));

@@ -6,11 +6,12 @@
 namespace tcpco {
 
 // RFC 6056 algorithm 3: a keyed offset per destination, and a counter; then the first port that is free.
+// RFC6056-3.2b, 3.3a, 3.3.3a, 5a
 template <class B>
 std::uint16_t basic_stack<B>::ephemeral_port(const endpoint& remote, const ip_address& local)
 {
-    constexpr std::uint32_t first = 49'152;
-    constexpr std::uint32_t count = 16'384;
+    constexpr std::uint32_t first = 1'024;  // RFC6056-3.2a: the largest range, less what is listened on
+    constexpr std::uint32_t count = 65'536 - first;
     const std::uint64_t hashed = four_tuple_hash{port_key_}({{local, 0}, remote});
     for (std::uint32_t i = 0; i < count; ++i) {
         const auto offset = static_cast<std::uint32_t>((hashed + port_counter_++) % count);
@@ -22,6 +23,7 @@ std::uint16_t basic_stack<B>::ephemeral_port(const endpoint& remote, const ip_ad
     return 0;
 }
 
+// RFC9293-3.10.1b, 3.10.1c, MUST-43, MUST-44
 template <class B>
 result<connection_id> basic_stack<B>::connect(endpoint remote, const connect_options& options)
 {
@@ -70,6 +72,7 @@ result<connection_id> basic_stack<B>::connect(endpoint remote, const connect_opt
     return {errc::ok, c->self};
 }
 
+// RFC9293-3.10.1a, MUST-41, MUST-42, MUST-43
 template <class B>
 result<listener_id> basic_stack<B>::listen(endpoint local, std::uint32_t backlog)
 {

@@ -85,6 +85,7 @@ void basic_stack<B>::arrive(connection_type& c, arriving_segment& seg)
 
 // A SYN meets TIME-WAIT (RFC 6191, RFC 9293 MAY-2). True: the old connection is gone, and the SYN is to be treated as
 // in LISTEN, with an ISS beyond `not_below`. Where nobody listens the old connection keeps its place.
+// SHLD-4, RFC6191-2a
 template <class B>
 bool basic_stack<B>::reopen_time_wait(connection_type& c, arriving_segment& seg,
                                       std::optional<sequence_number>& not_below)
@@ -122,6 +123,7 @@ void basic_stack<B>::answer(const std::optional<stateless_segment>& reply)
 // An ICMP error about one of our segments (RFC 9293 3.9.2.2). It is believed only for octets in flight (RFC 5927 4.1),
 // and it ends only an attempt to connect: in synchronized states a forged one would be too cheap a weapon (RFC 5927
 // 5.2), so there it is kept as soft error (MUST-56, SHLD-25). Linux and FreeBSD do the same.
+// RFC5927-4.1a, 5.2a, 6.2a, MUST-47, SHLD-26
 template <class B>
 void basic_stack<B>::on_icmp(const icmp_notice& notice)
 {

@@ -14,6 +14,7 @@ std::uint32_t basic_stack<B>::find_listener(const endpoint& local) const noexcep
 }
 
 // LISTEN (3.10.7.2) where there is a listener, else CLOSED (3.10.7.1).
+// RFC9293-3.10.7.2a, 3.10.7.2b, 3.10.7.2c, 3.10.7.2e, RFC4987-3.6a
 template <class B>
 void basic_stack<B>::arrive_at_listener(const four_tuple& flow, arriving_segment& seg, const sequence_number* not_below)
 {
@@ -67,6 +68,7 @@ void basic_stack<B>::arrive_at_listener(const four_tuple& flow, arriving_segment
         erase(*c);
         return;
     }
+    // RFC7413-4.2b: a listener without Fast Open does not even look.
     if (l->fast_open_limit > 0 && seg.options.has_fast_open &&
         open_fast(*c, seg, l->fast_open_pending < l->fast_open_limit, st)) {
         ++l->fast_open_pending;

@@ -115,7 +115,7 @@ auto basic_stack<B>::send_one(connection_type& c, step_type& st, Sink& sink) -> 
     return send_outcome::sent;
 }
 
-// Headers into the entry, references to the payload beside them. A payload in too many pieces is cut short.
+// MUST-45. Headers into the entry, references to the payload beside them. A payload in too many pieces is cut short.
 template <class B>
 void basic_stack<B>::build_frame(outbox::entry& e, const connection_type& c, leaving_segment& out, mac_address next_hop,
                                  frame_info& info)

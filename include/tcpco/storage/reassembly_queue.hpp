@@ -120,6 +120,7 @@ public:
 
     // Fills `out` in the order RFC 2018 section 4 asks for: first the range of the latest segment, then those touched
     // before it, the latest first. Returns how many there are.
+    // RFC2018-3a, 4f, 4g, 4h, 8a, 8b
     std::uint32_t sack_blocks(std::span<stream_range> out) const noexcept
     {
         std::uint32_t written = 0;

@@ -53,6 +53,7 @@ void set_send_window(connection<B>& c, const arriving_segment& seg) noexcept
 namespace detail {
 
 // RFC 9293 3.10.7.4 step 5: an older segment must not bring back an older window. Returns whether the window changed.
+// RFC9293-3.10.7.4-5g, MUST-34
 template <class B>
 bool update_send_window(connection<B>& c, const arriving_segment& seg, step<B>& st)
 {
@@ -75,6 +76,7 @@ bool update_send_window(connection<B>& c, const arriving_segment& seg, step<B>& 
 }
 
 // A D-SACK is the first block, when it lies below the ACK or inside the second block (RFC 2883 section 4).
+// RFC2883-5a, 5b
 template <class B>
 void read_dsack(const connection<B>& c, const arriving_segment& seg, offset_range first, ack_work& work)
 {
@@ -101,6 +103,7 @@ void on_delivered(const connection<B>& c, sender_active<B>& s, const transmissio
     }
 }
 
+// RFC2018-5a, 5.1a
 template <class B>
 void take_sack_blocks(connection<B>& c, sender_active<B>& s, const arriving_segment& seg, ack_work& work)
 {
@@ -129,6 +132,7 @@ void take_sack_blocks(connection<B>& c, sender_active<B>& s, const arriving_segm
     }
 }
 
+// RFC9293-3.10.7.4-5d, RFC2018-5d, 8c
 template <class B>
 void take_cumulative_ack(connection<B>& c, sender_active<B>& s, const arriving_segment& seg, ack_work& work)
 {
@@ -154,6 +158,7 @@ void take_cumulative_ack(connection<B>& c, sender_active<B>& s, const arriving_s
 }
 
 // RTT from transmission records, never from retransmitted ones (Karn, MUST-18); rounds and rate from the same.
+// RFC7323-4.1a, 4.2a
 template <class B>
 void measure(connection<B>& c, sender_active<B>& s, ack_work& work, step<B>& st)
 {

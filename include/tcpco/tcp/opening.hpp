@@ -17,6 +17,7 @@ inline octet_count fixed_headers(const ip_address& address) noexcept { return ad
 namespace detail {
 
 // The smallest shift that lets the 16-bit field express the whole receive buffer (RFC 7323 2.2).
+// RFC7323-2.3c
 inline std::uint8_t window_shift_for(octet_count capacity) noexcept
 {
     std::uint8_t shift = 0;
@@ -90,6 +91,7 @@ sender_active<B>* open_sender(connection<B>& c, step<B>& st)
 }
 
 // Everything a new connection has in either role.
+// RFC7323-7a, RFC6528-3d, RFC6691-2a
 template <class B>
 void begin(connection<B>& c, endpoint local, endpoint remote, const sequence_number* not_below, step<B>& st)
 {
@@ -114,6 +116,7 @@ void begin(connection<B>& c, endpoint local, endpoint remote, const sequence_num
 }
 
 // What the peer's SYN says (its options count in no other segment: MUST-65, RFC 7323 2.2).
+// MUST-14, RFC7323-2.2a, 2.2d, 2.3c, 3.2a, RFC2018-4a
 template <class B>
 void accept_peer_syn(connection<B>& c, arriving_segment& seg, step<B>& st)
 {
@@ -146,6 +149,7 @@ void accept_peer_syn(connection<B>& c, arriving_segment& seg, step<B>& st)
 }
 
 // OPEN, active (3.10.1). False: the machine refuses, or no memory.
+// RFC9293-3.10.1b
 template <class B>
 bool open_active(connection<B>& c, endpoint local, endpoint remote, step<B>& st)
 {
@@ -155,6 +159,7 @@ bool open_active(connection<B>& c, endpoint local, endpoint remote, step<B>& st)
 
 // A SYN for a listener (3.10.7.2). `not_below`: see isn_generator. Text and FIN of the SYN are left for the peer to
 // send again: nothing is stored for an address that has not proved itself.
+// RFC9293-3.10.7.2c, 3.10.7.2d
 template <class B>
 bool open_passive(connection<B>& c, endpoint local, endpoint remote, arriving_segment& seg,
                   const sequence_number* not_below, step<B>& st)
@@ -225,7 +230,7 @@ bool open_from_cookie(connection<B>& c, endpoint local, endpoint remote, const a
     return true;
 }
 
-// What a listener with Fast Open does with the option of a SYN (RFC 7413 4.1.2, 4.2.2). True: the cookie is good and
+// RFC7413-4.2.2c: what a listener with Fast Open does with the option of a SYN (RFC 7413 4.1.2, 4.2.2). True: the cookie is good and
 // there is room, so the text is delivered and acknowledged at once; such a connection does not go back to LISTEN.
 // False: an ordinary handshake, which gives a cookie to whoever has none or a wrong one. A FIN is left to be sent
 // again.
@@ -279,6 +284,7 @@ void add_fast_open(leaving_segment& out, const connection<B>& c, const step<B>& 
 }
 
 // The options of our SYN or SYN,ACK: what is offered, or of the peer's offers what is taken.
+// MUST-14, MAY-3, RFC7323-2.2b, 2.2c, 3.2a, RFC2018-2a, RFC6691-2a
 template <class B>
 void fill_syn_options(leaving_segment& out, const connection<B>& c, const step<B>& st)
 {
@@ -326,6 +332,7 @@ void resend_flight(connection<B>& c, step<B>& st)
 }
 
 // The SYN (as SYN,ACK where the peer's has come) leaves once more, without waiting for a timeout.
+// RFC4987-4b
 template <class B>
 void resend_syn(connection<B>& c, step<B>& st)
 {

@@ -18,6 +18,7 @@ struct sequence_view {
 };
 
 // RFC 9293 3.10.7.4, first check, table 6.
+// RFC9293-3.10.7.4-1a, 1b, 1c, 1d
 constexpr bool is_acceptable(sequence_view rcv, stream_offset seq, octet_count length) noexcept
 {
     const auto within = [rcv](stream_offset at) { return rcv.nxt <= at && at < rcv.nxt + rcv.wnd; };
@@ -41,6 +42,7 @@ receive_window_state window_state(const connection<B>& c, step<B>& st)
 
 // How far the right edge may be moved now. It never moves left (SHLD-14), and it moves only when that is worth a
 // segment: by half the buffer or a full-sized segment (MUST-39, RFC 9293 3.8.6.2.2).
+// RFC7323-2.4a, 2.4b
 template <class B>
 stream_offset offered_edge(const connection<B>& c, step<B>& st)
 {
@@ -52,6 +54,7 @@ stream_offset offered_edge(const connection<B>& c, step<B>& st)
 
 // Fills in the window of a segment. Shifting rounds down, and that alone would move the edge left: then the field is
 // rounded up, which offers less than 2^shift octets that the buffer does not have; they are taken all the same.
+// RFC7323-2.2e, 2.3b, 2.4b
 template <class B>
 void advertise_window(leaving_segment& out, const connection<B>& c, step<B>& st)
 {
@@ -92,6 +95,7 @@ void consider_window_update(connection<B>& c, step<B>& st)
 }
 
 // RFC 7323 4.3: the timestamp to echo is that of the segment which the last ACK was about, or a newer one.
+// RFC7323-4.3a, 4.3b, 4.3c, 4.3d, 5.2a
 template <class B>
 void update_ts_recent(connection<B>& c, const arriving_segment& seg, time_point now)
 {
@@ -105,6 +109,7 @@ void update_ts_recent(connection<B>& c, const arriving_segment& seg, time_point 
 
 // Cuts off what lies outside the window: old octets at the left (a SYN is the first of them), and octets or a FIN
 // beyond the right edge.
+// RFC9293-3.10.7.4-1f
 template <class B>
 void trim_to_window(const connection<B>& c, arriving_segment& seg)
 {
@@ -185,6 +190,7 @@ void schedule_ack(connection<B>& c, const received_segment& event, step<B>& st)
 }
 
 // Text behind a hole. False: it was refused, as if it had been lost.
+// SHLD-31, MAY-13, RFC2018-4e
 template <class B>
 bool hold_out_of_order(connection<B>& c, arriving_segment& seg, received_segment& event, step<B>& st)
 {
@@ -221,6 +227,7 @@ bool hold_out_of_order(connection<B>& c, arriving_segment& seg, received_segment
 }
 
 // The hole is closed: what waited behind it follows. The reassembly queue goes when it is empty.
+// MUST-59
 template <class B>
 void deliver_held(connection<B>& c, arriving_segment& seg, step<B>& st)
 {
@@ -240,6 +247,7 @@ void deliver_held(connection<B>& c, arriving_segment& seg, step<B>& st)
 }  // namespace detail
 
 // RFC 9293 3.10.7.4 step 7.
+// RFC9293-3.10.7.4-7a
 template <class B>
 void process_segment_text(connection<B>& c, arriving_segment& seg, step<B>& st)
 {
@@ -288,6 +296,7 @@ void process_segment_text(connection<B>& c, arriving_segment& seg, step<B>& st)
 }
 
 // RFC 9293 3.10.7.4 step 8, in the states where a FIN may come. False: not its turn yet, or none.
+// RFC9293-3.10.7.4-8a
 template <class B>
 bool take_fin(connection<B>& c, const arriving_segment& seg)
 {
@@ -301,6 +310,7 @@ bool take_fin(connection<B>& c, const arriving_segment& seg)
 }
 
 // A whole segment that was received before: the next ACK says so (RFC 2883 section 4.1.1).
+// RFC2883-4a
 template <class B>
 void note_duplicate(connection<B>& c, const arriving_segment& seg)
 {
@@ -311,6 +321,7 @@ void note_duplicate(connection<B>& c, const arriving_segment& seg)
 }
 
 // The options of an ACK: timestamps echo, a D-SACK, the blocks that are held.
+// RFC2018-4b, 4c, 4d, 4f, 4g, 4h, RFC2883-4a, 4d, RFC7323-3.2b, 3.2g
 template <class B>
 void fill_options(leaving_segment& out, connection<B>& c, step<B>& st)
 {

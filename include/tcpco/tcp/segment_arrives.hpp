@@ -16,6 +16,7 @@
 namespace tcpco {
 
 // The RST that a segment without connection is answered with (3.10.7.1); an RST is answered with nothing.
+// RFC9293-3.10.7.1a, 3.10.7.1b, 3.10.7.1c
 inline std::optional<stateless_segment> answer_as_closed(endpoint local, endpoint remote, const arriving_segment& seg)
 {
     if (seg.rst()) {
@@ -41,6 +42,7 @@ enum class verdict : std::uint8_t {
 
 // RFC 5961 section 7: an ACK that says where we are, at most a few in each 5 s of one connection. The counter is the
 // connection's own and each window's length is jittered: a global or regular one is a side channel.
+// RFC5961-7a, 7b
 template <class B>
 void challenge(connection<B>& c, step<B>& st)
 {
@@ -71,6 +73,7 @@ void answer_unacceptable(connection<B>& c, const arriving_segment& seg, step<B>&
 
 // RFC 7323 5.3: a segment older than the one whose timestamp we echo is a duplicate from before a wrap. Not for RST,
 // and not once ts_recent is older than 24 days (5.5): then its comparison means nothing.
+// RFC7323-5.2a, 5.3a, 5.5a
 template <class B>
 bool fails_paws(const connection<B>& c, const arriving_segment& seg, time_point now)
 {
@@ -79,6 +82,7 @@ bool fails_paws(const connection<B>& c, const arriving_segment& seg, time_point 
 }
 
 // Step 1, for segments outside the window.
+// RFC9293-3.10.7.4-1e, 2a, 4b, 5l, RFC5961-3.2a, 4.2a, RFC1337-3b, RFC9293-3.5.2a
 template <class B>
 verdict reject_unacceptable(connection<B>& c, const arriving_segment& seg, step<B>& st)
 {
@@ -116,6 +120,7 @@ bool is_crossed_syn_ack(const connection<B>& c, const arriving_segment& seg)
 }
 
 // First, check sequence number. Trims what lies outside the window.
+// RFC7323-3.2d, 3.2e, 3.2f, 5.3b, RFC2883-4.3a, RFC9293-3.8.6a
 template <class B>
 verdict check_sequence_number(connection<B>& c, arriving_segment& seg, step<B>& st)
 {
@@ -151,6 +156,7 @@ verdict check_sequence_number(connection<B>& c, arriving_segment& seg, step<B>& 
 }
 
 // Second, check the RST bit (RFC 5961 section 3.2).
+// SHLD-2, RFC9293-3.10.7.4-2b, 2c, 2d, 2e, 2f, 2g, RFC5961-3.2b, 3.2c, 4.2b, RFC1337-3a
 template <class B>
 verdict check_rst(connection<B>& c, const arriving_segment& seg, step<B>& st)
 {
@@ -178,6 +184,7 @@ verdict check_rst(connection<B>& c, const arriving_segment& seg, step<B>& st)
 }
 
 // Third, check security: not for hosts without compartments. Fourth, check the SYN bit.
+// RFC9293-3.10.7.4-3a, 4a, 4b, RFC5961-4.2a
 template <class B>
 verdict check_syn(connection<B>& c, const arriving_segment& seg, step<B>& st)
 {
@@ -194,6 +201,7 @@ verdict check_syn(connection<B>& c, const arriving_segment& seg, step<B>& st)
 }
 
 // Fifth, check the ACK field.
+// RFC9293-3.10.7.4-5a, 5b, 5c, 5e, 5f, 5h, 5i, 5j, 5k, RFC5961-5.2a, 5.2b
 template <class B>
 verdict check_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
 {
@@ -237,6 +245,7 @@ verdict check_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
 
 // Sixth, check the URG bit: urgent octets are delivered in line, as RFC 6093 recommends; nobody is notified yet.
 // Seventh, process the segment text.
+// RFC9293-3.10.7.4-7b
 template <class B>
 verdict check_text(connection<B>& c, arriving_segment& seg, step<B>& st)
 {
@@ -259,6 +268,7 @@ verdict check_text(connection<B>& c, arriving_segment& seg, step<B>& st)
 }
 
 // Eighth, check the FIN bit.
+// RFC9293-3.10.7.4-8b, 8c, 8d, 8e
 template <class B>
 void check_fin(connection<B>& c, const arriving_segment& seg, step<B>& st)
 {
@@ -268,6 +278,8 @@ void check_fin(connection<B>& c, const arriving_segment& seg, step<B>& st)
 }
 
 // SYN-SENT (3.10.7.3): ACK, RST, security, SYN, in this order.
+// RFC9293-3.10.7.3a, 3.10.7.3b, 3.10.7.3c, 3.10.7.3d, 3.10.7.3e, 3.10.7.3f, 3.10.7.3g, RFC5961-3.2d,
+// RFC9293-3.10.7.4-8f
 template <class B>
 void arrives_in_syn_sent(connection<B>& c, arriving_segment& seg, step<B>& st)
 {
@@ -322,6 +334,7 @@ void arrives_in_syn_sent(connection<B>& c, arriving_segment& seg, step<B>& st)
 }  // namespace detail
 
 // A segment for this connection, which is in SYN-SENT or beyond.
+// RFC7323-2.3a
 template <class B>
 void segment_arrives(connection<B>& c, arriving_segment& seg, step<B>& st)
 {

@@ -37,6 +37,7 @@ bool packets_are_bounded(const connection<B>& c, const sender_active<B>& s)
 }
 
 // Payload that fits one wire segment beside these options (MUST-16).
+// RFC6691-2b, SHLD-28
 template <class B>
 octet_count segment_room(const connection<B>& c, const leaving_segment& out, const step<B>& st)
 {
@@ -70,6 +71,7 @@ octet_count frame_room(const connection<B>& c, const sender_active<B>& s, octet_
 }
 
 // Sets the range that leaves, and what follows from it. `last` is one past its last position; SYN and FIN count.
+// SHLD-27, MUST-60
 template <class B>
 void set_range(leaving_segment& out, const connection<B>& c, stream_offset first, stream_offset last,
                octet_count segment)
@@ -105,6 +107,7 @@ bool may_send_small(connection<B>& c, octet_count octets, octet_count available,
 }
 
 // Octets (or SYN, or FIN) that were never sent. `room`: what cwnd leaves.
+// SHLD-15, MUST-34, RFC7323-2.4c, SHLD-28, RFC9293-3.10.2b, 3.10.4c
 template <class B>
 bool choose_new(leaving_segment& out, connection<B>& c, sender_active<B>& s, octet_count room, bool ignore_cwnd,
                 step<B>& st)
@@ -149,6 +152,7 @@ bool choose_new(leaving_segment& out, connection<B>& c, sender_active<B>& s, oct
     return true;
 }
 
+// SHLD-17, RFC2018-5d, RFC9293-3.10.8b
 template <class B>
 bool choose_retransmission(leaving_segment& out, connection<B>& c, sender_active<B>& s, const send_decision& decision,
                            octet_count room, step<B>& st)
@@ -295,6 +299,7 @@ void fill_header(leaving_segment& out, connection<B>& c, step<B>& st)
 }  // namespace detail
 
 // What this connection would send now, if anything. Call commit_segment() with it if it was sent.
+// RFC7323-3.2b, 3.2g
 template <class B>
 bool next_segment(leaving_segment& out, connection<B>& c, step<B>& st)
 {

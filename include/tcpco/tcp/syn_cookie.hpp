@@ -35,6 +35,7 @@ public:
 
     explicit syn_cookies(siphash_key key) noexcept : key_{key} {}
 
+    // RFC4987-3.6d
     sequence_number make(const endpoint& local, const endpoint& remote, sequence_number irs, std::uint16_t mss,
                          time_point now) const noexcept
     {

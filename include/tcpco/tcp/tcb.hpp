@@ -195,6 +195,7 @@ struct transmission_control_block {
 };
 
 // RFC 7323 5.5: after 24 days the comparison with ts_recent means nothing any more.
+// RFC7323-5.5a
 inline bool ts_recent_is_void(const transmission_control_block& c, time_point now) noexcept
 {
     constexpr duration lifetime{std::int64_t{24} * 86'400 * 1'000'000'000};
@@ -202,6 +203,7 @@ inline bool ts_recent_is_void(const transmission_control_block& c, time_point no
 }
 
 // Our clock of milliseconds, from an offset that hides when it began (RFC 7323 5.4).
+// RFC7323-5.4a, 5.4b
 inline std::uint32_t timestamp_now(const transmission_control_block& c, time_point now) noexcept
 {
     return static_cast<std::uint32_t>(now.since_origin().milliseconds()) + c.ts_offset;

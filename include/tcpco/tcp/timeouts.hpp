@@ -11,6 +11,7 @@ namespace tcpco {
 
 namespace detail {
 
+// RFC4987-3.3a
 template <class B>
 unsigned retry_limit(const connection<B>& c, const step<B>& st)
 {
@@ -22,6 +23,7 @@ unsigned retry_limit(const connection<B>& c, const step<B>& st)
 }
 
 // R2 is reached, or the user timeout (RFC 9293 3.10.8). False: there is hope left.
+// RFC9293-3.10.8a
 template <class B>
 bool give_up(connection<B>& c, step<B>& st)
 {
@@ -34,6 +36,7 @@ bool give_up(connection<B>& c, step<B>& st)
     return true;
 }
 
+// RFC9293-3.10.8b, RFC2018-5b, 5c, 5.1b
 template <class B>
 void on_retransmission_timeout(connection<B>& c, sender_active<B>& s, step<B>& st)
 {
@@ -144,6 +147,7 @@ void on_keep_alive(connection<B>& c, step<B>& st)
     }
 }
 
+// RFC9293-3.10.8c
 template <class B>
 void on_life_timer(connection<B>& c, step<B>& st)
 {

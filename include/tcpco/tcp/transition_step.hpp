@@ -44,6 +44,7 @@ void delete_tcb(connection<B>& c, step<B>& st)
 
 // RFC 9293 3.10.5: <SEQ=SND.NXT><CTL=RST>, where that is acceptable; with ACK, as is equally valid and easier on
 // middleboxes.
+// RFC7323-3.2c
 template <class B>
 void send_reset(const connection<B>& c, step<B>& st)
 {
@@ -67,6 +68,7 @@ void end_with(connection<B>& c, errc reason)
     }
 }
 
+// RFC9293-3.10.7.4-5j, 8c, 8d
 template <class B>
 void start_two_msl(connection<B>& c, step<B>& st)
 {

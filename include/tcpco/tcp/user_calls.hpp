@@ -13,6 +13,7 @@
 namespace tcpco {
 
 // What reading meets when no octets are there. would_block: they may still come.
+// RFC9293-3.10.3b, 3.10.3c
 inline errc receive_status(const transmission_control_block& c) noexcept
 {
     if (c.error != errc::ok) {
@@ -25,6 +26,7 @@ inline errc receive_status(const transmission_control_block& c) noexcept
 }
 
 // What writing meets. ok: octets may be queued, if there is room.
+// RFC9293-3.10.2c
 inline errc send_status(const transmission_control_block& c) noexcept
 {
     if (c.fin_queued || c.close_deferred) {
@@ -37,6 +39,7 @@ inline errc send_status(const transmission_control_block& c) noexcept
 }
 
 // RECEIVE (3.10.3). Octets that arrived before an end, even before an RST, are read first.
+// RFC9293-3.10.3a, 3.10.3b, 3.10.3c
 inline result<std::size_t> receive_octets(transmission_control_block& c, std::span<std::byte> out) noexcept
 {
     if (out.empty()) {
@@ -63,6 +66,7 @@ inline result<slice> receive_slice(transmission_control_block& c) noexcept
 // SEND (3.10.2): queues what there is room for. would_block: the send buffer is full, or slots run short and this
 // connection has its share of the last quarter (reserve_share): peers that do not read cannot stop the others.
 // no_buffer_space: there is no slot at all.
+// RFC9293-3.10.2a, 3.10.2b, MUST-60
 inline result<std::size_t> send_octets(transmission_control_block& c, std::span<const std::byte> octets,
                                        buffer_pool& small, buffer_pool& large) noexcept
 {
@@ -87,6 +91,7 @@ inline result<std::size_t> send_octets(transmission_control_block& c, std::span<
 }
 
 // CLOSE of the sending direction (3.10.4): a FIN follows what is queued. Closing twice is no error.
+// RFC9293-3.10.4a, 3.10.4b, 3.10.4c, 3.10.4d, 3.10.4e
 template <class B>
 errc shutdown_send(connection<B>& c, step<B>& st)
 {
@@ -101,6 +106,7 @@ errc shutdown_send(connection<B>& c, step<B>& st)
 }
 
 // ABORT (3.10.5).
+// RFC9293-3.10.5a, 3.10.5b
 template <class B>
 errc abort_connection(connection<B>& c, step<B>& st)
 {
@@ -132,6 +138,7 @@ void release_connection(connection<B>& c, step<B>& st)
 }
 
 // STATUS (3.10.6).
+// RFC9293-3.10.6a
 template <class B>
 tcp_info info_of(const connection<B>& c, step<B>& st)
 {

@@ -81,6 +81,7 @@ namespace detail {
 
 // Takes the content of a SACK option: 1 to 4 blocks of 8 octets. Whether a block makes sense is the scoreboard's
 // question.
+// RFC2018-3a
 constexpr void take_sack(tcp_options& options, std::span<const std::byte> content) noexcept
 {
     const std::size_t count = content.size() / 8;
@@ -100,7 +101,7 @@ constexpr void take_timestamps(tcp_options& options, const std::byte* content) n
     options.tsecr = read_be32(content + 4);
 }
 
-// RFC7413-4.1.1b: a cookie of any other length is ignored, with its option.
+// RFC7413-4.1.1a, 4.1.1b: a cookie of any other length is ignored, with its option.
 constexpr void take_fast_open(tcp_options& options, std::span<const std::byte> content) noexcept
 {
     const bool valid = content.empty() || (content.size() >= 4 && content.size() <= 16 && content.size() % 2 == 0);
@@ -113,6 +114,7 @@ constexpr void take_fast_open(tcp_options& options, std::span<const std::byte> c
 }
 
 // Takes one option with its content, which is without kind and length.
+// MUST-4, RFC5482-3d
 constexpr void take_option(tcp_options& options, tcp_option_kind kind, std::span<const std::byte> content) noexcept
 {
     switch (kind) {
@@ -192,6 +194,7 @@ constexpr std::byte* write_fast_open(const fast_open_cookie& cookie, std::byte* 
 }  // namespace detail
 
 // Reads the options of a header: what parse_tcp gives as `options`.
+// MUST-4
 constexpr tcp_options parse_tcp_options(std::span<const std::byte> octets) noexcept
 {
     tcp_options options;

@@ -31,6 +31,7 @@ public:
 
     constexpr void seed(std::uint64_t seed) noexcept { key_ = derive_key(seed, purpose); }
 
+    // RFC6528-3a, 3b, 3d
     constexpr sequence_number generate(endpoint local, endpoint remote, time_point now,
                                        const sequence_number* not_below) const noexcept
     {

@@ -24,11 +24,13 @@ public:
     constexpr explicit rfc9293(const config& c) noexcept : config_{c} {}
 
     constexpr duration two_msl() const noexcept { return config_.msl * 2; }
+    // RFC1337-3a
     constexpr bool honours_rst() const noexcept { return config_.honour_rst; }
 
     // RFC 6191 section 2. The timestamps decide where both connections have them; where they are equal, or one has
     // none, the sequence number must lie beyond the peer's FIN. (The two cases of one side without timestamps are not
     // told apart, the stricter rule serves both.)
+    // RFC6191-2a, 2b, 2c, 2d, 2e, SHLD-4
     constexpr time_wait_answer accepts_syn(const time_wait_syn& s) const noexcept
     {
         if (!config_.accept_syn) {
