@@ -1,5 +1,5 @@
-// Requirements that no other test shows: the edges of the window, RECEIVE and CLOSE late in a connection's life, SACK and
-// D-SACK in the corners.
+// Requirements that no other test shows: the edges of the window, RECEIVE and CLOSE late in a connection's life, SACK
+// and D-SACK in the corners.
 #include "support/peer.hpp"
 
 #include <vector>
@@ -25,7 +25,8 @@ TEST_CASE("An empty segment is acceptable from rcv.nxt up to, not including, the
     CHECK(p.dropped(drop_reason::tcp_out_of_window) == 3);
 }
 
-TEST_CASE("Text is acceptable when its first or its last octet lies in the window", "[conformance][RFC9293-3.10.7.4-1d]")
+TEST_CASE("Text is acceptable when its first or its last octet lies in the window",
+          "[conformance][RFC9293-3.10.7.4-1d]")
 {
     peer p;
     p.in_established();
@@ -59,6 +60,39 @@ TEST_CASE("All segments of a connection carry the address and port that the firs
     p.write(10);
     CHECK(p.next().header.source_port == chosen.port);
     CHECK(p.stack.local_of(id) == chosen);
+}
+
+TEST_CASE("The Diffserv field is the connection's own, on text and pure ACKs, and can be changed",
+          "[conformance][MUST-48][SHLD-21][SHLD-22]")
+{
+    peer p;
+    p.in_established();
+    const auto dscp = [&] { return std::to_integer<unsigned>(p.next().octets.at(1)) >> 2; };
+    p.write(10);
+    CHECK(dscp() == 0);
+    CHECK(p.stack.set_dscp(p.id, 46) == errc::ok);
+    p.send("A seq=1001 ack=5011");
+    p.write(10);
+    CHECK(dscp() == 46);
+    p.send("A seq=90000 ack=5021");
+    CHECK(dscp() == 46);
+    CHECK(p.stack.set_dscp(p.id, 8) == errc::ok);
+    p.send("A seq=90000 ack=5021");
+    CHECK(dscp() == 8);
+    CHECK(p.stack.set_dscp(p.id, 64) == errc::invalid_argument);
+    CHECK(p.stack.set_dscp({}, 1) == errc::bad_file_descriptor);
+}
+
+TEST_CASE("An RST for a segment with a timestamp echoes it, with a timestamp of 0", "[conformance][RFC7323-5.2b]")
+{
+    peer p;
+    p.check_payload = false;
+    p.send("S seq=1000 ts=77/0");
+    CHECK(p.next() == "RA seq=0 ack=1001 ts=0 tsecr=77");
+    p.send("A seq=1000 ack=5 ts=78/9");
+    CHECK(p.next() == "R seq=5 ts=0 tsecr=78");
+    p.send("S seq=1000");
+    CHECK(p.next() == "RA seq=0 ack=1001 ts=none");
 }
 
 TEST_CASE("RECEIVE after the peer's FIN gives what is left, then the end, in every state that follows",

@@ -165,6 +165,11 @@ public:
     {
         return call([this, on](stack_port& stack) { return stack.set_cork(id_, on); });
     }
+    // The Diffserv code point of what leaves from now on, 0 to 63 (MUST-48); 0 unless set. Errors: invalid_argument.
+    std::error_code set_dscp(std::uint8_t dscp) noexcept
+    {
+        return call([this, dscp](stack_port& stack) { return stack.set_dscp(id_, dscp); });
+    }
     // Probes while nothing comes from the peer (MUST-24, MUST-25); nullopt: off. invalid_argument: outside 1 to 65535
     // s.
     std::error_code set_keep_alive(const std::optional<keep_alive>& wanted) noexcept

@@ -155,13 +155,14 @@ public:
     // Writes link and IPv4 header at the start of `out`, for a packet with `payload` octets behind the IP header;
     // returns their size. DF is set on everything (RFC 1191).
     std::size_t write_headers(std::span<std::byte> out, const ip_address& source, const ip_address& destination,
-                              mac_address next_hop, ip_protocol protocol, std::size_t payload)
+                              mac_address next_hop, ip_protocol protocol, std::size_t payload, std::uint8_t dscp = 0)
     {
         std::size_t at = 0;
         if (config_.ethernet) {
             at = write_ethernet({.destination = next_hop, .source = config_.mac, .type = ethertype::ipv4}, out);
         }
         ipv4_header header;
+        header.dscp = dscp;
         header.total_length = static_cast<std::uint16_t>(ipv4_header_size + payload);
         header.identification = identification_;
         header.dont_fragment = true;

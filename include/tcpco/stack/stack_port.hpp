@@ -91,6 +91,8 @@ public:
     {
         return change(id, [on](transmission_control_block& c) { c.no_delay = on; });
     }
+    // The Differentiated Services code point of all segments from now on, pure ACKs too (MUST-48, SHLD-21): 0 to 63.
+    errc set_dscp(connection_id id, std::uint8_t dscp) noexcept;
     errc set_cork(connection_id id, bool on) noexcept
     {
         return change(id, [on](transmission_control_block& c) { c.corked = on; });
@@ -437,4 +439,4 @@ private:
 
 }  // namespace tcpco
 
-#include "tcpco/stack/socket_liveness.hpp"
+#include "tcpco/stack/socket_settings.hpp"

@@ -230,10 +230,10 @@ bool open_from_cookie(connection<B>& c, endpoint local, endpoint remote, const a
     return true;
 }
 
-// RFC7413-4.2.2c: what a listener with Fast Open does with the option of a SYN (RFC 7413 4.1.2, 4.2.2). True: the cookie is good and
-// there is room, so the text is delivered and acknowledged at once; such a connection does not go back to LISTEN.
-// False: an ordinary handshake, which gives a cookie to whoever has none or a wrong one. A FIN is left to be sent
-// again.
+// RFC7413-4.2.2c: what a listener with Fast Open does with the option of a SYN (RFC 7413 4.1.2, 4.2.2). True: the
+// cookie is good and there is room, so the text is delivered and acknowledged at once; such a connection does not go
+// back to LISTEN. False: an ordinary handshake, which gives a cookie to whoever has none or a wrong one. A FIN is left
+// to be sent again.
 template <class B>
 bool open_fast(connection<B>& c, arriving_segment& seg, bool room, step<B>& st)
 {

@@ -16,13 +16,15 @@
 namespace tcpco {
 
 // The RST that a segment without connection is answered with (3.10.7.1); an RST is answered with nothing.
-// RFC9293-3.10.7.1a, 3.10.7.1b, 3.10.7.1c
+// RFC9293-3.10.7.1a, 3.10.7.1b, 3.10.7.1c; RFC7323-5.2b
 inline std::optional<stateless_segment> answer_as_closed(endpoint local, endpoint remote, const arriving_segment& seg)
 {
     if (seg.rst()) {
         return std::nullopt;
     }
     stateless_segment reply{.local = local, .remote = remote};
+    reply.options.has_timestamps = seg.options.has_timestamps;
+    reply.options.tsecr = seg.options.tsval;
     if (seg.acks()) {
         reply.seq = seg.header.ack;
         reply.flags = tcp_flag::rst;

@@ -131,6 +131,7 @@ struct transmission_control_block {
     std::uint16_t keep_interval = 0;  // seconds between probes
     std::uint8_t keep_count = 0;      // unanswered probes that end the connection; 0: off (MUST-25)
     std::uint8_t keep_probes = 0;     // sent since the peer was last heard
+    std::uint8_t dscp = 0;            // of all that this connection sends (MUST-48, SHLD-22)
     std::uint32_t user_timeout = 0;   // milliseconds; 0: the number of retransmissions decides; no_user_timeout: never
 
     std::uint32_t ts_recent = 0;

@@ -30,7 +30,8 @@ TEST_CASE("ISN: one four-tuple's numbers advance by one every 4 us", "[policy][M
     CHECK(g.generate(local, remote, time_point{2_s}, nullptr) - first == 250'000);
 }
 
-TEST_CASE("ISN: each part of the four-tuple, and the key, changes the number", "[policy][MUST-9][SHLD-1][RFC6528-3a][RFC6528-3b]")
+TEST_CASE("ISN: each part of the four-tuple, and the key, changes the number",
+          "[policy][MUST-9][SHLD-1][RFC6528-3a][RFC6528-3b]")
 {
     std::set<std::uint32_t> seen;
     const auto add = [&seen](const isn::rfc6528& g, endpoint l, endpoint r) {

@@ -1,4 +1,4 @@
-// stack_port: how long a silent peer is believed. Included by stack_port.hpp.
+// stack_port: settings of a connection whose arguments are checked. Included by stack_port.hpp.
 #pragma once
 
 #include "tcpco/stack/stack_port.hpp"
@@ -23,6 +23,14 @@ inline errc stack_port::set_keep_alive(connection_id id, const std::optional<kee
             c.life_at = time_point::never();
         }
     });
+}
+
+inline errc stack_port::set_dscp(connection_id id, std::uint8_t dscp) noexcept
+{
+    if (dscp > 63) {
+        return owned(id) == nullptr ? errc::bad_file_descriptor : errc::invalid_argument;
+    }
+    return change(id, [dscp](transmission_control_block& c) { c.dscp = dscp; });
 }
 
 inline errc stack_port::set_user_timeout(connection_id id, duration limit) noexcept
