@@ -114,6 +114,7 @@ struct flow {
     sequence_number seq{};  // next to send
     sequence_number ack{};  // beyond what the stack sent last
     std::uint32_t tsval = 1;
+    std::uint32_t tsecr = 0;  // the stack's last: SYN cookies keep options there
     bool timestamps = false;
 };
 
@@ -274,12 +275,16 @@ private:
             o.window_scale = static_cast<std::uint8_t>(bits >> 4);
             o.sack_permitted = (bits & 4) != 0;
             f.timestamps = (bits & 8) != 0;
+            if (script_.below(4) == 0) {
+                o.has_fast_open = true;
+                o.cookie = script_.flip() ? cookie_ : fast_open_cookie{.size = 8};
+            }
         }
         o.has_timestamps = f.timestamps != ((bits & 0xF0) == 0xF0);
         if (o.has_timestamps) {
             f.tsval += static_cast<std::uint32_t>(bits & 3);
             o.tsval = f.tsval + ((bits & 0x70) == 0x30 ? script_.delta() : 0);
-            o.tsecr = script_.delta();
+            o.tsecr = f.tsecr + script_.delta();
         }
         if ((bits & 0x0C) == 0x0C) {
             o.sack_count = static_cast<std::uint8_t>(1 + script_.below(o.has_timestamps ? 3 : 4));
@@ -306,6 +311,7 @@ private:
         tcp_options options;
         options.has_timestamps = f.timestamps;
         options.tsval = f.tsval;
+        options.tsecr = f.tsecr;
         arrive(ip_packet_of(ip_protocol::tcp, tcp_segment_of(ip, header, options, {}), ip));
         if (const auto c = stack_.accept(listeners_[0]); c.ec == errc::ok) {
             ids_.push_back(c.value);
@@ -333,7 +339,7 @@ private:
         if ((flags & tcp_flag::syn) != 0 && script_.below(4) == 0) {
             f.seq = {script_.next32()};
         }
-        const octets payload((flags & tcp_flag::syn) != 0 ? script_.below(2) : sizes[script_.below(8)]);
+        const octets payload((flags & tcp_flag::syn) != 0 ? script_.below(2) * script_.next() : sizes[script_.below(8)]);
         tcp_header header{.source_port = f.self.port,
                           .destination_port = f.stack.port,
                           .seq = f.seq + script_.delta(),
@@ -380,7 +386,11 @@ private:
         const std::size_t headers = ip->header.total_length - tcp->payload.size();
         MUST_HOLD((f.info.gso_size == 0 ? ip->header.total_length : headers + f.info.gso_size) <= mtu_);
         MUST_HOLD(ip->header.total_length <= std::max<std::size_t>(mtu_, tso_max_));
-        MUST_HOLD(!parse_tcp_options(tcp->options).malformed);
+        const tcp_options options = parse_tcp_options(tcp->options);
+        MUST_HOLD(!options.malformed);
+        if (options.cookie.size > 0 && tcp->header.source_port == 80) {
+            cookie_ = options.cookie;
+        }
         note(*tcp);
     }
 
@@ -394,6 +404,7 @@ private:
                 if (segment.header.has(tcp_flag::syn) || end - f.ack > 0) {
                     f.ack = end;
                 }
+                f.tsecr = parse_tcp_options(segment.options).tsval;
             }
         }
     }
@@ -505,15 +516,20 @@ private:
     void rare_call()
     {
         const connection_id id = some_id();
-        switch (script_.below(16)) {
+        switch (script_.below(20)) {
         case 0:
         case 1:
         case 2: {
             const flow& f = flows_[4 + script_.below(3)];
             const ip_address to{ipv4_address{0xC0000200u + static_cast<std::uint32_t>(script_.below(12))}};
-            const auto c = script_.flip() ? stack_.connect(f.self, {.local = f.stack}) : stack_.connect({to, 80});
+            const bool fast = script_.flip();
+            const auto c = script_.flip() ? stack_.connect(f.self, {.local = f.stack, .fast_open = fast})
+                                          : stack_.connect({to, 80}, {.fast_open = fast});
             if (c.ec == errc::ok) {
                 ids_.push_back(c.value);
+                if (fast) {
+                    static_cast<void>(stack_.write(c.value, octets(script_.below(2'000))));
+                }
             }
             break;
         }
@@ -534,6 +550,23 @@ private:
         case 12: static_cast<void>(stack_.set_reset_on_close(id, script_.flip())); break;
         case 13: stack_.set_neighbour({0xC0000200u + static_cast<std::uint32_t>(script_.below(12))}, other_mac); break;
         case 14: kept_.clear(); break;
+        case 15: {
+            const listen_options o{.half_open_limit = static_cast<std::uint32_t>(script_.below(3)),
+                                   .abort_on_overflow = script_.flip(),
+                                   .fast_open = static_cast<std::uint32_t>(script_.below(3))};
+            static_cast<void>(stack_.set_options(listeners_[script_.below(listeners_.size())], o));
+            break;
+        }
+        case 16: {
+            const keep_alive k{.idle = duration{script_.next() * std::int64_t{1'000'000'000}},
+                               .interval = duration{1'000'000'000},
+                               .count = script_.next()};
+            static_cast<void>(stack_.set_keep_alive(id, script_.flip() ? std::optional{k} : std::nullopt));
+            break;
+        }
+        case 17:
+            static_cast<void>(stack_.set_user_timeout(id, duration{script_.next() * std::int64_t{100'000'000}}));
+            break;
         default: all_of_them(); break;
         }
     }
@@ -621,6 +654,7 @@ private:
         waiter() : completion{[](completion&) noexcept {}} {}
     };
 
+    fast_open_cookie cookie_{.size = 8};  // the stack's own, once it gave one
     script& script_;
     stack_config<Bundle> config_{};
     std::deque<slice> kept_;  // octets may outlive their stack
