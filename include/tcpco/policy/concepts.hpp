@@ -164,6 +164,9 @@ concept receive_window_policy = policy<W> && requires(W w, const W cw, const rec
     { cw.window(s) } -> std::convertible_to<octet_count>;   // octets beyond rcv.nxt that may be offered
     w.on_delivered(n, s);                                   // the reader took n octets
 };
+// Refinement: its capacity can be set for one connection (SO_RCVBUF).
+template <class W>
+concept resizable_window = receive_window_policy<W> && requires(W w, octet_count octets) { w.set_capacity(octets); };
 
 // --- may a small segment go ----------------------------------------------------------------------------------------
 template <class G>

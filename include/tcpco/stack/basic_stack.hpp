@@ -90,6 +90,19 @@ public:
     // not (RFC7413-4.1.2a).
     void rotate_fast_open_key(std::uint64_t seed) noexcept { host.fast_open_server.rotate(derive_key(seed, 8)); }
 
+    // --- socket_tuning ---------------------------------------------------------------------------------------------
+
+    errc set_send_buffer(connection_id id, std::size_t octets) override;
+    errc set_receive_buffer(connection_id id, octet_count octets) override;
+    result<octet_count> receive_buffer_of(connection_id id) override;
+    errc set_backlog(listener_id id, std::uint32_t backlog) override;
+    errc set_maximum_segment(listener_id id, std::uint16_t octets) override;
+    socket_state look(connection_id id) override;
+    bool is_local_in_use(endpoint local) override;
+    std::uint16_t free_port(const ip_address& local) override { return ephemeral_port({}, local); }
+    bool has_address(const ip_address& address) const override { return network_.is_ours(address); }
+    const char* congestion_name(connection_id id) override;
+
     // A neighbour that ARP need not ask for.
     bool set_neighbour(ipv4_address address, mac_address mac) { return network_.set_neighbour(address, mac); }
 
@@ -180,3 +193,4 @@ private:
 #include "tcpco/stack/tcp_input.hpp"
 #include "tcpco/stack/tcp_listen.hpp"
 #include "tcpco/stack/tcp_output.hpp"
+#include "tcpco/stack/tuning_calls.hpp"

@@ -33,6 +33,9 @@ result<connection_id> basic_stack<B>::connect(endpoint remote, const connect_opt
     if (remote.port == 0) {
         return {errc::invalid_argument, {}};
     }
+    if (options.receive_buffer > 0 && !resizable_window<typename B::receive_window>) {
+        return {errc::operation_not_supported, {}};
+    }
     if (const errc route = network_.reachable(remote.address); route != errc::ok) {
         return {route, {}};
     }
@@ -59,6 +62,8 @@ result<connection_id> basic_stack<B>::connect(endpoint remote, const connect_opt
     c->owned = true;
     c->no_delay = options.no_delay;
     c->fast_open = options.fast_open && host.fast_open_client.may_try(remote.address, now_);
+
+    c->own_mss = options.maximum_segment;
     const bool machine_allows =
         find_transition<typename B::state_machine>(tcp_state::closed, tcp_event::active_open, {}) != nullptr;
     if (!open_active(*c, local, remote, st) ||
@@ -67,6 +72,13 @@ result<connection_id> basic_stack<B>::connect(endpoint remote, const connect_opt
         detail::delete_tcb(*c, st);
         erase(*c);
         return {machine_allows ? errc::no_buffer_space : errc::operation_not_permitted, {}};
+    }
+    if constexpr (resizable_window<typename B::receive_window>) {
+        if (options.receive_buffer > 0) {
+            c->window.set_capacity(options.receive_buffer);
+            const std::uint8_t shift = detail::window_shift_for(options.receive_buffer);
+            c->rcv.wscale = host.settings.window_scaling ? shift : std::uint8_t{0};
+        }
     }
     settle(*c, c->state, st);
     return {errc::ok, c->self};

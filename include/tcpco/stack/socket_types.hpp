@@ -27,6 +27,14 @@ struct connect_options {
     // What is written before the SYN leaves goes in it, as soon as the server has given a cookie (RFC 7413). The server
     // may get those octets twice: only for requests that bear it (RFC7413-6.1a). Off by default (RFC7413-2a).
     bool fast_open = false;
+
+
+    // Payload octets of the largest segment in either direction: announced in the SYN, and the bound of what is sent
+    // (RFC 9293 3.7.1). 0, or more than the device's MTU leaves: what that leaves.
+    std::uint16_t maximum_segment = 0;
+    // Receive buffer in octets, in place of the policy's; the window scale follows from it. 0: the policy's own.
+    // operation_not_supported where the policy has no set_capacity().
+    octet_count receive_buffer = 0;
 };
 
 struct listen_options {

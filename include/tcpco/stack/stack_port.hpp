@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "tcpco/core/completion.hpp"
+#include "tcpco/stack/socket_tuning.hpp"
 #include "tcpco/stack/socket_types.hpp"
 #include "tcpco/storage/growable_array.hpp"
 #include "tcpco/storage/intrusive_list.hpp"
@@ -24,7 +25,7 @@
 
 namespace tcpco {
 
-class stack_port {
+class stack_port : public socket_tuning {
 public:
     stack_port(const stack_port&) = delete;
     stack_port& operator=(const stack_port&) = delete;

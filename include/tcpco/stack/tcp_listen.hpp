@@ -48,7 +48,7 @@ void basic_stack<B>::arrive_at_listener(const four_tuple& flow, arriving_segment
     if (verdict == syn_answer::cookie) {
         l->cookies_until = now_ + syn_cookies::lifetime;
         ++host.counters.syn_cookies_sent;
-        answer(answer_with_cookie(flow.local, flow.remote, seg, st));
+        answer(answer_with_cookie(flow.local, flow.remote, seg, l->maximum_segment, st));
         return;
     }
     if (verdict != syn_answer::accept) {
@@ -61,6 +61,7 @@ void basic_stack<B>::arrive_at_listener(const four_tuple& flow, arriving_segment
         return;
     }
     c->listener = listeners_.id_of(index);
+    c->own_mss = l->maximum_segment;
     if (!open_passive(*c, flow.local, flow.remote, seg, not_below, st) ||
         flows_.insert(flow, c->self.index) != decltype(flows_)::outcome::inserted) {
         --live_;
@@ -103,6 +104,7 @@ void basic_stack<B>::accept_cookie(listener& l, std::uint32_t index, const four_
     }
     step_type st = step_at(now_);
     c->listener = listeners_.id_of(index);
+    c->own_mss = l.maximum_segment;
     if (!open_from_cookie(*c, flow.local, flow.remote, seg, *mss, st) ||
         flows_.insert(flow, c->self.index) != decltype(flows_)::outcome::inserted) {
         --live_;

@@ -104,8 +104,9 @@ void begin(connection<B>& c, endpoint local, endpoint remote, const sequence_num
     c.snd.iss = st.host.isn.generate(local, remote, st.now, not_below);
     c.user_timeout = to_user_timeout(st.host.settings.user_timeout);
     c.send = send_queue{st.host.settings.send_buffer_octets, stream_offset{1}};
+    const octet_count wanted_mss = c.own_mss != 0 ? c.own_mss : 65'535;  // the user's own limit, where there is one
     c.own_mss = static_cast<std::uint16_t>(
-        std::clamp<octet_count>(st.host.mtu - fixed_headers(remote.address), 1, 65'535));  // MUST-67
+        std::clamp<octet_count>(st.host.mtu - fixed_headers(remote.address), 1, wanted_mss));  // MUST-67
     c.peer_mss = remote.address.is_v4() ? 536 : 1220;                                      // MUST-15
     c.rmss = std::min<std::uint16_t>(c.own_mss, 536);
     c.rcv.wscale = st.host.settings.window_scaling ? detail::window_shift_for(c.window.capacity()) : std::uint8_t{0};
@@ -141,6 +142,8 @@ void accept_peer_syn(connection<B>& c, arriving_segment& seg, step<B>& st)
         c.ts_recent = seg.options.tsval;
         c.ts_recent_at = st.now;
     }
+    // What this side announced bounds both directions: by itself only where the user asked for less than the MTU.
+    c.peer_mss = std::min(c.peer_mss, c.own_mss);
     detail::update_smss(c, st);
     c.snd.wnd = static_cast<std::uint32_t>(seg.wnd);
     c.snd.max_wnd = c.snd.wnd;
@@ -173,10 +176,12 @@ bool open_passive(connection<B>& c, endpoint local, endpoint remote, arriving_se
 
 // The SYN,ACK of a SYN that gets no record (RFC4987-3.6b): what cannot come back in the numbers is not offered.
 template <class B>
-stateless_segment answer_with_cookie(endpoint local, endpoint remote, const arriving_segment& syn, step<B>& st)
+stateless_segment answer_with_cookie(endpoint local, endpoint remote, const arriving_segment& syn,
+                                     std::uint16_t maximum_segment, step<B>& st)
 {
     const tcp_settings& settings = st.host.settings;
     connection<B> c;  // of no table: what begin() would make of it
+    c.own_mss = maximum_segment;
     begin(c, local, remote, nullptr, st);
     const std::uint16_t mss = syn.options.has_mss ? std::max(syn.options.mss, settings.minimum_mss) : c.peer_mss;
     stateless_segment reply{.local = local, .remote = remote};

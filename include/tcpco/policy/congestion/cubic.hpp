@@ -17,6 +17,8 @@ namespace tcpco::congestion {
 
 class cubic {
 public:
+    static constexpr const char* name = "cubic";  // Linux's word for it
+
     struct config {
         std::uint32_t c_milli = 400;     // C = 0.4 segments/s^3 (section 5.1), in thousandths, up to 4,000
         std::uint32_t beta_milli = 700;  // multiplicative decrease to 0.7 (section 4.6)

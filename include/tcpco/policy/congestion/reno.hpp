@@ -15,6 +15,8 @@ namespace tcpco::congestion {
 
 class reno {
 public:
+    static constexpr const char* name = "reno";  // Linux's word for it
+
     struct config {
         // Growth per ACK in slow start, in segments. 1 is the limit of RFC 5681; RFC 3465 section 2.3 allows 2, which
         // makes up for delayed ACKs and sends bursts of up to 4 segments.

@@ -27,6 +27,8 @@ public:
     {
     }
 
+    // For one connection (SO_RCVBUF). Octets, more than 0.
+    constexpr void set_capacity(octet_count octets) noexcept { capacity_ = maximum_ = octets; }
     constexpr octet_count capacity() const noexcept { return capacity_; }
     constexpr octet_count window(const receive_window_state& s) const noexcept
     {

@@ -21,6 +21,8 @@ public:
     constexpr fixed() noexcept = default;
     constexpr explicit fixed(const config& c) noexcept : config_{c} {}
 
+    // For one connection (SO_RCVBUF). Octets, more than 0.
+    constexpr void set_capacity(octet_count octets) noexcept { config_.capacity = octets; }
     constexpr octet_count capacity() const noexcept { return config_.capacity; }
     // Octets behind a hole lie inside the window: they cost none of it.
     constexpr octet_count window(const receive_window_state& s) const noexcept
