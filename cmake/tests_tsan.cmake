@@ -1,5 +1,5 @@
-# tests/async/post_test.cpp once more under ThreadSanitizer, in every ordinary build: post() is the one call that other threads
-# may make.
+# Tests with threads once more under ThreadSanitizer, in every ordinary build: post(), the one call that other threads may make,
+# and the BSD-socket façade, whose calls come from any thread.
 set(post_test "${PROJECT_SOURCE_DIR}/tests/async/post_test.cpp")
 if(NOT EXISTS "${post_test}" OR TCPCO_SANITIZE)
   return()
@@ -36,3 +36,14 @@ target_link_options(tcpco_test_tsan_post PRIVATE -fsanitize=thread)
 set_target_properties(tcpco_test_tsan_post PROPERTIES CXX_EXTENSIONS OFF)
 tcpco_test(tsan.post LABELS tsan async TIMEOUT 300 MAY_SKIP
   COMMAND ${TCPCO_TSAN_LAUNCHER} "$<TARGET_FILE:tcpco_test_tsan_post>" ${tcpco_catch_arguments})
+
+if(TARGET tcpco::liburing)
+  add_executable(tcpco_test_tsan_posix "${PROJECT_SOURCE_DIR}/tests/interop/posix_threads_test.cpp" main.cpp
+    support/stack_instance.cpp)
+  target_link_libraries(tcpco_test_tsan_posix PRIVATE tcpco::tcpco tcpco_test_options)
+  target_compile_options(tcpco_test_tsan_posix PRIVATE -fsanitize=thread -O1 -g)
+  target_link_options(tcpco_test_tsan_posix PRIVATE -fsanitize=thread)
+  set_target_properties(tcpco_test_tsan_posix PROPERTIES CXX_EXTENSIONS OFF)
+  tcpco_test(tsan.posix LABELS tsan interop TIMEOUT 300 MAY_SKIP
+    COMMAND ${TCPCO_TSAN_LAUNCHER} "$<TARGET_FILE:tcpco_test_tsan_posix>" ${tcpco_catch_arguments})
+endif()

@@ -23,7 +23,7 @@ FORBIDDEN_IN_CORE = set("""coroutine thread atomic chrono mutex shared_mutex con
     barrier latch ctime time.h csignal signal.h system_error stdexcept typeinfo typeindex generator""".split())
 LINUX = re.compile(r"^(sys|linux|net|netinet|netpacket|arpa|asm)/|^(unistd|fcntl|poll|sched|signal|pthread|ifaddrs|netdb|dirent|"
                    r"sysexits|termios|pwd|grp|liburing|syscall|spawn|dlfcn|mqueue|aio|features|time)\.h$|^liburing/")
-LINUX_ALLOWED = re.compile(r"^(reactor/(uring|poll)|device/(tap|tun|frame_fd|interface_setup))[^/]*\.hpp$")
+LINUX_ALLOWED = re.compile(r"^(reactor/(uring|poll)|device/(tap|tun|frame_fd|interface_setup))[^/]*\.hpp$|^interop/posix(/[^/]+)?\.hpp$")
 
 HEADER_LINES = 450
 FUNCTION_LINES = 70

@@ -1,0 +1,94 @@
+// TCP_INFO: what a connection tells about itself, in the layout and the units of Linux's struct tcp_info.
+//
+// Which of <netinet/tcp.h> and <linux/tcp.h> a program includes decides how long its own struct tcp_info is; both begin
+// alike, and getsockopt() fills as much as there is room for. This is the long form under a name of its own, since the
+// two headers exclude each other.
+//
+// Units are Linux's: microseconds, windows of the sender in segments. Zero is what the stack does not measure: ato,
+// sacked, lost, retrans, fackets, the last_* times, rcv_rtt, rcv_space, bytes_acked, bytes_retrans, data_segs_*, pacing
+// and delivery rates, the limited times, delivered, dsack_dups, reord_seen, rcv_ooopack.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <type_traits>
+
+#include "tcpco/tcp/tcp_info.hpp"
+
+namespace tcpco::posix::detail {
+
+struct linux_tcp_info {
+    std::uint8_t tcpi_state, tcpi_ca_state, tcpi_retransmits, tcpi_probes, tcpi_backoff, tcpi_options;
+    std::uint8_t tcpi_window_scales;  // Linux's two bit fields: the lower half is the peer's shift
+    std::uint8_t tcpi_flags;
+    std::uint32_t tcpi_rto, tcpi_ato, tcpi_snd_mss, tcpi_rcv_mss;
+    std::uint32_t tcpi_unacked, tcpi_sacked, tcpi_lost, tcpi_retrans, tcpi_fackets;
+    std::uint32_t tcpi_last_data_sent, tcpi_last_ack_sent, tcpi_last_data_recv, tcpi_last_ack_recv;
+    std::uint32_t tcpi_pmtu, tcpi_rcv_ssthresh, tcpi_rtt, tcpi_rttvar, tcpi_snd_ssthresh, tcpi_snd_cwnd, tcpi_advmss,
+        tcpi_reordering;
+    std::uint32_t tcpi_rcv_rtt, tcpi_rcv_space, tcpi_total_retrans;
+    std::uint64_t tcpi_pacing_rate, tcpi_max_pacing_rate, tcpi_bytes_acked, tcpi_bytes_received;
+    std::uint32_t tcpi_segs_out, tcpi_segs_in, tcpi_notsent_bytes, tcpi_min_rtt, tcpi_data_segs_in, tcpi_data_segs_out;
+    std::uint64_t tcpi_delivery_rate, tcpi_busy_time, tcpi_rwnd_limited, tcpi_sndbuf_limited;
+    std::uint32_t tcpi_delivered, tcpi_delivered_ce;
+    std::uint64_t tcpi_bytes_sent, tcpi_bytes_retrans;
+    std::uint32_t tcpi_dsack_dups, tcpi_reord_seen, tcpi_rcv_ooopack, tcpi_snd_wnd;
+};
+static_assert(std::is_trivial_v<linux_tcp_info> && sizeof(linux_tcp_info) == 232);
+
+// TCP_ESTABLISHED = 1, ... of Linux's include/net/tcp_states.h.
+inline std::uint8_t to_linux(tcp_state s) noexcept
+{
+    switch (s) {
+    case tcp_state::established: return 1;
+    case tcp_state::syn_sent: return 2;
+    case tcp_state::syn_received: return 3;
+    case tcp_state::fin_wait_1: return 4;
+    case tcp_state::fin_wait_2: return 5;
+    case tcp_state::time_wait: return 6;
+    case tcp_state::close_wait: return 8;
+    case tcp_state::last_ack: return 9;
+    case tcp_state::listen: return 10;
+    case tcp_state::closing: return 11;
+    case tcp_state::closed: break;
+    }
+    return 7;
+}
+
+inline std::uint32_t clamp_32(std::int64_t n) noexcept
+{
+    return static_cast<std::uint32_t>(std::clamp<std::int64_t>(n, 0, 0xFFFFFFFF));
+}
+
+inline linux_tcp_info to_linux(const tcpco::tcp_info& t, tcp_state visible, std::size_t unsent) noexcept
+{
+    const octet_count smss = std::max<octet_count>(t.smss, 1);
+    linux_tcp_info i{};
+    i.tcpi_state = to_linux(visible);
+    i.tcpi_options = static_cast<std::uint8_t>((t.timestamps ? 1u : 0u) | (t.sack_permitted ? 2u : 0u) |
+                                               (t.rcv_wscale != 0 || t.snd_wscale != 0 ? 4u : 0u));
+    i.tcpi_window_scales = static_cast<std::uint8_t>((t.snd_wscale & 15u) | (t.rcv_wscale & 15u) << 4);
+    i.tcpi_rto = clamp_32(t.rto.microseconds());
+    i.tcpi_snd_mss = t.smss;
+    i.tcpi_rcv_mss = t.smss;
+    i.tcpi_unacked = clamp_32((t.unacked + smss - 1) / smss);
+    i.tcpi_pmtu = t.rmss == 0 ? 0 : t.rmss + (t.local.address.is_v4() ? 40u : 60u);
+    i.tcpi_rtt = clamp_32(t.srtt.microseconds());
+    i.tcpi_rttvar = clamp_32(t.rttvar.microseconds());
+    i.tcpi_min_rtt = clamp_32(t.min_rtt.microseconds());
+    i.tcpi_snd_ssthresh = t.ssthresh >= 0x7FFFFFFF ? 0x7FFFFFFF : clamp_32(t.ssthresh / smss);
+    i.tcpi_snd_cwnd = clamp_32(t.cwnd / smss);
+    i.tcpi_advmss = t.rmss;
+    i.tcpi_rcv_ssthresh = clamp_32(t.rcv_wnd);
+    i.tcpi_reordering = 3;
+    i.tcpi_total_retrans = clamp_32(static_cast<std::int64_t>(t.retransmissions));
+    i.tcpi_bytes_received = t.octets_received;
+    i.tcpi_bytes_sent = t.octets_sent;
+    i.tcpi_segs_out = clamp_32(static_cast<std::int64_t>(t.segments_sent));
+    i.tcpi_segs_in = clamp_32(static_cast<std::int64_t>(t.segments_received));
+    i.tcpi_notsent_bytes = clamp_32(static_cast<std::int64_t>(unsent));
+    i.tcpi_snd_wnd = clamp_32(t.snd_wnd);
+    return i;
+}
+
+}  // namespace tcpco::posix::detail

@@ -1,0 +1,315 @@
+// getsockopt() and setsockopt(), as functions on the stack's thread. What the stack cannot do answers ENOPROTOOPT.
+//
+// Values are Linux's: SO_RCVBUF and SO_SNDBUF are cut to a maximum, doubled, and read back doubled (Linux keeps its
+// bookkeeping in the other half; here all of it holds octets). TCP_MAXSEG reads 536 before a connection exists.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+
+#include <netinet/tcp.h>
+#include <sys/time.h>
+
+#include "tcpco/interop/posix/linux_tcp_info.hpp"
+#include "tcpco/interop/posix/transfer.hpp"
+
+namespace tcpco::posix::detail {
+
+// An option's value as the caller hands it over. `length` is what there is, or what there is room for.
+struct option_value {
+    void* data = nullptr;
+    socklen_t length = 0;
+
+    // 0 or a negated errno.
+    template <class T>
+    long get(T& out) const noexcept
+    {
+        if (length < sizeof out) {
+            return -EINVAL;
+        }
+        std::memcpy(&out, data, sizeof out);
+        return 0;
+    }
+    // As much as there is room for, as Linux does.
+    template <class T>
+    long put(const T& in) noexcept
+    {
+        length = std::min<socklen_t>(length, sizeof in);
+        std::memcpy(data, &in, length);
+        return 0;
+    }
+};
+
+inline long errno_result(errc e) noexcept
+{
+    return e == errc::ok ? 0 : e == errc::operation_not_supported ? -ENOPROTOOPT : -long{errno_of(e)};
+}
+
+// --- what a connection gets of the options --------------------------------------------------------------------------
+
+// After connect(): what connect_options has no word for.
+inline void apply_options(descriptor& d) noexcept
+{
+    const socket_options& o = d.options;
+    static_cast<void>(d.stack.set_no_delay(d.connection, o.no_delay));
+    static_cast<void>(d.stack.set_cork(d.connection, o.cork));
+    if (o.send_buffer != 0) {
+        static_cast<void>(d.stack.set_send_buffer(d.connection, static_cast<std::size_t>(o.send_buffer)));
+    }
+}
+
+// --- SOL_SOCKET -----------------------------------------------------------------------------------------------------
+
+inline timeval to_timeval(duration d) noexcept
+{
+    if (d == duration::max()) {
+        return {};  // no limit
+    }
+    return {d.nanoseconds() / 1'000'000'000, d.nanoseconds() / 1'000 % 1'000'000};
+}
+
+inline long set_timeout(duration& where, const option_value& value) noexcept
+{
+    timeval t{};
+    if (const long bad = value.get(t); bad != 0) {
+        return bad;
+    }
+    if (t.tv_usec < 0 || t.tv_usec >= 1'000'000) {
+        return -EDOM;
+    }
+    constexpr long longest = 1'000'000'000;  // some thirty years
+    if (t.tv_sec < 0) {
+        where = duration{1};  // Linux: as if it had passed
+    } else if ((t.tv_sec == 0 && t.tv_usec == 0) || t.tv_sec > longest) {
+        where = duration::max();
+    } else {
+        where = duration{t.tv_sec * 1'000'000'000 + t.tv_usec * 1'000};
+    }
+    return 0;
+}
+
+inline long set_linger(descriptor& d, const option_value& value) noexcept
+{
+    ::linger l{};
+    if (const long bad = value.get(l); bad != 0) {
+        return bad;
+    }
+    d.options.linger = l.l_onoff != 0;
+    d.options.linger_seconds = d.options.linger ? std::max(l.l_linger, 0) : d.options.linger_seconds;
+    return 0;
+}
+
+// Linux's bounds: SOCK_MIN_RCVBUF and SOCK_MIN_SNDBUF below, the sysctl above, and the double of what was asked for.
+inline int doubled_buffer(const engine& on, int wanted, int least) noexcept
+{
+    const int bounded = wanted < 0 ? on.options.largest_buffer : std::min(wanted, on.options.largest_buffer);
+    return std::max(bounded * 2, least);
+}
+
+inline long set_receive_buffer(const engine& on, descriptor& d, int wanted) noexcept
+{
+    const int octets = doubled_buffer(on, wanted, 2'304);
+    if (d.has_connection()) {
+        if (const errc e = d.stack.set_receive_buffer(d.connection, octets); e != errc::ok) {
+            return errno_result(e);
+        }
+    }
+    d.options.receive_buffer = octets;
+    return 0;
+}
+
+inline long set_send_buffer(const engine& on, descriptor& d, int wanted) noexcept
+{
+    d.options.send_buffer = doubled_buffer(on, wanted, 4'608);
+    if (!d.has_connection()) {
+        return 0;
+    }
+    const errc e = d.stack.set_send_buffer(d.connection, static_cast<std::size_t>(d.options.send_buffer));
+    d.wake();
+    return errno_result(e);
+}
+
+inline long set_socket_option(const engine& on, descriptor& d, int name, const option_value& value)
+{
+    int number = 0;
+    const long bad = value.get(number);  // Linux asks this first, whatever the option
+    if (bad != 0) {
+        return bad;
+    }
+    switch (name) {
+    case SO_REUSEADDR: d.options.reuse_address = number != 0; return 0;
+    case SO_LINGER: return set_linger(d, value);
+    case SO_RCVTIMEO: return set_timeout(d.options.receive_timeout, value);
+    case SO_SNDTIMEO: return set_timeout(d.options.send_timeout, value);
+    case SO_RCVBUF: return set_receive_buffer(on, d, number);
+    case SO_SNDBUF: return set_send_buffer(on, d, number);
+    default: return -ENOPROTOOPT;  // SO_ERROR, SO_TYPE and the like can only be read
+    }
+}
+
+inline int receive_buffer_of(const descriptor& d) noexcept
+{
+    if (d.options.receive_buffer != 0 || !d.has_connection()) {
+        return d.options.receive_buffer;
+    }
+    return static_cast<int>(std::min<octet_count>(d.stack.receive_buffer_of(d.connection).value, INT_MAX));
+}
+
+inline int send_buffer_of(const descriptor& d) noexcept
+{
+    if (d.options.send_buffer != 0 || !d.has_connection()) {
+        return d.options.send_buffer;
+    }
+    return static_cast<int>(std::min<std::size_t>(d.stack.look(d.connection).send_limit, INT_MAX));
+}
+
+inline long get_socket_option(descriptor& d, int name, option_value& value)
+{
+    switch (name) {
+    case SO_TYPE: return value.put(int{SOCK_STREAM});
+    case SO_DOMAIN: return value.put(AF_INET);
+    case SO_PROTOCOL: return value.put(int{IPPROTO_TCP});
+    case SO_ACCEPTCONN: return value.put(int{d.state == phase::listening});
+    case SO_ERROR: return value.put(d.take_error());
+    case SO_REUSEADDR: return value.put(int{d.options.reuse_address});
+    case SO_RCVBUF: return value.put(receive_buffer_of(d));
+    case SO_SNDBUF: return value.put(send_buffer_of(d));
+    case SO_LINGER: return value.put(::linger{d.options.linger ? 1 : 0, d.options.linger_seconds});
+    case SO_RCVTIMEO: return value.put(to_timeval(d.options.receive_timeout));
+    case SO_SNDTIMEO: return value.put(to_timeval(d.options.send_timeout));
+    default: return -ENOPROTOOPT;
+    }
+}
+
+// --- IPPROTO_TCP ----------------------------------------------------------------------------------------------------
+
+// Before the connection only: then the SYN announces it. Linux takes it later too, and does nothing with it.
+inline long set_maximum_segment(descriptor& d, int octets) noexcept
+{
+    if (octets != 0 && (octets < 88 || octets > 32'767)) {
+        return -EINVAL;
+    }
+    if (d.has_connection()) {
+        return -EISCONN;
+    }
+    d.options.maximum_segment = octets;
+    if (d.state == phase::listening) {
+        return errno_result(d.stack.set_maximum_segment(d.listener, static_cast<std::uint16_t>(octets)));
+    }
+    return 0;
+}
+
+inline long set_congestion(descriptor& d, const option_value& value)
+{
+    const char* own = d.stack.congestion_name(d.connection);
+    const std::size_t length = strnlen(static_cast<const char*>(value.data), std::min<std::size_t>(value.length, 15));
+    return length != 0 && std::string_view{own} == std::string_view{static_cast<const char*>(value.data), length}
+               ? 0
+               : -ENOENT;
+}
+
+inline long set_tcp_option(descriptor& d, int name, const option_value& value)
+{
+    if (name == TCP_CONGESTION) {
+        return value.length < 1 ? -EINVAL : set_congestion(d, value);
+    }
+    int number = 0;
+    if (const long bad = value.get(number); bad != 0) {
+        return bad;
+    }
+    switch (name) {
+    case TCP_NODELAY:
+        d.options.no_delay = number != 0;
+        return d.has_connection() ? errno_result(d.stack.set_no_delay(d.connection, number != 0)) : 0;
+    case TCP_CORK:
+        d.options.cork = number != 0;
+        set_cork(d, false);
+        return 0;
+    case TCP_MAXSEG: return set_maximum_segment(d, number);
+    default: return -ENOPROTOOPT;
+    }
+}
+
+inline int maximum_segment_of(const descriptor& d)
+{
+    const auto [ec, info] = d.has_connection() ? d.stack.info(d.connection) : result<tcpco::tcp_info>{};
+    if (d.has_connection() && ec == errc::ok && is_synchronized(info.state)) {
+        return info.smss;
+    }
+    return d.options.maximum_segment != 0 ? d.options.maximum_segment : 536;
+}
+
+inline long get_tcp_info(const descriptor& d, option_value& value)
+{
+    if (d.has_connection()) {
+        const auto [ec, info] = d.stack.info(d.connection);
+        const socket_state s = d.stack.look(d.connection);
+        return value.put(to_linux(info, visible_state(d, s), s.unsent));
+    }
+    return value.put(to_linux({}, d.state == phase::listening ? tcp_state::listen : tcp_state::closed, 0));
+}
+
+inline long get_tcp_option(descriptor& d, int name, option_value& value)
+{
+    switch (name) {
+    case TCP_NODELAY: return value.put(int{d.options.no_delay});
+    case TCP_CORK: return value.put(int{d.options.cork});
+    case TCP_MAXSEG: return value.put(maximum_segment_of(d));
+    case TCP_INFO: return get_tcp_info(d, value);
+    case TCP_CONGESTION: {
+        char text[16] = {};  // TCP_CA_NAME_MAX
+        std::strncpy(text, d.stack.congestion_name(d.connection), sizeof text - 1);
+        return value.put(text);
+    }
+    default: return -ENOPROTOOPT;
+    }
+}
+
+// --- both levels ----------------------------------------------------------------------------------------------------
+
+// Linux asks for the socket, then for the length, then for the memory, and only then which option it is.
+inline long set_option(engine& on, call& c, int fd, int level, int name, const option_value& value)
+{
+    long error = 0;
+    descriptor* d = on.find(fd, c, error);
+    if (d == nullptr) {
+        return error;
+    }
+    if (value.length > INT_MAX) {
+        return -EINVAL;
+    }
+    if (level != SOL_SOCKET && level != IPPROTO_TCP) {
+        return -ENOPROTOOPT;
+    }
+    if (value.data == nullptr && value.length >= (name == TCP_CONGESTION && level == IPPROTO_TCP ? 1 : sizeof(int))) {
+        return -EFAULT;
+    }
+    return level == SOL_SOCKET ? set_socket_option(on, *d, name, value) : set_tcp_option(*d, name, value);
+}
+
+inline long get_option(engine& on, call& c, int fd, int level, int name, void* data, socklen_t* length)
+{
+    long error = 0;
+    descriptor* d = on.find(fd, c, error);
+    if (d == nullptr) {
+        return error;
+    }
+    if (level != SOL_SOCKET && level != IPPROTO_TCP) {
+        return -ENOPROTOOPT;
+    }
+    if (length == nullptr || (data == nullptr && *length > 0)) {
+        return -EFAULT;
+    }
+    if (*length > INT_MAX) {
+        return -EINVAL;
+    }
+    option_value value{data, *length};
+    const long answer =
+        level == SOL_SOCKET ? get_socket_option(*d, name, value) : get_tcp_option(*d, name, value);
+    if (answer == 0) {
+        *length = value.length;
+    }
+    return answer;
+}
+
+}  // namespace tcpco::posix::detail
