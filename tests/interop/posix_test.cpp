@@ -413,6 +413,42 @@ TEST_CASE("posix: options set before are the connection's: buffers, segment size
     CHECK_FAILS(w.c.setsockopt(w.client, IPPROTO_TCP, TCP_CONGESTION, "cubic", 5), ENOENT);
 }
 
+TEST_CASE("posix: SO_KEEPALIVE, TCP_USER_TIMEOUT: a peer that is gone is ETIMEDOUT when it was to be", "[interop]")
+{
+    world w;
+    w.join();
+    CHECK(set(w.c, w.client, IPPROTO_TCP, TCP_KEEPIDLE, 10) == 0);
+    CHECK(set(w.c, w.client, IPPROTO_TCP, TCP_KEEPINTVL, 2) == 0);
+    CHECK(set(w.c, w.client, IPPROTO_TCP, TCP_KEEPCNT, 3) == 0);
+    CHECK(set(w.c, w.client, SOL_SOCKET, SO_KEEPALIVE, 1) == 0);
+    const int writer = w.c.socket(AF_INET, SOCK_STREAM);
+    CHECK(set(w.c, writer, IPPROTO_TCP, TCP_USER_TIMEOUT, 4'000) == 0);
+    CHECK(w.connect(writer, 80) == 0);
+    w.run_for(1_s);
+    w.b_driver.reset();  // nobody is there any more
+    char c = 0;
+    const time_point before = w.now();
+    CHECK(w.c.send(writer, "x", 1, 0) == 1);
+    CHECK_FAILS(w.c.recv(writer, &c, 1, 0), ETIMEDOUT);
+    CHECK(w.now() - before >= 4_s);
+    CHECK(w.now() - before < 8_s);
+    CHECK_FAILS(w.c.recv(w.client, &c, 1, 0), ETIMEDOUT);
+    CHECK(w.now() - before >= 14_s);  // 10 s and three probes, less the second that passed already
+    CHECK(w.now() - before < 18_s);
+}
+
+TEST_CASE("posix: TCP_LINGER2 is how long FIN-WAIT-2 lasts after close", "[interop]")
+{
+    world w;
+    w.join();
+    CHECK(set(w.c, w.client, IPPROTO_TCP, TCP_LINGER2, 5) == 0);
+    CHECK(w.c.close(w.client) == 0);
+    w.run_for(4_s);
+    CHECK(w.a.connection_count() == 1);
+    w.run_for(2_s);
+    CHECK(w.a.connection_count() == 0);
+}
+
 // The names and places of Linux's struct, as far as the C library's header has it.
 #define CHECK_FIELD(field) \
     static_assert(offsetof(posix::detail::linux_tcp_info, field) == offsetof(::tcp_info, field) && \

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -203,7 +204,8 @@ struct facade_world {
     basic_stack<> a{host_config(1)};
     basic_stack<> b{host_config(2)};
     driver<basic_stack<>, memory_link::end, virtual_reactor> a_driver{a, link.left(), reactor};
-    driver<basic_stack<>, memory_link::end, virtual_reactor> b_driver{b, link.right(), reactor};
+    std::optional<driver<basic_stack<>, memory_link::end, virtual_reactor>> b_driver{std::in_place, b, link.right(),
+                                                                                     reactor};
     posix::host client_host{a, reactor};
     posix::host server_host{b, reactor};
     facade_sockets client{client_host};

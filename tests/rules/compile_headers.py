@@ -40,9 +40,10 @@ def include(*names):
 
 def headers_of(root, without_liburing):
     found = sorted(str(p.relative_to(root / "include")) for p in (root / "include").rglob("*.hpp"))
-    found = [h for h in found if not h.startswith("tcpco/interop/")]  # they need what they bridge to
+    # What bridges to something needs it; BSD sockets are always there.
+    found = [h for h in found if not h.startswith("tcpco/interop/") or h.startswith("tcpco/interop/posix")]
     if without_liburing:
-        found = [h for h in found if h != "tcpco/tcpco.hpp" and not h.startswith("tcpco/reactor/uring")]
+        found = [h for h in found if h != "tcpco/tcpco.hpp" and not h.startswith(("tcpco/reactor/uring", "tcpco/interop/"))]
     return found
 
 

@@ -1,7 +1,12 @@
 #include "tcpco/stack/tuning_calls.hpp"
 
+#include <string_view>
+#include <utility>
+
 #include "catch.hpp"
 #include "support/network.hpp"
+#include "tcpco/policy/congestion/any.hpp"
+#include "tcpco/policy/congestion/cubic.hpp"
 
 using namespace tcpco_test;
 
@@ -136,6 +141,61 @@ TEST_CASE("is_local_in_use: listeners and connections, at their own address or a
     CHECK(j.net.b.is_local_in_use(server));  // TIME-WAIT, too
     j.net.run_for(300_s);
     CHECK_FALSE(j.net.b.is_local_in_use(server));
+}
+
+namespace {
+
+struct choosing : default_policies {
+    using congestion = tcpco::congestion::any_congestion<tcpco::congestion::reno, tcpco::congestion::cubic>;
+};
+
+}  // namespace
+
+TEST_CASE("set_congestion: by name, in mid-life with the old windows, and it stays", "[stack]")
+{
+    two_stacks<choosing, default_policies> net;
+    CHECK(net.b.listen(server).ec == errc::ok);
+    const connection_id c = net.a.connect(server).value;
+    CHECK(std::string_view{net.a.congestion_name(c)} == "reno");
+    net.run_for(10_ms);
+    CHECK(net.a.write(c, pattern(100'000)).value == 100'000);
+    net.run_for(100_ms);
+    CHECK(net.a.write(c, pattern(10)).value == 10);
+    const octet_count window = net.a.info(c).value.cwnd;
+    CHECK(window > 14'600);
+    CHECK(net.a.set_congestion(c, "cubic") == errc::ok);
+    CHECK(std::string_view{net.a.congestion_name(c)} == "cubic");
+    CHECK(net.a.info(c).value.cwnd == window);
+    CHECK(net.a.set_congestion(c, "vegas") == errc::invalid_argument);
+    net.run_for(100_s);  // the sending half is given back meanwhile
+    CHECK(net.a.write(c, pattern(10)).value == 10);
+    net.run_for(1_s);
+    CHECK(std::string_view{net.a.congestion_name(c)} == "cubic");
+    CHECK(net.a.info(c).value.send_queued == 0);
+
+    two_stacks<> fixed;
+    CHECK(fixed.b.listen(server).ec == errc::ok);
+    const connection_id d = fixed.a.connect(server).value;
+    CHECK(fixed.a.set_congestion(d, "reno") == errc::ok);
+    CHECK(fixed.a.set_congestion(d, "cubic") == errc::invalid_argument);
+}
+
+TEST_CASE("set_fin_wait_2_timeout: of one connection, in place of the stack's", "[stack]")
+{
+    for (const auto& [seconds, lasts] : {std::pair{std::int16_t{0}, 60_s}, {std::int16_t{7}, 7_s}}) {
+        joined j;
+        CHECK(j.net.a.set_fin_wait_2_timeout(j.client, seconds) == errc::ok);
+        CHECK(j.net.a.close(j.client) == errc::ok);
+        j.net.run_for(lasts - 1_s);
+        CHECK(j.net.a.connection_count() == 1);
+        j.net.run_for(2_s);
+        CHECK(j.net.a.connection_count() == 0);
+    }
+    joined j;
+    CHECK(j.net.a.set_fin_wait_2_timeout(j.client, -1) == errc::ok);
+    CHECK(j.net.a.close(j.client) == errc::ok);
+    j.net.run_for(1_s);
+    CHECK(j.net.a.connection_count() == 0);
 }
 
 TEST_CASE("set_backlog: how many connections wait for accept", "[stack]")

@@ -29,7 +29,9 @@
 //     SO_OOBINLINE, TCP_QUICKACK, TCP_DEFER_ACCEPT, TCP_FASTOPEN, every SOL_IP. Flags likewise: MSG_OOB and others to
 //     send, and MSG_TRUNC to recv, are EOPNOTSUPP; control messages to send are EINVAL.
 //   - TCP_MAXSEG on a connection is EISCONN: it could change nothing (Linux takes it and changes nothing).
-//   - TCP_CONGESTION knows the controller of the stack's bundle and no other: ENOENT.
+//   - TCP_CONGESTION knows the controllers of the stack's bundle (any_congestion has several) and no other: ENOENT.
+//   - TCP_LINGER2 reads 60 where it was never set, whatever the stack's own timeout is. A negative one lets the peer's
+//     next segment find nothing; Linux also sends an RST at once.
 //   - SO_REUSEADDR on the new socket is enough to bind beside connections in TIME-WAIT and beside established ones;
 //     Linux wants it of the old ones as well.
 //   - A corked segment (TCP_CORK, MSG_MORE) waits until it is uncorked, not 200 ms at the most.

@@ -6,7 +6,9 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "tcpco/core/address.hpp"
 #include "tcpco/policy/events.hpp"
@@ -52,6 +54,14 @@ template <class C>
 concept paces = requires(const C c) { { c.pacing_rate() } -> std::convertible_to<std::uint64_t>; };
 template <class C>
 concept sets_send_quantum = requires(const C c) { { c.send_quantum() } -> std::convertible_to<octet_count>; };
+// One of several, found by name: index_of(name) is below `count`, or there is none of that name.
+template <class C>
+concept chosen_by_name = requires(typename C::config config, std::string_view name, std::size_t index) {
+    { C::index_of(name) } -> std::same_as<std::size_t>;
+    { C::name_of(index) } -> std::convertible_to<const char*>;
+    { C::count } -> std::convertible_to<std::size_t>;
+    config.index = index;
+};
 
 // Traits, each a static constexpr bool, false when absent.
 template <class C>

@@ -102,6 +102,8 @@ public:
     std::uint16_t free_port(const ip_address& local) override { return ephemeral_port({}, local); }
     bool has_address(const ip_address& address) const override { return network_.is_ours(address); }
     const char* congestion_name(connection_id id) override;
+    errc set_congestion(connection_id id, std::string_view name) override;
+    errc set_fin_wait_2_timeout(connection_id id, std::int16_t seconds) override;
 
     // A neighbour that ARP need not ask for.
     bool set_neighbour(ipv4_address address, mac_address mac) { return network_.set_neighbour(address, mac); }

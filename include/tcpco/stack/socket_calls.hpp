@@ -62,7 +62,6 @@ result<connection_id> basic_stack<B>::connect(endpoint remote, const connect_opt
     c->owned = true;
     c->no_delay = options.no_delay;
     c->fast_open = options.fast_open && host.fast_open_client.may_try(remote.address, now_);
-
     c->own_mss = options.maximum_segment;
     const bool machine_allows =
         find_transition<typename B::state_machine>(tcp_state::closed, tcp_event::active_open, {}) != nullptr;

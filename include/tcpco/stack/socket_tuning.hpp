@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "tcpco/stack/socket_types.hpp"
 
@@ -52,8 +53,17 @@ public:
     // One of the stack's own addresses.
     virtual bool has_address(const ip_address& address) const = 0;
 
-    // The name of the bundle's congestion controller, as Linux spells it ("reno", "cubic"); "?" where it has none.
+    // The name of the connection's congestion controller, as Linux spells it ("reno", "cubic"); "?" where it has none.
+    // For a bad id: of those to come.
     virtual const char* congestion_name(connection_id id) = 0;
+
+    // Exchanges the controller, where the bundle's is any_congestion; the new one begins with the old one's windows.
+    // invalid_argument, whatever the id: there is none of that name.
+    virtual errc set_congestion(connection_id id, std::string_view name) = 0;
+
+    // How long FIN-WAIT-2 lasts once nobody can read any more, in place of tcp_settings::fin_wait_2_timeout: whole
+    // seconds up to 32767. 0: the stack's; negative: none at all.
+    virtual errc set_fin_wait_2_timeout(connection_id id, std::int16_t seconds) = 0;
 
 protected:
     ~socket_tuning() = default;

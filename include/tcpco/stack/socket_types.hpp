@@ -28,7 +28,6 @@ struct connect_options {
     // may get those octets twice: only for requests that bear it (RFC7413-6.1a). Off by default (RFC7413-2a).
     bool fast_open = false;
 
-
     // Payload octets of the largest segment in either direction: announced in the SYN, and the bound of what is sent
     // (RFC 9293 3.7.1). 0, or more than the device's MTU leaves: what that leaves.
     std::uint16_t maximum_segment = 0;

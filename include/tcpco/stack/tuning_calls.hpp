@@ -97,12 +97,55 @@ bool basic_stack<B>::is_local_in_use(endpoint local)
 template <class B>
 const char* basic_stack<B>::congestion_name(connection_id id)
 {
-    static_cast<void>(id);
-    if constexpr (requires { B::congestion::name; }) {
-        return B::congestion::name;
+    using controller = typename B::congestion;
+    const connection_type* c = connection_of(id);
+    if constexpr (chosen_by_name<controller>) {
+        const bool chosen = c != nullptr && c->congestion_choice != 0;
+        return controller::name_of(chosen ? c->congestion_choice - std::size_t{1} : host.policies.congestion.index);
+    } else if constexpr (requires { controller::name; }) {
+        return controller::name;
     } else {
+        static_cast<void>(c);
         return "?";
     }
+}
+
+template <class B>
+errc basic_stack<B>::set_congestion(connection_id id, std::string_view name)
+{
+    using controller = typename B::congestion;
+    if constexpr (chosen_by_name<controller>) {
+        const std::size_t index = controller::index_of(name);
+        if (index >= controller::count) {
+            return errc::invalid_argument;
+        }
+        return on_connection(id, [&](connection_type& c, step_type& st) {
+            c.congestion_choice = static_cast<std::uint8_t>(index + 1);
+            if (sender_active<B>* s = st.sender(c); s != nullptr && s->congestion.index() != index) {
+                detail::keep_windows(c, st);
+                s->congestion = make_congestion(c, host.policies);
+                s->before.reset();  // what the old one knew is nothing to go back to
+                if (is_synchronized(c.state)) {
+                    establish_congestion(c, st);
+                }
+            }
+            return errc::ok;
+        });
+    } else {
+        if (name != congestion_name(id)) {
+            return errc::invalid_argument;
+        }
+        return on_connection(id, [](connection_type&, step_type&) { return errc::ok; });
+    }
+}
+
+template <class B>
+errc basic_stack<B>::set_fin_wait_2_timeout(connection_id id, std::int16_t seconds)
+{
+    return on_connection(id, [seconds](connection_type& c, step_type&) {
+        c.fin_wait_2_seconds = seconds;
+        return errc::ok;
+    });
 }
 
 }  // namespace tcpco

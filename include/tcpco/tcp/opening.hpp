@@ -66,6 +66,17 @@ void establish_congestion(connection<B>& c, step<B>& st)
     }
 }
 
+// The connection's own choice among several controllers, where there are several and it has made one.
+template <class B>
+typename B::congestion make_congestion(const connection<B>& c, const policy_configs<B>& p)
+{
+    auto config = p.congestion;
+    if constexpr (chosen_by_name<typename B::congestion>) {
+        config.index = c.congestion_choice != 0 ? c.congestion_choice - std::size_t{1} : config.index;
+    }
+    return typename B::congestion{config};
+}
+
 // The sending half, made when there is something to send. Null: no memory, counted.
 template <class B>
 sender_active<B>* open_sender(connection<B>& c, step<B>& st)
@@ -80,7 +91,7 @@ sender_active<B>* open_sender(connection<B>& c, step<B>& st)
         return nullptr;
     }
     const policy_configs<B>& p = st.host.policies;
-    s->congestion = typename B::congestion{p.congestion};
+    s->congestion = make_congestion(c, p);
     s->recovery = typename B::recovery{p.recovery};
     s->recovery_rate = typename B::recovery_rate{p.recovery_rate};
     s->board.start(c.snd.una);

@@ -162,6 +162,8 @@ struct transmission_control_block {
     slab_id sender{};    // sender_active, while there is something to send
     slab_id receiver{};  // receiver_active, while a hole is open
     std::uint32_t neighbour = 0xFFFFFFFF;
+    std::int16_t fin_wait_2_seconds = 0;  // in place of the stack's FIN-WAIT-2 timeout; 0: that; negative: none at all
+    std::uint8_t congestion_choice = 0;   // one more than the index chosen by name; 0: as the stack's config has it
 
     // Octets that the user wrote and the peer has not acknowledged.
     octet_count queued() const noexcept { return static_cast<octet_count>(send.size()); }

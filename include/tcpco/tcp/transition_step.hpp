@@ -4,6 +4,8 @@
 // have is refused: the caller answers a segment as in CLOSED, a user call with operation_not_permitted.
 #pragma once
 
+#include <algorithm>
+
 #include "tcpco/tcp/connection.hpp"
 
 namespace tcpco {
@@ -138,7 +140,8 @@ void limit_fin_wait_2(connection<B>& c, step<B>& st)
 {
     if (c.state == tcp_state::fin_wait_2 && c.reader_gone && c.life != life_timer::fin_wait_2) {
         c.life = life_timer::fin_wait_2;
-        c.life_at = st.now + st.host.settings.fin_wait_2_timeout;
+        const duration own{std::max<std::int64_t>(c.fin_wait_2_seconds, 0) * 1'000'000'000};
+        c.life_at = st.now + (c.fin_wait_2_seconds == 0 ? st.host.settings.fin_wait_2_timeout : own);
     }
 }
 

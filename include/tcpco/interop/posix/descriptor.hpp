@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -50,6 +51,13 @@ struct socket_options {
     int receive_buffer = 0;  // octets, doubled already as Linux does it; 0: the stack's own
     int send_buffer = 0;
     int maximum_segment = 0;
+    bool keep_alive = false;
+    int keep_idle = 7'200;  // seconds; what Linux and tcpco::keep_alive have
+    int keep_interval = 75;
+    int keep_count = 9;
+    int user_timeout = 0;        // milliseconds; 0: the stack's own
+    int fin_wait_2_seconds = 0;  // 0: the stack's own
+    std::string congestion;      // empty: the stack's own
     duration receive_timeout = duration::max();
     duration send_timeout = duration::max();
 };

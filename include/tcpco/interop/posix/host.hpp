@@ -187,9 +187,10 @@ public:
     {
         return number([=](auto& on, auto& c) { return detail::get_option(on, c, fd, level, name, value, length); });
     }
-    // SOL_SOCKET: SO_REUSEADDR, SO_RCVBUF, SO_SNDBUF, SO_LINGER, SO_RCVTIMEO, SO_SNDTIMEO; to be read, also SO_ERROR,
-    // SO_TYPE, SO_DOMAIN, SO_PROTOCOL, SO_ACCEPTCONN. IPPROTO_TCP: TCP_NODELAY, TCP_CORK, TCP_MAXSEG, TCP_CONGESTION;
-    // to be read, also TCP_INFO. Everything else, and what the stack's bundle cannot do: ENOPROTOOPT.
+    // SOL_SOCKET: SO_REUSEADDR, SO_RCVBUF, SO_SNDBUF, SO_LINGER, SO_KEEPALIVE, SO_RCVTIMEO, SO_SNDTIMEO; to be read,
+    // also SO_ERROR, SO_TYPE, SO_DOMAIN, SO_PROTOCOL, SO_ACCEPTCONN. IPPROTO_TCP: TCP_NODELAY, TCP_CORK, TCP_MAXSEG,
+    // TCP_USER_TIMEOUT, TCP_LINGER2, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_CONGESTION; to be read, also
+    // TCP_INFO. Everything else, and what the stack's bundle cannot do: ENOPROTOOPT.
     int setsockopt(int fd, int level, int name, const void* value, socklen_t length)
     {
         const detail::option_value v{const_cast<void*>(value), length};

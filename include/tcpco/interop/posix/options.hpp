@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
+#include <string>
 
 #include <netinet/tcp.h>
 #include <sys/time.h>
@@ -47,10 +49,47 @@ inline long errno_result(errc e) noexcept
 
 // --- what a connection gets of the options --------------------------------------------------------------------------
 
-// After connect(): what connect_options has no word for.
-inline void apply_options(descriptor& d) noexcept
+inline long apply_keep_alive(descriptor& d)
 {
     const socket_options& o = d.options;
+    if (!d.has_connection()) {
+        return 0;
+    }
+    constexpr std::int64_t second = 1'000'000'000;
+    const keep_alive wanted{.idle = duration{o.keep_idle * second},
+                            .interval = duration{o.keep_interval * second},
+                            .count = static_cast<std::uint8_t>(o.keep_count)};
+    return errno_result(d.stack.set_keep_alive(d.connection, o.keep_alive ? std::optional{wanted} : std::nullopt));
+}
+
+inline long apply_user_timeout(descriptor& d)
+{
+    const duration limit{d.options.user_timeout * std::int64_t{1'000'000}};
+    return d.has_connection() ? errno_result(d.stack.set_user_timeout(d.connection, limit)) : 0;
+}
+
+inline long apply_fin_wait_2(descriptor& d)
+{
+    const auto seconds = static_cast<std::int16_t>(d.options.fin_wait_2_seconds);
+    return d.has_connection() ? errno_result(d.stack.set_fin_wait_2_timeout(d.connection, seconds)) : 0;
+}
+
+// After connect(): what connect_options has no word for.
+inline void apply_options(descriptor& d)
+{
+    const socket_options& o = d.options;
+    if (o.keep_alive) {
+        static_cast<void>(apply_keep_alive(d));
+    }
+    if (o.user_timeout != 0) {
+        static_cast<void>(apply_user_timeout(d));
+    }
+    if (o.fin_wait_2_seconds != 0) {
+        static_cast<void>(apply_fin_wait_2(d));
+    }
+    if (!o.congestion.empty()) {
+        static_cast<void>(d.stack.set_congestion(d.connection, o.congestion));
+    }
     static_cast<void>(d.stack.set_no_delay(d.connection, o.no_delay));
     static_cast<void>(d.stack.set_cork(d.connection, o.cork));
     if (o.send_buffer != 0) {
@@ -139,6 +178,7 @@ inline long set_socket_option(const engine& on, descriptor& d, int name, const o
     switch (name) {
     case SO_REUSEADDR: d.options.reuse_address = number != 0; return 0;
     case SO_LINGER: return set_linger(d, value);
+    case SO_KEEPALIVE: d.options.keep_alive = number != 0; return apply_keep_alive(d);
     case SO_RCVTIMEO: return set_timeout(d.options.receive_timeout, value);
     case SO_SNDTIMEO: return set_timeout(d.options.send_timeout, value);
     case SO_RCVBUF: return set_receive_buffer(on, d, number);
@@ -172,6 +212,7 @@ inline long get_socket_option(descriptor& d, int name, option_value& value)
     case SO_ACCEPTCONN: return value.put(int{d.state == phase::listening});
     case SO_ERROR: return value.put(d.take_error());
     case SO_REUSEADDR: return value.put(int{d.options.reuse_address});
+    case SO_KEEPALIVE: return value.put(int{d.options.keep_alive});
     case SO_RCVBUF: return value.put(receive_buffer_of(d));
     case SO_SNDBUF: return value.put(send_buffer_of(d));
     case SO_LINGER: return value.put(::linger{d.options.linger ? 1 : 0, d.options.linger_seconds});
@@ -201,11 +242,54 @@ inline long set_maximum_segment(descriptor& d, int octets) noexcept
 
 inline long set_congestion(descriptor& d, const option_value& value)
 {
-    const char* own = d.stack.congestion_name(d.connection);
-    const std::size_t length = strnlen(static_cast<const char*>(value.data), std::min<std::size_t>(value.length, 15));
-    return length != 0 && std::string_view{own} == std::string_view{static_cast<const char*>(value.data), length}
-               ? 0
-               : -ENOENT;
+    const auto* text = static_cast<const char*>(value.data);
+    const std::string name{text, strnlen(text, std::min<std::size_t>(value.length, 15))};  // TCP_CA_NAME_MAX
+    const errc e = name.empty() ? errc::invalid_argument
+                                : d.stack.set_congestion(d.has_connection() ? d.connection : connection_id{}, name);
+    if (e == errc::invalid_argument) {
+        return -ENOENT;
+    }
+    d.options.congestion = name;
+    return 0;
+}
+
+// A number of seconds or probes, within Linux's bounds.
+inline long set_bounded(int& where, int number, int largest) noexcept
+{
+    if (number < 1 || number > largest) {
+        return -EINVAL;
+    }
+    where = number;
+    return 0;
+}
+
+// Seconds; more than two minutes are two minutes, as on Linux.
+inline long set_fin_wait_2(descriptor& d, int seconds)
+{
+    d.options.fin_wait_2_seconds = std::clamp(seconds, -1, 120);
+    return apply_fin_wait_2(d);
+}
+
+inline long set_user_timeout(descriptor& d, int milliseconds)
+{
+    if (milliseconds < 0) {
+        return -EINVAL;
+    }
+    d.options.user_timeout = milliseconds;
+    return apply_user_timeout(d);
+}
+
+inline long set_keep_option(descriptor& d, int name, int number)
+{
+    socket_options& o = d.options;
+    long bad = -ENOPROTOOPT;
+    switch (name) {
+    case TCP_KEEPIDLE: bad = set_bounded(o.keep_idle, number, 32'767); break;
+    case TCP_KEEPINTVL: bad = set_bounded(o.keep_interval, number, 32'767); break;
+    case TCP_KEEPCNT: bad = set_bounded(o.keep_count, number, 127); break;
+    default: break;
+    }
+    return bad != 0 ? bad : apply_keep_alive(d);
 }
 
 inline long set_tcp_option(descriptor& d, int name, const option_value& value)
@@ -226,7 +310,9 @@ inline long set_tcp_option(descriptor& d, int name, const option_value& value)
         set_cork(d, false);
         return 0;
     case TCP_MAXSEG: return set_maximum_segment(d, number);
-    default: return -ENOPROTOOPT;
+    case TCP_USER_TIMEOUT: return set_user_timeout(d, number);
+    case TCP_LINGER2: return set_fin_wait_2(d, number);
+    default: return set_keep_option(d, name, number);
     }
 }
 
@@ -255,10 +341,16 @@ inline long get_tcp_option(descriptor& d, int name, option_value& value)
     case TCP_NODELAY: return value.put(int{d.options.no_delay});
     case TCP_CORK: return value.put(int{d.options.cork});
     case TCP_MAXSEG: return value.put(maximum_segment_of(d));
+    case TCP_KEEPIDLE: return value.put(d.options.keep_idle);
+    case TCP_KEEPINTVL: return value.put(d.options.keep_interval);
+    case TCP_KEEPCNT: return value.put(d.options.keep_count);
+    case TCP_USER_TIMEOUT: return value.put(d.options.user_timeout);
+    case TCP_LINGER2: return value.put(d.options.fin_wait_2_seconds != 0 ? d.options.fin_wait_2_seconds : 60);
     case TCP_INFO: return get_tcp_info(d, value);
     case TCP_CONGESTION: {
         char text[16] = {};  // TCP_CA_NAME_MAX
-        std::strncpy(text, d.stack.congestion_name(d.connection), sizeof text - 1);
+        const std::string& own = d.options.congestion;
+        std::strncpy(text, own.empty() ? d.stack.congestion_name({}) : own.c_str(), sizeof text - 1);
         return value.put(text);
     }
     default: return -ENOPROTOOPT;

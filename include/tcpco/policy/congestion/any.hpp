@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstddef>
+#include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -46,6 +47,22 @@ public:
 
     constexpr any_congestion() noexcept = default;
     constexpr explicit any_congestion(const config& c) noexcept : chosen_{make(c, indices)} {}
+
+    // By the name that each may have (reno::name); `count`: none of them has it.
+    static constexpr std::size_t count = sizeof...(Cs);
+    static constexpr std::size_t index_of(std::string_view name) noexcept
+    {
+        std::size_t i = 0;
+        while (i < count && name_of(i) != name) {
+            ++i;
+        }
+        return i;
+    }
+    static constexpr const char* name_of(std::size_t index) noexcept
+    {
+        constexpr std::array<const char*, count> names{own_name<Cs>()...};
+        return index < count ? names[index] : "?";
+    }
 
     constexpr std::size_t index() const noexcept { return chosen_.index(); }
     // The chosen one, if it is a C; else null.
@@ -181,6 +198,15 @@ public:
     }
 
 private:
+    template <class C>
+    static constexpr const char* own_name() noexcept
+    {
+        if constexpr (requires { C::name; }) {
+            return C::name;
+        } else {
+            return "?";
+        }
+    }
     template <class C>
     static constexpr std::size_t position() noexcept
     {
