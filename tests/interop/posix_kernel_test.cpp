@@ -146,6 +146,9 @@ void bad_descriptors(two_sides& w, transcript& t)
         t("recv", s.recv(bad, octets, 4, 0));
         t("recv into nowhere", s.recv(bad, nullptr, 4, 0));
         t("send", s.send(bad, octets, 4, 0));
+        t("readv, negative", s.readv(bad, nullptr, -1));
+        t("recvmsg into nowhere", s.recvmsg(bad, nullptr, 0));
+        t("sendmsg from nowhere", s.sendmsg(bad, nullptr, 0));
         t("bind", s.bind(bad, generic(to), sizeof to));
         t("listen", s.listen(bad, 1));
         t("accept4", s.accept4(bad, nullptr, nullptr, 0x77));

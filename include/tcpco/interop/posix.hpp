@@ -32,8 +32,9 @@
 //   - TCP_CONGESTION knows the controllers of the stack's bundle (any_congestion has several) and no other: ENOENT.
 //   - TCP_LINGER2 reads 60 where it was never set, whatever the stack's own timeout is. A negative one lets the peer's
 //     next segment find nothing; Linux also sends an RST at once.
-//   - SO_REUSEADDR on the new socket is enough to bind beside connections in TIME-WAIT and beside established ones;
-//     Linux wants it of the old ones as well.
+//   - SO_REUSEADDR on the new socket is enough to bind beside connections that have no descriptor any more, TIME-WAIT
+//     among them; Linux wants it of the old socket as well.
+//   - SIOCOUTQ counts octets; Linux counts an unacknowledged FIN as one.
 //   - A corked segment (TCP_CORK, MSG_MORE) waits until it is uncorked, not 200 ms at the most.
 //   - close() in one thread ends the calls of others on that descriptor with EBADF; Linux lets them wait on.
 //   - SO_LINGER's wait ends when all octets are acknowledged; Linux also waits for the FIN's acknowledgement.

@@ -97,7 +97,7 @@ public:
     }
     ssize_t readv(int fd, const iovec* vectors, int count)
     {
-        return count < 0 ? fail(EINVAL) : receive(fd, vectors, static_cast<std::size_t>(count), 0, EINVAL);
+        return count < 0 ? refuse(fd, EINVAL) : receive(fd, vectors, static_cast<std::size_t>(count), 0, EINVAL);
     }
     // The address stays unwritten and its length becomes 0, as for every connected stream on Linux.
     ssize_t recvfrom(int fd, void* data, std::size_t size, int flags, sockaddr* address, socklen_t* length)
@@ -114,7 +114,7 @@ public:
     ssize_t recvmsg(int fd, msghdr* message, int flags)
     {
         if (message == nullptr) {
-            return fail(EFAULT);
+            return refuse(fd, EFAULT);
         }
         const ssize_t n = receive(fd, message->msg_iov, message->msg_iovlen, flags, EMSGSIZE);
         if (n >= 0) {
@@ -140,16 +140,16 @@ public:
     }
     ssize_t writev(int fd, const iovec* vectors, int count)
     {
-        return count < 0 ? fail(EINVAL) : transmit(fd, vectors, static_cast<std::size_t>(count), 0, EINVAL);
+        return count < 0 ? refuse(fd, EINVAL) : transmit(fd, vectors, static_cast<std::size_t>(count), 0, EINVAL);
     }
     // Control messages: EINVAL.
     ssize_t sendmsg(int fd, const msghdr* message, int flags)
     {
         if (message == nullptr) {
-            return fail(EFAULT);
+            return refuse(fd, EFAULT);
         }
         if (message->msg_controllen != 0) {
-            return fail(EINVAL);
+            return refuse(fd, EINVAL);
         }
         return transmit(fd, message->msg_iov, message->msg_iovlen, flags, EMSGSIZE);
     }
@@ -253,6 +253,14 @@ private:
         return static_cast<int>(answer(step));
     }
 
+    // Arguments are wrong; a descriptor that is none comes first.
+    long refuse(int fd, int error)
+    {
+        return answer([=](detail::engine& on, detail::call& c) {
+            long bad = 0;
+            return on.find(fd, c, bad) == nullptr ? bad : -long{error};
+        });
+    }
     // `too_many`: which error more than 1024 vectors are, EMSGSIZE for the calls named after messages.
     ssize_t receive(int fd, const iovec* vectors, std::size_t count, int flags, int too_many)
     {

@@ -1,9 +1,9 @@
 // bind(), getsockname(), getpeername(): sockets' addresses, and which of them exclude each other.
 //
 // A port that bind() took and that nobody listens on yet is known to the façade alone; a bind() is checked against the
-// façade's sockets and against every connection of the stack, those in TIME-WAIT included. SO_REUSEADDR on the new
-// socket lifts the second check, and among sockets that both have it, neither listening, the first (as on Linux; there
-// the old connection's socket must have had it, too).
+// façade's sockets and against every connection of the stack, those in TIME-WAIT included. SO_REUSEADDR lifts the first
+// check between two sockets that both have it and do not listen, and on the new socket alone it lifts the second (on
+// Linux the old connection's socket must have had it, too).
 #pragma once
 
 #include <cstring>
