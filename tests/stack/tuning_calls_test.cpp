@@ -65,6 +65,20 @@ TEST_CASE("maximum_segment: the SYN announces it, and neither side sends more", 
     CHECK(passive.at_client().smss == 688);
     CHECK(passive.at_server().smss == 688);
 
+    // Also by a SYN cookie, whose SYN,ACK knows no connection.
+    two_stacks<> flooded;
+    const listener_id l = flooded.b.listen(server, 8).value;
+    CHECK(flooded.b.set_maximum_segment(l, 700) == errc::ok);
+    CHECK(flooded.b.set_options(l, {.half_open_limit = 1}) == errc::ok);
+    flooded.filter = [](int from, std::size_t index, const octets&) { return from == 1 && index == 1 ? 0 : 1; };
+    CHECK(flooded.a.connect(server).ec == errc::ok);  // its SYN,ACK is lost: half open for a while
+    flooded.run_for(10_ms);
+    const connection_id second = flooded.a.connect(server).value;
+    flooded.run_for(100_ms);
+    CHECK(flooded.b.counters().syn_cookies_sent == 1);
+    CHECK(flooded.a.info(second).value.state == tcp_state::established);
+    CHECK(flooded.a.info(second).value.smss == 688);
+
     joined large{{.maximum_segment = 9'000}};
     CHECK(large.at_client().rmss == 1'460);
 }

@@ -25,8 +25,8 @@ struct listener {
     time_point cookies_until{};           // when the last SYN cookie is void
     std::uint32_t fast_open_limit = 0;    // opened by a Fast Open cookie (RFC7413-4.2a); 0: cookies are ignored
     std::uint32_t fast_open_pending = 0;  // how many there are
-    errc error = errc::ok;        // why it accepts no more
-    std::uint16_t maximum_segment = 0;  // of its connections: connect_options::maximum_segment
+    errc error = errc::ok;                // why it accepts no more
+    std::uint16_t maximum_segment = 0;    // of its connections: connect_options::maximum_segment
     ring_deque<slab_id> queue{};  // established, not yet accepted
     ready_node waiting{};         // head of the list of suspended accept() calls
 

@@ -27,7 +27,7 @@ inline sockaddr_in sockaddr_of(const endpoint& e) noexcept
     return a;
 }
 
-// A sockaddr as a caller hands it in. 0 or a negated errno; `family_of_any`: AF_UNSPEC is let through.
+// A sockaddr as a caller hands it in. 0 or a negated errno.
 inline long read_address(const sockaddr* address, socklen_t length, sockaddr_in& out) noexcept
 {
     if (length > sizeof(sockaddr_storage)) {
@@ -36,7 +36,9 @@ inline long read_address(const sockaddr* address, socklen_t length, sockaddr_in&
     if (address == nullptr && length > 0) {
         return -EFAULT;
     }
-    std::memcpy(&out, address, std::min<std::size_t>(length, sizeof out));
+    if (length > 0) {
+        std::memcpy(&out, address, std::min<std::size_t>(length, sizeof out));
+    }
     return 0;
 }
 
@@ -50,7 +52,9 @@ inline long write_address(const endpoint& e, sockaddr* address, socklen_t* lengt
         return -EINVAL;
     }
     const sockaddr_in a = sockaddr_of(e);
-    std::memcpy(address, &a, std::min<std::size_t>(*length, sizeof a));
+    if (*length > 0) {
+        std::memcpy(address, &a, std::min<std::size_t>(*length, sizeof a));
+    }
     *length = sizeof a;
     return 0;
 }

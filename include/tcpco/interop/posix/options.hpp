@@ -37,7 +37,9 @@ struct option_value {
     long put(const T& in) noexcept
     {
         length = std::min<socklen_t>(length, sizeof in);
-        std::memcpy(data, &in, length);
+        if (length > 0) {
+            std::memcpy(data, &in, length);
+        }
         return 0;
     }
 };
