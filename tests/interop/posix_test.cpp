@@ -242,6 +242,23 @@ TEST_CASE("posix: recv and accept wait no longer than SO_RCVTIMEO, poll no longe
     CHECK(unknown.revents == 0);
 }
 
+TEST_CASE("posix: who waits is told, and looks at nothing in between", "[interop]")
+{
+    world w;
+    w.join();
+    const timeval minute{60, 0};
+    char octets[16];
+    for (int i = 0; i < 3; ++i) {
+        CHECK(w.c.setsockopt(w.client, SOL_SOCKET, SO_RCVTIMEO, &minute, sizeof minute) == 0);
+        const std::uint64_t before = w.reactor.turns();
+        CHECK_FAILS(w.c.recv(w.client, octets, 16, 0), EAGAIN);
+        CHECK(poll_one(w.c, w.client, POLLIN | POLLRDHUP, 60'000) == 0);
+        CHECK(w.s.send(w.server, "x", 1, 0) == 1);
+        CHECK(w.c.recv(w.client, octets, 16, 0) == 1);
+        CHECK(w.reactor.turns() - before < 60);
+    }
+}
+
 TEST_CASE("posix: a wait that nothing can end is a deadlock in virtual time", "[interop]")
 {
     world w;

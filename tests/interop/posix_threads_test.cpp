@@ -177,6 +177,68 @@ TEST_CASE("posix, threads: a call that waits is ended by close() and by the end 
     CHECK(second == EBADF);
 }
 
+namespace {
+
+// Any call on any of a few descriptors that all threads share. Nothing waits for long: sockets do not block.
+void do_something(posix::host& h, random_source& random, const sockaddr_in& there)
+{
+    const int fd = (1 << 20) + static_cast<int>(random.below(8));
+    char octets[2'000]{};
+    const auto n = static_cast<std::size_t>(random.below(sizeof octets));
+    int number = static_cast<int>(random.below(3));
+    socklen_t length = sizeof number;
+    const sockaddr_in here = address_of("0.0.0.0", 7);
+    sockaddr_in name{};
+    socklen_t name_length = sizeof name;
+    pollfd fds[3] = {{fd, POLLIN, 0}, {fd + 1, POLLOUT | POLLRDHUP, 0}, {fd, 0, 0}};
+    linger l{number, 0};
+    switch (random.below(16)) {
+    case 0:
+    case 1: h.socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK); break;
+    case 2: h.bind(fd, generic(here), sizeof here); break;
+    case 3: h.listen(fd, number); break;
+    case 4: h.accept4(fd, generic(name), &name_length, SOCK_NONBLOCK); break;
+    case 5:
+    case 6: h.connect(fd, generic(there), sizeof there); break;
+    case 7:
+    case 8: h.send(fd, octets, n, number == 0 ? MSG_MORE : 0); break;
+    case 9:
+    case 10: h.recv(fd, octets, n, number == 0 ? MSG_PEEK : 0); break;
+    case 11: h.poll(fds, 3, number); break;
+    case 12: h.shutdown(fd, number); break;
+    case 13: h.getpeername(fd, generic(name), &name_length); break;
+    case 14: h.setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof l); break;
+    default: number == 0 ? h.close(fd) : h.getsockopt(fd, SOL_SOCKET, SO_ERROR, &number, &length); break;
+    }
+}
+
+}  // namespace
+
+TEST_CASE("posix, threads: any calls from four threads on sockets that they share do no harm", "[interop]")
+{
+    posix::on_thread<pair_world> pair;
+    std::vector<std::thread> threads;
+    for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+        threads.emplace_back([&, seed] {
+            random_source random{seed};
+            posix::host& h = seed % 2 == 0 ? pair.world().client : pair.world().server;
+            for (int i = 0; i < 3'000; ++i) {
+                do_something(h, random, address_of(seed % 2 == 0 ? "198.18.0.2" : "198.18.0.1", 7));
+            }
+        });
+    }
+    for (std::thread& t : threads) {
+        t.join();
+    }
+    // It still works.
+    posix::host& server = pair.world().server;
+    const int listener = listener_on(server, 99);
+    CHECK(listener >= 0);
+    const int fd = connection_to(pair.world().client, 99);
+    CHECK(fd >= 0);
+    CHECK(server.accept(listener) >= 0);
+}
+
 TEST_CASE("posix, threads: what the world's constructor throws comes to whoever makes it", "[interop]")
 {
     struct broken {

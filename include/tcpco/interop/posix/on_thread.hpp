@@ -46,6 +46,12 @@ public:
     ~on_thread()
     {
         reactor_->post([this] { stop_ = true; });
+        {
+            // Only now: post() wakes the reactor after it has handed the function over, which may have run by then.
+            const std::lock_guard lock{mutex_};
+            posted_ = true;
+            changed_.notify_one();
+        }
         thread_.join();
     }
 
@@ -64,6 +70,8 @@ private:
             while (!stop_) {
                 reactor->turn(duration::max());
             }
+            std::unique_lock lock{mutex_};
+            changed_.wait(lock, [this] { return posted_; });
         } catch (...) {
             if (world_ != nullptr) {
                 std::terminate();  // nobody is left who could be told
@@ -86,6 +94,7 @@ private:
     std::exception_ptr failure_;
     Reactor* reactor_ = nullptr;
     World* world_ = nullptr;
+    bool posted_ = false;
     bool stop_ = false;  // the thread's own
     std::thread thread_;
 };
