@@ -1,12 +1,12 @@
 // Packets as text, for conformance tests: how a packet is said, and whether one that was seen is what was expected.
 //
 // A packet is said as flags, then fields. Flags: S A F R P U E W, or "." for none. Fields: seq ack win len urg; options
-// mss ws sackok ts=VAL/ECR sack=L-R,L-R opt=HEX (raw); to send also port src dst to off (a false data offset) sum=bad
+// mss ws sackok ts=VAL/ECR uto sack=L-R,L-R opt=HEX (raw); to send also port src dst to off (a false data offset) sum=bad
 // and r (reserved bits). Numbers are absolute and decimal, or hexadecimal with 0x.
 //
 // A packet that was seen equals what is expected if every field that was named agrees. Flags must agree wholly, but PSH
 // counts only when named; a len that is not named is 0. To expect: t=SECONDS since mark(), within a millisecond;
-// mss=none, ws=none, sack=none, ts=none; tsecr=N; "-" for nothing at all; "this | that" allows either.
+// mss=none, ws=none, sack=none, ts=none, uto=none; tsecr=N; "-" for nothing at all; "this | that" allows either.
 #pragma once
 
 #include <cmath>
@@ -134,6 +134,7 @@ private:
                optional_is(words, "ws", options.has_window_scale, options.window_scale) &&
                optional_is(words, "ts", options.has_timestamps, options.tsval) &&
                optional_is(words, "tsecr", options.has_timestamps, options.tsecr) &&
+               optional_is(words, "uto", options.user_timeout != 0, options.user_timeout) &&
                optional_is(words, "sackok", options.sack_permitted, 0) && sacks_are(words);
     }
     bool sacks_are(const packet_words& words) const

@@ -61,6 +61,7 @@ inline std::vector<std::byte> options_of(const packet_words& words)
     o.has_window_scale = words.has("ws");
     o.window_scale = static_cast<std::uint8_t>(words.number("ws"));
     o.sack_permitted = words.has("sackok");
+    o.user_timeout = static_cast<std::uint16_t>(words.number("uto"));
     if (words.has("ts")) {
         const std::string text = words.text("ts");
         const auto slash = text.find('/');

@@ -183,6 +183,7 @@ tcp_options combination(unsigned choice, unsigned blocks)
     o.has_timestamps = (choice & 8) != 0;
     o.tsval = o.has_timestamps ? 0xfedcba98 : 0;
     o.tsecr = o.has_timestamps ? 0x01234567 : 0;
+    o.user_timeout = (choice & 16) != 0 ? 0x8005 : 0;
     o.sack_count = static_cast<std::uint8_t>(blocks);
     for (unsigned i = 0; i < blocks; ++i) {
         o.sack_blocks[i] = {{1000 * i + 100}, {1000 * i + 600}};
@@ -195,7 +196,7 @@ tcp_options combination(unsigned choice, unsigned blocks)
 TEST_CASE("TCP options: every combination is read back as written, in whole words and at most 40 octets",
           "[wire][MUST-69]")
 {
-    for (unsigned choice = 0; choice < 16; ++choice) {
+    for (unsigned choice = 0; choice < 32; ++choice) {
         for (unsigned blocks = 0; blocks <= 4; ++blocks) {
             const tcp_options o = combination(choice, blocks);
             std::vector<std::byte> out(encoded_size(o));
@@ -240,6 +241,36 @@ TEST_CASE("TCP options: a Fast Open cookie of any other length is ignored, and s
     constexpr auto two = parse_tcp_options(octets(34, 6, 1, 2, 3, 4, 34, 6, 5, 6, 7, 8));
     static_assert(two.cookie.size == 4 && two.cookie.octets[0] == std::byte{1});
     SUCCEED("checked while compiling");
+}
+
+TEST_CASE("TCP options: a user timeout has kind 28 and 16 bits, and one of zero or another length is ignored",
+          "[wire][RFC5482-3.3a][RFC5482-3.4a]")
+{
+    static_assert(parse_tcp_options(octets(28, 4, 0x80, 5)).user_timeout == 0x8005);
+    static_assert(parse_tcp_options(octets(28, 4, 0, 100)).user_timeout == 100);
+    static_assert(parse_tcp_options(octets(28, 4, 0, 0)).user_timeout == 0);
+    static_assert(parse_tcp_options(octets(28, 4, 0x80, 0)).user_timeout == 0);
+    static_assert(parse_tcp_options(octets(28, 3, 9)).user_timeout == 0);
+    static_assert(parse_tcp_options(octets(28, 4, 0, 7, 28, 4, 0, 8)).user_timeout == 7);
+    tcp_options o;
+    o.user_timeout = 0x8005;
+    std::vector<std::byte> out(encoded_size(o));
+    write_tcp_options(o, out);
+    const auto expected = octets(28, 4, 0x80, 5);
+    CHECK(std::equal(out.begin(), out.end(), expected.begin(), expected.end()));
+}
+
+TEST_CASE("TCP options: where Fast Open's largest cookie leaves no room the user timeout is left out",
+          "[wire][RFC5482-3a]")
+{
+    tcp_options o = combination(31, 0);
+    o.has_fast_open = true;
+    o.cookie.size = 16;
+    std::vector<std::byte> out(encoded_size(o));
+    REQUIRE(write_tcp_options(o, out) == out.size());
+    CHECK(out.size() == max_tcp_options_size);
+    CHECK(parse_tcp_options(out).user_timeout == 0);
+    CHECK(parse_tcp_options(out).cookie.size == 16);
 }
 
 TEST_CASE("TCP options: four SACK blocks fit alone, three with timestamps, two with everything", "[wire][RFC2018-3a]")

@@ -181,6 +181,11 @@ public:
     {
         return call([this, limit](stack_port& stack) { return stack.set_user_timeout(id_, limit); });
     }
+    // Advises the peer of our user timeout and takes its advice (RFC 5482); nullopt: off.
+    std::error_code set_user_timeout_option(const std::optional<duration>& advice) noexcept
+    {
+        return call([&](stack_port& stack) { return stack.set_user_timeout_option(id_, advice); });
+    }
     // What close() does, the destructor's included; on_close::finish unless set.
     std::error_code linger(on_close how) noexcept
     {

@@ -38,7 +38,26 @@ inline errc stack_port::set_user_timeout(connection_id id, duration limit) noexc
     if (limit < duration{}) {
         return owned(id) == nullptr ? errc::bad_file_descriptor : errc::invalid_argument;
     }
-    return change(id, [limit](transmission_control_block& c) { c.user_timeout = to_user_timeout(limit); });
+    return change(id, [limit](transmission_control_block& c) {
+        c.user_timeout = to_user_timeout(limit);
+        c.uto_changeable = limit == duration{};  // RFC5482-3c
+        if (const std::uint16_t advice = user_timeout_to_wire(limit); advice != 0 && c.adv_uto != 0) {
+            c.adv_uto = advice;
+            c.uto_owed = true;  // RFC5482-3b
+        }
+    });
+}
+
+inline errc stack_port::set_user_timeout_option(connection_id id, const std::optional<duration>& advice) noexcept
+{
+    const std::uint16_t wire = advice ? user_timeout_to_wire(*advice) : std::uint16_t{0};
+    if (advice && wire == 0) {
+        return owned(id) == nullptr ? errc::bad_file_descriptor : errc::invalid_argument;
+    }
+    return change(id, [wire](transmission_control_block& c) {
+        c.adv_uto = wire;
+        c.uto_owed = wire != 0;
+    });
 }
 
 }  // namespace tcpco

@@ -109,6 +109,9 @@ public:
     // How long octets may stay unacknowledged until timed_out ends the connection (MUST-21); zero: the stack's numbers
     // of retransmissions decide; from 49 days on: never. invalid_argument: negative.
     errc set_user_timeout(connection_id id, duration limit) noexcept;
+    // Advises the peer of our user timeout, and takes its advice unless set_user_timeout() said one (RFC 5482); nullopt:
+    // off, which leaves in force what was adopted. invalid_argument: below 1 ns, or more than 32767 minutes.
+    errc set_user_timeout_option(connection_id id, const std::optional<duration>& advice) noexcept;
 
     // --- looking ---------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@
 #include "tcpco/tcp/receiver.hpp"
 #include "tcpco/tcp/retransmission_timer.hpp"
 #include "tcpco/tcp/transition_step.hpp"
+#include "tcpco/tcp/user_timeout.hpp"
 
 namespace tcpco {
 
@@ -114,6 +115,7 @@ void begin(connection<B>& c, endpoint local, endpoint remote, const sequence_num
     c.window = typename B::receive_window{p.receive_window};
     c.snd.iss = st.host.isn.generate(local, remote, st.now, not_below);
     c.user_timeout = to_user_timeout(st.host.settings.user_timeout);
+    begin_user_timeout_option(c, st);
     c.send = send_queue{st.host.settings.send_buffer_octets, stream_offset{1}};
     const octet_count wanted_mss = c.own_mss != 0 ? c.own_mss : 65'535;  // the user's own limit, where there is one
     c.own_mss = static_cast<std::uint16_t>(
@@ -155,6 +157,7 @@ void accept_peer_syn(connection<B>& c, arriving_segment& seg, step<B>& st)
     }
     // What this side announced bounds both directions: by itself only where the user asked for less than the MTU.
     c.peer_mss = std::min(c.peer_mss, c.own_mss);
+    note_user_timeout_option(c, seg);
     detail::update_smss(c, st);
     c.snd.wnd = static_cast<std::uint32_t>(seg.wnd);
     c.snd.max_wnd = c.snd.wnd;
@@ -315,6 +318,7 @@ void fill_syn_options(leaving_segment& out, const connection<B>& c, const step<B
         out.options.has_timestamps = true;
         out.options.tsval = timestamp_now(c, st.now);
     }
+    out.options.user_timeout = c.adv_uto;  // RFC5482-3a
     if (c.fast_open && c.snd.nxt == stream_offset{0}) {
         add_fast_open(out, c, st);
     }

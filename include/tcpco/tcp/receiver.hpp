@@ -330,6 +330,9 @@ void fill_options(leaving_segment& out, connection<B>& c, step<B>& st)
         out.options.tsval = timestamp_now(c, st.now);
         out.options.tsecr = c.ts_recent;
     }
+    if (c.uto_owed && !out.syn) {
+        out.options.user_timeout = c.adv_uto;  // RFC5482-3a, 3b
+    }
     if (!c.sack_permitted || out.syn) {
         return;
     }

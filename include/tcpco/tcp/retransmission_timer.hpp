@@ -45,6 +45,14 @@ inline time_point user_timeout_at(const transmission_control_block& c) noexcept
                                              : c.progress_at + duration{std::int64_t{c.user_timeout} * 1'000'000};
 }
 
+// RFC5482-4.2a: where the ends advise each other, keep-alive is the longer. One that never ends bounds nothing.
+inline duration keep_alive_idle(const transmission_control_block& c) noexcept
+{
+    const duration idle{c.keep_idle * std::int64_t{1'000'000'000}};
+    const bool bounded = c.adv_uto != 0 && c.user_timeout != no_user_timeout;
+    return bounded ? std::max(idle, duration{(std::int64_t{c.user_timeout} + 1) * 1'000'000}) : idle;
+}
+
 template <class B>
 void set_timer(connection<B>& c, retransmission_timer kind, time_point at, time_point now)
 {
@@ -76,7 +84,7 @@ void consider_quiet(connection<B>& c, step<B>& st)
         c.life_at = st.now + std::max(c.rto.rto(), duration{1'000'000'000});
     } else if (c.keep_count > 0) {
         c.life = life_timer::keep_alive;
-        c.life_at = c.last_received_at + duration{c.keep_idle * std::int64_t{1'000'000'000}};
+        c.life_at = c.last_received_at + keep_alive_idle(c);
     }
 }
 

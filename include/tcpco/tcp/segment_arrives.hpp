@@ -153,6 +153,7 @@ verdict check_sequence_number(connection<B>& c, arriving_segment& seg, step<B>& 
     c.last_received_at = st.now;
     c.keep_probes = 0;
     update_ts_recent(c, seg, st.now);
+    note_user_timeout_option(c, seg);
     trim_to_window(c, seg);
     return verdict::proceed;
 }
@@ -235,6 +236,7 @@ verdict check_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
         challenge(c, st);
         return verdict::drop;
     }
+    adopt_user_timeout(c, st);
     process_ack(c, seg, st);
     if (opens && !c.fast_opened) {
         establish_congestion(c, st);
@@ -322,6 +324,7 @@ void arrives_in_syn_sent(connection<B>& c, arriving_segment& seg, step<B>& st)
     if (c.fast_open) {
         learn_fast_open(c, seg, st);
     }
+    adopt_user_timeout(c, st);
     process_ack(c, seg, st);
     establish_congestion(c, st);
     if (c.snd.una < c.snd.nxt) {

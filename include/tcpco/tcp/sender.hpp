@@ -158,7 +158,8 @@ bool choose_retransmission(leaving_segment& out, connection<B>& c, sender_active
                            octet_count room, step<B>& st)
 {
     octet_count segment = segment_room(c, out, st);
-    if (decision.range.octets() > segment && out.options.sack_count > 0) {
+    if (decision.range.octets() > segment && (out.options.sack_count > 0 || out.options.user_timeout != 0)) {
+        out.options.user_timeout = 0;
         out.options.sack_count = 0;  // else what once was one segment would leave as two; the next ACK has the blocks
         segment = segment_room(c, out, st);
     }
@@ -354,6 +355,7 @@ void commit_ack(connection<B>& c, const leaving_segment& out)
     c.acks_owed = c.acks_owed == 0 ? std::uint8_t{0} : static_cast<std::uint8_t>(c.acks_owed - 1);
     c.ack_at = time_point::never();
     c.keep_probe_owed = false;
+    c.uto_owed = c.uto_owed && (out.syn || out.options.user_timeout == 0);
     c.dsack = {};
     c.ack_policy.on_ack_sent();
 }

@@ -58,6 +58,14 @@ struct tcp_settings {
     // Behind a closed window it counts from the peer's last ACK (MUST-37).
     duration user_timeout{};
 
+    // The user timeout option (RFC 5482): each end advises the other how long it waits for acknowledgements, and a
+    // connection whose application set no user timeout adopts the longer advice, within the limits. Off by default, as
+    // the RFC has it; per connection by set_user_timeout_option(). The advice is `user_timeout`, or five minutes where
+    // that is zero (RFC 9293's example for OPEN).
+    bool user_timeout_option = false;
+    duration user_timeout_lower{100'000'000'000};    // RFC5482-3.1d: not below R2
+    duration user_timeout_upper{3'600'000'000'000};  // an hour: how long a peer may make us keep octets (RFC5482-3.1c)
+
     // Challenge ACKs per connection (RFC 5961 section 7): this many in each 5 s.
     std::uint8_t challenge_acks = 10;
 };

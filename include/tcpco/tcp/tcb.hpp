@@ -120,6 +120,8 @@ struct transmission_control_block {
     bool starved : 1 = false;  // a write met exhausted pools: told when slots come back
     bool keep_probe_owed : 1 = false;  // the next pure ACK is a keep-alive probe
     bool fast_open : 1 = false;    // our first SYN (or SYN,ACK) carries the option of RFC 7413
+    bool uto_changeable : 1 = true;  // the peer's advice may set user_timeout (RFC 5482 3)
+    bool uto_owed : 1 = false;       // the next segment without SYN carries our advice
     bool fast_opened : 1 = false;  // the SYN's text was taken: usable before the handshake ends
 
     std::uint16_t peer_mss = 536;  // RFC 9293 3.7.1, MUST-15
@@ -132,6 +134,8 @@ struct transmission_control_block {
     std::uint8_t keep_count = 0;      // unanswered probes that end the connection; 0: off (MUST-25)
     std::uint8_t keep_probes = 0;     // sent since the peer was last heard
     std::uint8_t dscp = 0;            // of all that this connection sends (MUST-48, SHLD-22)
+    std::uint16_t adv_uto = 0;        // RFC 5482, as on the wire: our advice; 0: ENABLED is false
+    std::uint16_t remote_uto = 0;     // the peer's last advice; 0: none
     std::uint32_t user_timeout = 0;   // milliseconds; 0: the number of retransmissions decides; no_user_timeout: never
 
     std::uint32_t ts_recent = 0;

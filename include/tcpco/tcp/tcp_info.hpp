@@ -34,6 +34,9 @@ struct tcp_info {
     octet_count receive_queued = 0;  // delivered in order, not yet read
     octet_count out_of_order = 0;    // held behind a hole
 
+    duration user_timeout{};         // in force; zero: numbers of retransmissions decide; duration::max(): never
+    duration remote_user_timeout{};  // the peer's advice (RFC 5482), taken or not (RFC5482-3.1a); zero: none
+
     duration rto{};
     duration srtt{};  // zero: no sample yet
     duration rttvar{};

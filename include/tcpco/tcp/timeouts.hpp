@@ -133,8 +133,7 @@ void release_sender(connection<B>& c, step<B>& st)
 template <class B>
 void on_keep_alive(connection<B>& c, step<B>& st)
 {
-    const duration idle{c.keep_idle * std::int64_t{1'000'000'000}};
-    if (c.keep_count == 0 || c.sender || st.now < c.last_received_at + idle) {
+    if (c.keep_count == 0 || c.sender || st.now < c.last_received_at + keep_alive_idle(c)) {
         rearm_timer(c, st);
     } else if (c.keep_probes >= c.keep_count) {
         take_transition(c, tcp_event::gave_up, st);

@@ -56,6 +56,9 @@ inline std::string dump_tcp_options(const tcp_options& options)
     if (options.has_window_scale) {
         item("wscale " + std::to_string(options.window_scale));
     }
+    if (options.user_timeout != 0) {
+        item("uto " + std::to_string(options.user_timeout & 0x7FFF) + (options.user_timeout > 0x7FFF ? " min" : " s"));
+    }
     if (options.sack_count != 0) {
         std::string blocks = "sack " + std::to_string(options.sack_count) + ' ';
         for (const sack_block& block : options.sacks()) {

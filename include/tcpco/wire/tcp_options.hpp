@@ -1,5 +1,5 @@
 // TCP options: end of list, no-operation and maximum segment size (RFC 9293 section 3.2), window scale and timestamps
-// (RFC 7323), SACK-permitted and SACK (RFC 2018), Fast Open (RFC 7413 4.1.1).
+// (RFC 7323), SACK-permitted and SACK (RFC 2018), Fast Open (RFC 7413 4.1.1), user timeout (RFC 5482 3.3).
 //
 // Reading. Options may start at any octet (MUST-64) and stand on any segment (MUST-5); unknown ones are skipped by
 // their length (MUST-6, MUST-68). A length of 0 or 1, or one that runs past the header, ends the reading and sets
@@ -11,7 +11,7 @@
 // Writing. Each option is preceded by NOPs so that it starts aligned, as Linux lays them out, hence the list fills
 // whole words and never needs the end-of-list octet whose padding MUST-69 rules.
 //
-// Left out: user timeout, AccECN, authentication.
+// Left out: AccECN, authentication.
 #pragma once
 
 #include <algorithm>
@@ -37,6 +37,7 @@ enum class tcp_option_kind : std::uint8_t {
     sack_permitted = 4,
     sack = 5,
     timestamps = 8,
+    user_timeout = 28,
     fast_open = 34,
 };
 
@@ -68,6 +69,7 @@ struct tcp_options {
     std::uint8_t window_scale = 0;  // the shift
     std::uint8_t sack_count = 0;    // how many of sack_blocks are there
     std::uint16_t mss = 0;          // octets of payload
+    std::uint16_t user_timeout = 0;  // as on the wire: the upper bit means minutes, else seconds; 0: none
     std::uint32_t tsval = 0;
     std::uint32_t tsecr = 0;
     std::array<sack_block, 4> sack_blocks{};  // newest first (RFC 2018 section 4)
@@ -141,6 +143,11 @@ constexpr void take_option(tcp_options& options, tcp_option_kind kind, std::span
             take_timestamps(options, content.data());
         }
         break;
+    case tcp_option_kind::user_timeout:
+        if (content.size() == 2 && options.user_timeout == 0 && (read_be16(content, 0) & 0x7FFF) != 0) {
+            options.user_timeout = read_be16(content, 0);  // RFC5482-3.4a: one of zero says nothing
+        }
+        break;
     case tcp_option_kind::fast_open:
         take_fast_open(options, content);
         break;
@@ -167,6 +174,13 @@ constexpr std::size_t fast_open_size(const tcp_options& options) noexcept
     return options.has_fast_open ? (2U + options.cookie.size + 3U) / 4 * 4 : 0U;
 }
 
+// RFC 5482 3.3. It gives way to what can only be said in a SYN: Fast Open may leave it no room there, and the first
+// segment without SYN repeats it anyway.
+constexpr std::size_t user_timeout_size(const tcp_options& options, std::size_t used) noexcept
+{
+    return options.user_timeout != 0 && used + 4 <= max_tcp_options_size ? 4U : 0U;
+}
+
 // The size of all options but SACK: at most 40.
 constexpr std::size_t encoded_size_without_sacks(const tcp_options& options) noexcept
 {
@@ -176,7 +190,8 @@ constexpr std::size_t encoded_size_without_sacks(const tcp_options& options) noe
     } else if (options.sack_permitted) {
         size += 4;
     }
-    return size + (options.has_window_scale ? 4 : 0) + fast_open_size(options);
+    size += (options.has_window_scale ? 4 : 0) + fast_open_size(options);
+    return size + user_timeout_size(options, size);
 }
 
 // NOPs first, so that the list goes on aligned; returns where it does.
@@ -256,6 +271,9 @@ constexpr std::size_t write_tcp_options(const tcp_options& options, std::span<st
     }
     if (options.has_fast_open) {
         at = detail::write_fast_open(options.cookie, at);
+    }
+    if (detail::user_timeout_size(options, static_cast<std::size_t>(at - out.data())) != 0) {
+        put(0x1C040000u | options.user_timeout);
     }
     const std::size_t sacks = detail::fitting_sacks(options, detail::encoded_size_without_sacks(options));
     if (sacks != 0) {
