@@ -82,6 +82,33 @@ TEST_CASE("Half-close: after shutdown() reading goes on and writing is a broken 
     }(w));
 }
 
+TEST_CASE("Urgent octets arrive in line, and who waits for them is told beside the reader",
+          "[async][MUST-30][MUST-32][MUST-33][RFC6093-6a]")
+{
+    world w;
+    w.run([](world& v) -> task<> {
+        auto [client, server] = co_await v.connected();
+        succeeds(co_await client.write("plain "));
+        equal(co_await read_text(server, 6), "plain ");
+        const auto sends = [](tcp_socket& from) -> task<> {
+            succeeds(co_await sleep_for(10_ms));
+            auto [ec, n] = from.write_urgent("now");
+            CHECK(!ec);
+            CHECK(n == 3);
+        };
+        auto [told, got, sent] = co_await when_all(server.urgent(), server.readable(), sends(client));
+        CHECK(!told);
+        CHECK(server.urgent_ahead() == 3);
+        equal(co_await read_text(server, 3), "now");
+        CHECK(server.urgent_ahead() == 0);
+        CHECK(!client.shutdown());
+        CHECK(co_await server.urgent() == errc::end_of_stream);
+    }(w));
+    tcp_socket none;
+    CHECK(none.urgent_ahead() == 0);
+    CHECK(none.write_urgent("x").ec == std::errc::bad_file_descriptor);
+}
+
 TEST_CASE("A gathered write arrives in order, a scattered read fills its buffers in turn", "[async]")
 {
     world w;

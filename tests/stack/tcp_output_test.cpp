@@ -409,7 +409,7 @@ struct transfer {
 
 // Sends 300,000 octets to a peer that acknowledges each flight, through a device that cuts what is larger than a
 // segment.
-transfer transfer_with(std::uint32_t tso_max)
+transfer transfer_with(std::uint32_t tso_max, std::size_t urgent = 0)
 {
     senders s{1, senders::bursting(60)};
     s.host.stack.configure_device(
@@ -417,7 +417,8 @@ transfer transfer_with(std::uint32_t tso_max)
     raw_tcp<raw_host<>>& peer = s.peers[0];
     const octets text = pattern(300'000);
     const sequence_number first = peer.ack;
-    REQUIRE(s.host.stack.write(s.ids[0], text).value == text.size());
+    REQUIRE(s.host.stack.write_urgent(s.ids[0], std::span{text}.first(urgent)).value == urgent);
+    REQUIRE(s.host.stack.write(s.ids[0], std::span{text}.subspan(urgent)).value == text.size() - urgent);
     const std::uint64_t before = s.host.stack.counters().segments_sent;
     transfer t;
     while (t.text.size() < text.size()) {
@@ -452,6 +453,14 @@ TEST_CASE("super-frames: a device that cuts them sends what a stack without offl
     const transfer plain = transfer_with(0);
     const transfer offloaded = transfer_with(GENERATE(4'000U, 20'000U, 65'535U));
     CHECK(plain.frames == plain.segments.size());
+    CHECK(offloaded.frames < plain.frames);
+    CHECK(offloaded.segments == plain.segments);
+}
+
+TEST_CASE("super-frames: what is urgent leaves in plain segments, each with a pointer of its own", "[stack][MUST-62]")
+{
+    const transfer plain = transfer_with(0, 100'000);
+    const transfer offloaded = transfer_with(65'535, 100'000);
     CHECK(offloaded.frames < plain.frames);
     CHECK(offloaded.segments == plain.segments);
 }

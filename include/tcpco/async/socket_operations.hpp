@@ -112,9 +112,16 @@ inline errc reason_of_end(stack_port& port, connection_id id) noexcept
     return port.error_of(id);
 }
 
+inline errc urgent_or_end(stack_port& port, connection_id id) noexcept
+{
+    const errc error = port.error_of(id);
+    return port.urgent_ahead(id) > 0 ? errc::ok : error != errc::ok ? error : errc::end_of_stream;
+}
+
 }  // namespace detail
 
 using readable_operation = detail::until_over<wait_kind::read, &detail::can_be_read>;
+using urgent_operation = detail::until_over<wait_kind::urgent, &detail::urgent_or_end>;
 using flush_operation = detail::until_over<wait_kind::flush, &detail::reason_of_end>;
 using closed_operation = detail::until_over<wait_kind::close, &detail::reason_of_end>;
 

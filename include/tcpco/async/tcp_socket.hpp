@@ -99,6 +99,13 @@ public:
     // std::error_code
     readable_operation readable() noexcept { return {stack_, id_}; }
 
+    // Waits until the peer marks octets as urgent, or for the end (end_of_stream, or why it failed). At once while octets
+    // up to the mark are unread: read them, or as many as urgent_ahead() says, before waiting again. -> std::error_code
+    urgent_operation urgent() noexcept { return {stack_, id_}; }
+
+    // Octets to read until the urgent ones are passed; they are part of the stream (RFC6093-6a). 0: nothing is urgent.
+    octet_count urgent_ahead() const noexcept { return is_open() ? port()->urgent_ahead(id_) : 0; }
+
     // --- writing -----------------------------------------------------------------------------------------------------
 
     // Queues all octets of all buffers, waiting for room in the send buffer; n is how many were queued, on any error
@@ -116,6 +123,16 @@ public:
     write_operation<sizeof...(Buffers), true> write_some(Buffers&&... buffers) noexcept
     {
         return {stack_, id_, {std::span<const std::byte>{const_octets{std::forward<Buffers>(buffers)}}...}};
+    }
+
+    // Queues what there is room for and asks the peer's reader for haste up to there. Does not wait. Not for new protocols
+    // (SHLD-13). would_block: no room.
+    io_result write_urgent(const_octets octets) noexcept
+    {
+        stack_port* stack = port();
+        const auto [ec, n] = stack != nullptr ? stack->write_urgent(id_, octets)
+                                              : tcpco::result<std::size_t>{errc::bad_file_descriptor, 0};
+        return {make_error_code(ec), n};
     }
 
     // Waits until the peer has acknowledged all that was written. An error where the connection failed, even if

@@ -1,4 +1,4 @@
-// stack_port: settings of a connection whose arguments are checked. Included by stack_port.hpp.
+// stack_port: settings of a connection whose arguments are checked, and what is urgent. Included by stack_port.hpp.
 #pragma once
 
 #include "tcpco/stack/stack_port.hpp"
@@ -58,6 +58,15 @@ inline errc stack_port::set_user_timeout_option(connection_id id, const std::opt
         c.adv_uto = wire;
         c.uto_owed = wire != 0;
     });
+}
+
+inline result<std::size_t> stack_port::write_urgent(connection_id id, std::span<const std::byte> octets) noexcept
+{
+    const auto answer = write(id, octets);
+    if (answer.value > 0) {
+        mark_urgent(*owned(id));
+    }
+    return answer;
 }
 
 }  // namespace tcpco

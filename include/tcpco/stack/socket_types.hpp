@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 
 #include "tcpco/core/address.hpp"
 #include "tcpco/core/completion.hpp"
@@ -19,7 +20,13 @@ struct listener_id {
 };
 
 // What a suspended operation waits for; one operation of each kind on a connection.
-enum class wait_kind : std::uint8_t { connect, read, write, flush, close };
+enum class wait_kind : std::uint8_t { connect, read, write, flush, urgent, close };
+
+// With what each is announced.
+inline constexpr std::pair<wait_kind, std::uint8_t> wait_kinds[] = {
+    {wait_kind::connect, readiness::connected}, {wait_kind::read, readiness::readable},
+    {wait_kind::write, readiness::writable},    {wait_kind::flush, readiness::flushed},
+    {wait_kind::urgent, readiness::urgent},     {wait_kind::close, readiness::closed}};
 
 struct connect_options {
     endpoint local{};       // unspecified address: the stack's own; port 0: an ephemeral one (RFC 6056)
@@ -79,6 +86,7 @@ inline completion*& waiting(transmission_control_block& c, wait_kind kind) noexc
     case wait_kind::read: return c.waiting.reader;
     case wait_kind::write: return c.waiting.writer;
     case wait_kind::flush: return c.waiting.flusher;
+    case wait_kind::urgent: return c.waiting.urgent;
     case wait_kind::close: break;
     }
     return c.waiting.closer;
@@ -95,6 +103,7 @@ inline bool satisfied(const transmission_control_block& c, wait_kind kind) noexc
         return send_status(c) != errc::ok ||
                (!c.starved && c.send.room() * 3 >= c.send.limit());
     case wait_kind::flush: return c.send.empty() || c.state == tcp_state::closed;
+    case wait_kind::urgent: return urgent_ahead(c) > 0 || c.fin_received || c.state == tcp_state::closed;
     case wait_kind::close: break;
     }
     return c.state == tcp_state::closed || c.state == tcp_state::time_wait;

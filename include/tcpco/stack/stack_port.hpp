@@ -86,6 +86,15 @@ public:
         return answer;
     }
 
+    // As write(); up to what it took, the peer's reader is asked for haste (MUST-30). Not for new programs (SHLD-13).
+    result<std::size_t> write_urgent(connection_id id, std::span<const std::byte> octets) noexcept;
+    // Octets to read until the peer's urgent ones are passed, 0: nothing is urgent (MUST-33).
+    octet_count urgent_ahead(connection_id id) const noexcept
+    {
+        const transmission_control_block* c = owned(id);
+        return c == nullptr ? 0 : tcpco::urgent_ahead(*c);
+    }
+
     // --- settings --------------------------------------------------------------------------------------------------
 
     errc set_no_delay(connection_id id, bool on) noexcept  // MUST-17
@@ -122,13 +131,8 @@ public:
         if (c == nullptr) {
             return readiness::none;
         }
-        constexpr std::pair<wait_kind, std::uint8_t> kinds[] = {{wait_kind::connect, readiness::connected},
-                                                                {wait_kind::read, readiness::readable},
-                                                                {wait_kind::write, readiness::writable},
-                                                                {wait_kind::flush, readiness::flushed},
-                                                                {wait_kind::close, readiness::closed}};
         unsigned bits = 0;
-        for (const auto& [kind, bit] : kinds) {
+        for (const auto& [kind, bit] : wait_kinds) {
             bits |= satisfied(*c, kind) ? bit : 0u;
         }
         return static_cast<std::uint8_t>(bits);
@@ -359,7 +363,8 @@ protected:
     void abandon_waiters(transmission_control_block& c) noexcept
     {
         for (completion** place :
-             {&c.waiting.connector, &c.waiting.reader, &c.waiting.writer, &c.waiting.flusher, &c.waiting.closer}) {
+             {&c.waiting.connector, &c.waiting.reader, &c.waiting.writer, &c.waiting.flusher, &c.waiting.urgent,
+              &c.waiting.closer}) {
             completion* waiter = std::exchange(*place, nullptr);
             if (waiter != nullptr && waiter != &told_) {
                 waiter->link_before(abandoned_);
@@ -425,8 +430,7 @@ private:
     void dispatch_connection(transmission_control_block& c, Executor& executor)
     {
         c.events = readiness::none;
-        for (const wait_kind kind :
-             {wait_kind::connect, wait_kind::read, wait_kind::write, wait_kind::flush, wait_kind::close}) {
+        for (const auto& [kind, bit] : wait_kinds) {
             completion*& place = waiting(c, kind);
             if (place != nullptr && place != &told_ && satisfied(c, kind)) {
                 executor.schedule(*std::exchange(place, &told_));

@@ -142,6 +142,7 @@ void basic_stack<B>::build_frame(outbox::entry& e, const connection_type& c, lea
     header.ack = out.ack ? to_wire(c.rcv.nxt, c.rcv.irs) : sequence_number{};
     header.flags = flags_of(out);
     header.window = out.window;
+    header.urgent_pointer = out.urgent;
     const std::size_t tcp_size = tcp_header_size + encoded_size(out.options) + static_cast<std::size_t>(out.octets);
     const std::span<std::byte> room{e.header};
     const std::size_t ip_end =

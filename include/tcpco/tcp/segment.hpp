@@ -56,6 +56,7 @@ struct leaving_segment {
     bool ack = true;
     bool psh = false;
     bool fresh = false;          // extends snd.nxt
+    std::uint16_t urgent = 0;    // urgent pointer; 0: without URG
     std::uint16_t window = 0;    // as it will stand in the header
     stream_offset right_edge{};  // what that window advertises
     std::uint16_t wire_segments = 1;
@@ -69,7 +70,8 @@ struct leaving_segment {
 inline std::uint16_t flags_of(const leaving_segment& s) noexcept
 {
     return static_cast<std::uint16_t>((s.syn ? tcp_flag::syn : 0) | (s.fin ? tcp_flag::fin : 0) |
-                                      (s.ack ? tcp_flag::ack : 0) | (s.psh ? tcp_flag::psh : 0));
+                                      (s.ack ? tcp_flag::ack : 0) | (s.psh ? tcp_flag::psh : 0) |
+                                      (s.urgent != 0 ? tcp_flag::urg : 0));
 }
 
 // A segment that needs no TCB: an answer as in CLOSED, or the RST of an abort.

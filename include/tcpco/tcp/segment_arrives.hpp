@@ -12,6 +12,7 @@
 #include "tcpco/tcp/receiver.hpp"
 #include "tcpco/tcp/sender.hpp"
 #include "tcpco/tcp/transition_step.hpp"
+#include "tcpco/tcp/urgent.hpp"
 
 namespace tcpco {
 
@@ -247,7 +248,6 @@ verdict check_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
     return c.state == tcp_state::closed ? verdict::drop : verdict::proceed;
 }
 
-// Sixth, check the URG bit: urgent octets are delivered in line, as RFC 6093 recommends; nobody is notified yet.
 // Seventh, process the segment text.
 // RFC9293-3.10.7.4-7b
 template <class B>
@@ -353,8 +353,11 @@ void segment_arrives(connection<B>& c, arriving_segment& seg, step<B>& st)
     seg.seq = from_wire(seg.header.seq, c.rcv.irs, c.rcv.nxt);
     seg.wnd = octet_count{seg.header.window} << (seg.syn() ? 0 : c.snd.wscale);
     if (detail::check_sequence_number(c, seg, st) == verdict::drop || detail::check_rst(c, seg, st) == verdict::drop ||
-        detail::check_syn(c, seg, st) == verdict::drop || detail::check_ack(c, seg, st) == verdict::drop ||
-        detail::check_text(c, seg, st) == verdict::drop) {
+        detail::check_syn(c, seg, st) == verdict::drop || detail::check_ack(c, seg, st) == verdict::drop) {
+        return;
+    }
+    check_urg(c, seg);
+    if (detail::check_text(c, seg, st) == verdict::drop) {
         return;
     }
     detail::check_fin(c, seg, st);

@@ -10,6 +10,7 @@
 #include "tcpco/tcp/acknowledgement.hpp"
 #include "tcpco/tcp/opening.hpp"
 #include "tcpco/tcp/receiver.hpp"
+#include "tcpco/tcp/urgent.hpp"
 
 namespace tcpco {
 
@@ -66,7 +67,7 @@ octet_count send_quantum(const connection<B>& c, const sender_active<B>& s)
 template <class B>
 octet_count frame_room(const connection<B>& c, const sender_active<B>& s, octet_count segment, const step<B>& st)
 {
-    const octet_count largest = std::min(st.host.tso_max, send_quantum(c, s));
+    const octet_count largest = sends_urgent(c) ? 0 : std::min(st.host.tso_max, send_quantum(c, s));
     return std::max(segment, largest / segment * segment);
 }
 
@@ -101,8 +102,8 @@ bool may_send_small(connection<B>& c, octet_count octets, octet_count available,
                                   .smss = c.smss,
                                   .unacknowledged = c.snd.nxt - std::max(c.snd.una, stream_offset{1}),
                                   .last_small_unacknowledged = c.snd.limited_until > c.snd.una,
-                                  .no_delay = c.no_delay,
-                                  .corked = c.corked,
+                                  .no_delay = c.no_delay || c.snd.up > c.snd.nxt,  // what is urgent does not wait
+                                  .corked = c.corked && c.snd.up <= c.snd.nxt,
                                   .fin_follows = c.fin_queued});
 }
 
@@ -338,6 +339,7 @@ bool next_segment(leaving_segment& out, connection<B>& c, step<B>& st)
             fill_options(out, c, st);
         }
     }
+    out.urgent = urgent_pointer_of(c, out);
     advertise_window(out, c, st);
     return true;
 }

@@ -28,6 +28,7 @@ inline constexpr std::uint8_t connected = 4;    // the handshake ended, well or 
 inline constexpr std::uint8_t flushed = 8;      // everything written is acknowledged
 inline constexpr std::uint8_t closed = 16;      // the connection is over
 inline constexpr std::uint8_t acceptable = 32;  // a listener has a connection
+inline constexpr std::uint8_t urgent = 64;      // the peer's urgent mark appeared or moved on
 }  // namespace readiness
 
 // What the life timer means; one at a time.
@@ -38,6 +39,7 @@ struct send_sequence_variables {
     stream_offset nxt{};            // next to send
     stream_offset wl1{};            // seg.seq of the last window update, in the receive stream
     stream_offset wl2{};            // seg.ack of it
+    stream_offset up{};             // behind the last urgent octet written
     stream_offset limited_until{};  // small segments end here (Minshall)
     sequence_number iss{};
     std::uint32_t wnd = 0;      // octets; RFC 7323 bounds it to 2^30
@@ -49,6 +51,7 @@ struct receive_sequence_variables {
     stream_offset nxt{};
     stream_offset right_edge{};     // rcv.nxt + rcv.wnd as last advertised: never moves left
     stream_offset last_ack_sent{};  // RFC 7323
+    stream_offset up{};             // behind the last urgent octet announced
     sequence_number irs{};
     std::uint8_t wscale = 0;  // shift of the windows that we send
 
@@ -65,13 +68,15 @@ struct tcb_statistics {
     std::uint32_t duplicate_acks = 0;
 };
 
-// The completions of suspended operations on one socket: one reader, one writer, one that waits for the rest.
+// The completions of suspended operations on one socket: one reader, one writer, one that waits for each of
+// the rest.
 struct waiting_operations {
     completion* reader = nullptr;
     completion* writer = nullptr;
     completion* connector = nullptr;  // connect()
     completion* flusher = nullptr;
     completion* closer = nullptr;
+    completion* urgent = nullptr;
 };
 
 inline constexpr std::uint32_t no_user_timeout = 0xFFFFFFFF;

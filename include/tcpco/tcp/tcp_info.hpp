@@ -33,6 +33,7 @@ struct tcp_info {
     octet_count send_queued = 0;     // in the send buffer, acknowledged octets excluded
     octet_count receive_queued = 0;  // delivered in order, not yet read
     octet_count out_of_order = 0;    // held behind a hole
+    octet_count urgent_ahead = 0;    // octets to read until the peer's urgent ones are passed (MUST-33)
 
     duration user_timeout{};         // in force; zero: numbers of retransmissions decide; duration::max(): never
     duration remote_user_timeout{};  // the peer's advice (RFC 5482), taken or not (RFC5482-3.1a); zero: none

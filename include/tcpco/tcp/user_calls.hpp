@@ -165,6 +165,7 @@ tcp_info info_of(const connection<B>& c, step<B>& st)
     info.send_queued = c.queued();
     info.receive_queued = static_cast<octet_count>(c.receive.size());
     info.out_of_order = r != nullptr ? static_cast<octet_count>(r->queue.octets()) : 0;
+    info.urgent_ahead = urgent_ahead(c);
     info.user_timeout = c.user_timeout == no_user_timeout
                             ? duration::max()
                             : duration{std::int64_t{c.user_timeout} * 1'000'000};
