@@ -34,4 +34,5 @@
 #include "tcpco/policy/syn_defence/backlog.hpp"
 #include "tcpco/policy/syn_defence/cookies.hpp"
 #include "tcpco/policy/time_wait/none.hpp"
+#include "tcpco/policy/time_wait/recycling.hpp"
 #include "tcpco/policy/time_wait/two_msl.hpp"

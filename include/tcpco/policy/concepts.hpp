@@ -161,8 +161,8 @@ concept ack_policy = policy<A> && requires(A a, const received_segment& s, const
 
 // --- how long 2MSL is, what may end it -----------------------------------------------------------------------------
 template <class T>
-concept time_wait_policy = policy<T> && requires(const T t, const time_wait_syn& s) {
-    { t.two_msl() } -> std::same_as<duration>;
+concept time_wait_policy = policy<T> && requires(const T t, const time_wait_syn& s, duration rto) {
+    { t.two_msl(rto) } -> std::same_as<duration>;  // how long, asked when it begins; rto: the connection's
     { t.accepts_syn(s) } -> std::same_as<time_wait_answer>;
     { t.honours_rst() } -> std::same_as<bool>;
 };

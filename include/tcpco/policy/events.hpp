@@ -275,16 +275,22 @@ struct small_segment {
 
 // --- TIME-WAIT, opening --------------------------------------------------------------------------------------------
 
+// A SYN that meets the TIME-WAIT of an older connection (RFC 6191).
 struct time_wait_syn {
     sequence_number seq{};
-    sequence_number rcv_nxt{};
-    bool has_timestamps = false;  // the SYN and the old connection both
-    std::uint32_t tsval = 0;
-    std::uint32_t ts_recent = 0;
-    duration age{};  // since TIME-WAIT began
+    sequence_number rcv_nxt{};            // one past the peer's FIN
+    bool had_timestamps = false;          // the old connection
+    bool has_timestamps = false;          // the SYN
+    std::uint32_t tsval = 0;              // of the SYN, if it has_timestamps
+    std::uint32_t ts_recent = 0;          // the peer's last one, if the old connection had_timestamps
+    duration age{};                       // since TIME-WAIT began, or began anew
 };
 
-enum class time_wait_answer : std::uint8_t { accept, ack, drop };
+enum class time_wait_answer : std::uint8_t {
+    accept,  // the old connection ends, the SYN is treated as in LISTEN
+    ack,     // an ACK that says where we are, within the limit of challenge ACKs (RFC 5961 section 4)
+    drop,    // no answer; TIME-WAIT goes on
+};
 
 struct syn_info {
     time_point now{};

@@ -132,7 +132,8 @@ private:
     // tcp_input.hpp
     void receive_segment(datagram&& d);
     void arrive(connection_type& c, arriving_segment& seg);
-    bool reopen_time_wait(connection_type& c, arriving_segment& seg, std::optional<sequence_number>& not_below);
+    time_wait_answer ask_time_wait(connection_type& c, const arriving_segment& seg,
+                                   std::optional<sequence_number>& not_below);
     void arrive_at_listener(const four_tuple& flow, arriving_segment& seg, const sequence_number* not_below);
     void accept_cookie(listener& l, std::uint32_t index, const four_tuple& flow, arriving_segment& seg);
     bool overflows_accept_queue(connection_type& c, const arriving_segment& seg);

@@ -59,10 +59,12 @@ void basic_stack<B>::receive_segment(datagram&& d)
     std::optional<sequence_number> not_below;
     if (const std::uint32_t index = flows_.find(flow); index != flows_.npos) {
         connection_type& c = connections_.at(index);
-        if (c.state != tcp_state::time_wait || !seg.syn() || !reopen_time_wait(c, seg, not_below)) {
-            if (!overflows_accept_queue(c, seg)) {
-                arrive(c, seg);
-            }
+        const bool asks = c.state == tcp_state::time_wait && seg.syn();
+        const time_wait_answer verdict = asks ? ask_time_wait(c, seg, not_below) : time_wait_answer::ack;
+        if (verdict == time_wait_answer::ack && !overflows_accept_queue(c, seg)) {
+            arrive(c, seg);
+        }
+        if (verdict != time_wait_answer::accept) {
             return;
         }
     }
@@ -83,32 +85,34 @@ void basic_stack<B>::arrive(connection_type& c, arriving_segment& seg)
     settle(c, was, st);
 }
 
-// A SYN meets TIME-WAIT (RFC 6191, RFC 9293 MAY-2). True: the old connection is gone, and the SYN is to be treated as
+// A SYN meets TIME-WAIT (RFC 6191, RFC 9293 MAY-2). accept: the old connection is gone, and the SYN is to be treated as
 // in LISTEN, with an ISS beyond `not_below`. Where nobody listens the old connection keeps its place.
 // SHLD-4, RFC6191-2a
 template <class B>
-bool basic_stack<B>::reopen_time_wait(connection_type& c, arriving_segment& seg,
-                                      std::optional<sequence_number>& not_below)
+time_wait_answer basic_stack<B>::ask_time_wait(connection_type& c, const arriving_segment& seg,
+                                               std::optional<sequence_number>& not_below)
 {
     if (seg.rst() || seg.acks() || find_listener(c.local) == listening_.npos) {
-        return false;
+        return time_wait_answer::ack;
     }
     const time_wait_answer verdict =
         host.time_wait.accepts_syn({.seq = seg.header.seq,
                                     .rcv_nxt = to_wire(c.rcv.nxt, c.rcv.irs),
-                                    .has_timestamps = c.timestamps && seg.options.has_timestamps,
+                                    .had_timestamps = c.timestamps,
+                                    .has_timestamps = seg.options.has_timestamps,
                                     .tsval = seg.options.tsval,
                                     .ts_recent = c.ts_recent,
-                                    .age = now_ - (c.life_at - host.time_wait.two_msl())});
-    if (verdict != time_wait_answer::accept) {
-        return false;  // as any segment in TIME-WAIT: outside the window, answered with an ACK
+                                    .age = now_ - (c.life_at - host.time_wait.two_msl(c.rto.rto()))});
+    if (verdict == time_wait_answer::accept) {
+        not_below = to_wire(c.snd.nxt, c.snd.iss);
+        step_type st = step_at(now_);
+        const tcp_state was = c.state;
+        take_transition(c, tcp_event::two_msl_elapsed, st);
+        settle(c, was, st);
+    } else if (verdict == time_wait_answer::drop) {
+        host.counters.drop(drop_reason::tcp_syn_in_time_wait);  // RFC6191-2e: silently
     }
-    not_below = to_wire(c.snd.nxt, c.snd.iss);
-    step_type st = step_at(now_);
-    const tcp_state was = c.state;
-    take_transition(c, tcp_event::two_msl_elapsed, st);
-    settle(c, was, st);
-    return true;
+    return verdict;
 }
 
 template <class B>

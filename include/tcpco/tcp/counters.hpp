@@ -36,6 +36,7 @@ enum class drop_reason : std::uint8_t {
     tcp_text_after_fin,      // text where none may come
     tcp_refused_by_machine,  // the state machine has no such transition
     tcp_rst_in_time_wait,    // RFC 1337
+    tcp_syn_in_time_wait,    // RFC 6191: may be an old one
     syn_backlog_full,
     syn_cookie_invalid,  // forged, or too old: answered with an RST if empty
     accept_queue_full,
@@ -81,6 +82,7 @@ constexpr const char* to_string(drop_reason reason) noexcept
                                                                "tcp_text_after_fin",
                                                                "tcp_refused_by_machine",
                                                                "tcp_rst_in_time_wait",
+                                                               "tcp_syn_in_time_wait",
                                                                "syn_backlog_full",
                                                                "syn_cookie_invalid",
                                                                "accept_queue_full",

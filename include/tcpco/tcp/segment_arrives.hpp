@@ -101,7 +101,7 @@ verdict reject_unacceptable(connection<B>& c, const arriving_segment& seg, step<
     if (c.state == tcp_state::time_wait && seg.fin() && c.fin_received && seg.fin_at() + 1 == c.rcv.nxt) {
         // The peer repeats its FIN: our last ACK was lost (3.10.7.4 step 8). Its sequence number is old, so this is the
         // place where 2MSL starts anew.
-        c.life_at = st.now + st.host.time_wait.two_msl();
+        c.life_at = st.now + st.host.time_wait.two_msl(c.rto.rto());
     }
     if (unexpected_syn) {
         challenge(c, st);
@@ -132,8 +132,10 @@ verdict check_sequence_number(connection<B>& c, arriving_segment& seg, step<B>& 
         answer_unacceptable(c, seg, st);
         return verdict::drop;
     }
-    if (c.timestamps && !seg.options.has_timestamps && !seg.rst()) {
-        st.drop(drop_reason::tcp_missing_timestamp);  // RFC 7323 3.2: SHOULD drop silently
+    if (c.timestamps && !seg.options.has_timestamps && !seg.rst() && !seg.syn()) {
+        // RFC 7323 3.2: SHOULD drop silently. Not a SYN: a peer that has started anew does not know what was agreed, and
+        // RFC 5961 4.2 has every SYN answered with a challenge ACK. Linux does so, too.
+        st.drop(drop_reason::tcp_missing_timestamp);
         return verdict::drop;
     }
     if (is_crossed_syn_ack(c, seg)) {

@@ -81,7 +81,7 @@ void start_two_msl(connection<B>& c, step<B>& st)
     c.timer = retransmission_timer::none;
     c.timer_at = c.pacing_at = time_point::never();
     c.life = life_timer::two_msl;
-    c.life_at = st.now + st.host.time_wait.two_msl();
+    c.life_at = st.now + st.host.time_wait.two_msl(c.rto.rto());
     c.events |= readiness::closed;
 }
 

@@ -15,7 +15,7 @@ public:
     constexpr none() noexcept = default;
     constexpr explicit none(const config&) noexcept {}
 
-    constexpr duration two_msl() const noexcept { return duration::zero(); }
+    constexpr duration two_msl(duration) const noexcept { return duration::zero(); }
     constexpr bool honours_rst() const noexcept { return true; }
     constexpr time_wait_answer accepts_syn(const time_wait_syn&) const noexcept { return time_wait_answer::accept; }
 };
