@@ -301,6 +301,12 @@ const std::vector<row>& rows()
              p.mark();
              peer.send(tcp_flag::syn);
          }},
+        {drop_reason::tcp_syn_in_time_wait,
+         [](f p) {
+             refusing_peer& peer = p.time_waiting();
+             p.mark();
+             p.host().receive_packet(peer.packet(tcp_flag::syn, peer.seq - 100, {0}));
+         }},
         {drop_reason::tcp_rst_in_time_wait,
          [](f p) {
              refusing_peer& peer = p.time_waiting();

@@ -186,7 +186,7 @@ struct descriptor {
     socket_options options;
 
     ready_node waiters;  // head of the list of calls that wait for this socket
-    std::array<watch, 5> watches;
+    std::array<watch, std::size(wait_kinds)> watches;
     watch accept_watch;
 };
 
