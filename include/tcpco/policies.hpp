@@ -1,6 +1,7 @@
 // All policies that come with the library, one line each; see policy/concepts.hpp for what each concept asks.
 #pragma once
 
+#include "tcpco/policy/ack/adaptive.hpp"
 #include "tcpco/policy/ack/delayed.hpp"
 #include "tcpco/policy/ack/immediate.hpp"
 #include "tcpco/policy/congestion/any.hpp"
