@@ -109,6 +109,29 @@ TEST_CASE("Urgent octets arrive in line, and who waits for them is told beside t
     CHECK(none.write_urgent("x").ec == std::errc::bad_file_descriptor);
 }
 
+TEST_CASE("With a low-water mark no more octets wait unsent than it says, and everything arrives", "[async]")
+{
+    world w;
+    w.run([](world& v) -> task<> {
+        auto [client, server] = co_await v.connected();
+        CHECK(!client.set_low_water(20'000));
+        const auto writes = [](tcp_socket& to, const octets& all) -> task<> {
+            for (std::size_t at = 0; at < all.size();) {
+                auto [ec, n] = co_await to.write_some(std::span{all}.subspan(at));
+                REQUIRE(!ec);
+                CHECK(to.info().value.unsent <= 20'000);
+                at += n;
+            }
+            CHECK(!to.shutdown());
+        };
+        const octets data = pattern(400'000);
+        auto [written, got] = co_await when_all(writes(client, data), read_all(server));
+        CHECK(got.size() == data.size());
+        tcp_socket none;
+        CHECK(none.set_low_water(1) == std::errc::bad_file_descriptor);
+    }(w));
+}
+
 TEST_CASE("A gathered write arrives in order, a scattered read fills its buffers in turn", "[async]")
 {
     world w;

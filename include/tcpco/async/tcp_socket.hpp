@@ -99,8 +99,8 @@ public:
     // std::error_code
     readable_operation readable() noexcept { return {stack_, id_}; }
 
-    // Waits until the peer marks octets as urgent, or for the end (end_of_stream, or why it failed). At once while octets
-    // up to the mark are unread: read them, or as many as urgent_ahead() says, before waiting again. -> std::error_code
+    // Waits until the peer marks octets as urgent, or for the end (end_of_stream, or why it failed). At once while
+    // octets up to the mark are unread: read as many as urgent_ahead() says before waiting again. -> std::error_code
     urgent_operation urgent() noexcept { return {stack_, id_}; }
 
     // Octets to read until the urgent ones are passed; they are part of the stream (RFC6093-6a). 0: nothing is urgent.
@@ -125,8 +125,8 @@ public:
         return {stack_, id_, {std::span<const std::byte>{const_octets{std::forward<Buffers>(buffers)}}...}};
     }
 
-    // Queues what there is room for and asks the peer's reader for haste up to there. Does not wait. Not for new protocols
-    // (SHLD-13). would_block: no room.
+    // Queues what there is room for and asks the peer's reader for haste up to there. Does not wait. Not for new
+    // protocols (SHLD-13). would_block: no room.
     io_result write_urgent(const_octets octets) noexcept
     {
         stack_port* stack = port();
@@ -202,6 +202,11 @@ public:
     std::error_code set_user_timeout_option(const std::optional<duration>& advice) noexcept
     {
         return call([&](stack_port& stack) { return stack.set_user_timeout_option(id_, advice); });
+    }
+    // Writes wait while so many octets are not even sent, so that what is written last leaves soon; 0: off.
+    std::error_code set_low_water(std::uint32_t octets) noexcept
+    {
+        return call([this, octets](stack_port& stack) { return stack.set_low_water(id_, octets); });
     }
     // What close() does, the destructor's included; on_close::finish unless set.
     std::error_code linger(on_close how) noexcept

@@ -60,6 +60,16 @@ inline errc stack_port::set_user_timeout_option(connection_id id, const std::opt
     });
 }
 
+inline errc stack_port::set_low_water(connection_id id, std::uint32_t octets) noexcept
+{
+    const errc changed = change(id, [octets](transmission_control_block& c) { c.low_water = octets; });
+    if (changed == errc::ok && has_writing_room(*owned(id))) {
+        owned(id)->events |= readiness::writable;  // a writer may have waited for the mark that was
+        ready_.push_back(id.index);
+    }
+    return changed;
+}
+
 inline result<std::size_t> stack_port::write_urgent(connection_id id, std::span<const std::byte> octets) noexcept
 {
     const auto answer = write(id, octets);
@@ -67,6 +77,12 @@ inline result<std::size_t> stack_port::write_urgent(connection_id id, std::span<
         mark_urgent(*owned(id));
     }
     return answer;
+}
+
+inline octet_count stack_port::urgent_ahead(connection_id id) const noexcept
+{
+    const transmission_control_block* c = owned(id);
+    return c == nullptr ? 0 : tcpco::urgent_ahead(*c);
 }
 
 }  // namespace tcpco

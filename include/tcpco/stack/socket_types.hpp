@@ -98,10 +98,7 @@ inline bool satisfied(const transmission_control_block& c, wait_kind kind) noexc
     switch (kind) {
     case wait_kind::connect: return c.state != tcp_state::syn_sent && c.state != tcp_state::syn_received;
     case wait_kind::read: return !c.receive.empty() || receive_status(c) != errc::would_block;
-    // A third of the buffer must be free, else a writer wakes for each segment that is acknowledged.
-    case wait_kind::write:
-        return send_status(c) != errc::ok ||
-               (!c.starved && c.send.room() * 3 >= c.send.limit());
+    case wait_kind::write: return send_status(c) != errc::ok || (!c.starved && has_writing_room(c));
     case wait_kind::flush: return c.send.empty() || c.state == tcp_state::closed;
     case wait_kind::urgent: return urgent_ahead(c) > 0 || c.fin_received || c.state == tcp_state::closed;
     case wait_kind::close: break;

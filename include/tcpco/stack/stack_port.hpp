@@ -74,7 +74,7 @@ public:
         if (c == nullptr) {
             return {errc::bad_file_descriptor, 0};
         }
-        const std::size_t wanted = std::min(octets.size(), c->send.room());
+        const std::size_t wanted = std::min(octets.size(), send_room(*c));
         const auto answer = send_octets(*c, octets, *small_, *large_);
         if (answer.value > 0) {
             dirty_.push_back(c->self.index);
@@ -89,11 +89,7 @@ public:
     // As write(); up to what it took, the peer's reader is asked for haste (MUST-30). Not for new programs (SHLD-13).
     result<std::size_t> write_urgent(connection_id id, std::span<const std::byte> octets) noexcept;
     // Octets to read until the peer's urgent ones are passed, 0: nothing is urgent (MUST-33).
-    octet_count urgent_ahead(connection_id id) const noexcept
-    {
-        const transmission_control_block* c = owned(id);
-        return c == nullptr ? 0 : tcpco::urgent_ahead(*c);
-    }
+    octet_count urgent_ahead(connection_id id) const noexcept;
 
     // --- settings --------------------------------------------------------------------------------------------------
 
@@ -118,9 +114,12 @@ public:
     // How long octets may stay unacknowledged until timed_out ends the connection (MUST-21); zero: the stack's numbers
     // of retransmissions decide; from 49 days on: never. invalid_argument: negative.
     errc set_user_timeout(connection_id id, duration limit) noexcept;
-    // Advises the peer of our user timeout, and takes its advice unless set_user_timeout() said one (RFC 5482); nullopt:
-    // off, which leaves in force what was adopted. invalid_argument: below 1 ns, or more than 32767 minutes.
+    // Advises the peer of our user timeout, and takes its advice unless set_user_timeout() said one (RFC 5482).
+    // nullopt: off, what was adopted stays in force. invalid_argument: below 1 ns, or more than 32767 minutes.
     errc set_user_timeout_option(connection_id id, const std::optional<duration>& advice) noexcept;
+
+    // See tcp_settings::low_water_octets; 0: off.
+    errc set_low_water(connection_id id, std::uint32_t octets) noexcept;
 
     // --- looking ---------------------------------------------------------------------------------------------------
 

@@ -108,7 +108,12 @@ auto basic_stack<B>::send_one(connection_type& c, step_type& st, Sink& sink) -> 
         return send_outcome::refused;
     }
     network_.packet_left();
+    const bool writer_waits = c.low_water != 0 && !has_writing_room(c);
     commit_segment(c, out, st);
+    if (writer_waits && has_writing_room(c) && c.owned) {
+        c.events |= readiness::writable;
+        ready_.push_back(c.self.index);
+    }
     if (verdict == sink_verdict::done) {
         outbox_.release(token);
     }

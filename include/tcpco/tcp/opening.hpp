@@ -116,6 +116,7 @@ void begin(connection<B>& c, endpoint local, endpoint remote, const sequence_num
     c.snd.iss = st.host.isn.generate(local, remote, st.now, not_below);
     c.user_timeout = to_user_timeout(st.host.settings.user_timeout);
     begin_user_timeout_option(c, st);
+    c.low_water = st.host.settings.low_water_octets;
     c.send = send_queue{st.host.settings.send_buffer_octets, stream_offset{1}};
     const octet_count wanted_mss = c.own_mss != 0 ? c.own_mss : 65'535;  // the user's own limit, where there is one
     c.own_mss = static_cast<std::uint16_t>(

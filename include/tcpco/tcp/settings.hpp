@@ -47,6 +47,9 @@ struct tcp_settings {
     std::uint16_t minimum_mss = 88;
 
     std::uint32_t send_buffer_octets = 1u << 20;  // limit per connection
+    // Writers wait while so many octets are not even sent (Linux: TCP_NOTSENT_LOWAT): what is written last leaves soon,
+    // however deep the send buffer. 0, the default: no mark. Per connection by set_low_water().
+    std::uint32_t low_water_octets = 0;
     std::uint16_t maximum_ranges = 64;            // out-of-order ranges per connection
 
     // How long Fast Open is not tried again with a server where it failed (RFC7413-4.1.3b leaves it open; long enough

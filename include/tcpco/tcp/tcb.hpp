@@ -4,6 +4,7 @@
 // the stack's non-template parts work on this type alone; connection.hpp adds the policies.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "tcpco/core/address.hpp"
@@ -138,11 +139,11 @@ struct transmission_control_block {
     std::uint16_t keep_interval = 0;  // seconds between probes
     std::uint8_t keep_count = 0;      // unanswered probes that end the connection; 0: off (MUST-25)
     std::uint8_t keep_probes = 0;     // sent since the peer was last heard
-    std::uint8_t dscp = 0;            // of all that this connection sends (MUST-48, SHLD-22)
     std::uint16_t adv_uto = 0;        // RFC 5482, as on the wire: our advice; 0: ENABLED is false
     std::uint16_t remote_uto = 0;     // the peer's last advice; 0: none
     std::uint32_t user_timeout = 0;   // milliseconds; 0: the number of retransmissions decides; no_user_timeout: never
 
+    std::uint32_t low_water = 0;  // unsent octets from which on writers wait; 0: the send buffer alone decides
     std::uint32_t ts_recent = 0;
     std::uint32_t ts_offset = 0;  // added to our millisecond clock: hides uptime (RFC 7323 5.4)
     time_point ts_recent_at{};
@@ -173,9 +174,14 @@ struct transmission_control_block {
     std::uint32_t neighbour = 0xFFFFFFFF;
     std::int16_t fin_wait_2_seconds = 0;  // in place of the stack's FIN-WAIT-2 timeout; 0: that; negative: none at all
     std::uint8_t congestion_choice = 0;   // one more than the index chosen by name; 0: as the stack's config has it
+    std::uint8_t dscp = 0;  // of all that this connection sends (MUST-48, SHLD-22)
 
     // Octets that the user wrote and the peer has not acknowledged.
     octet_count queued() const noexcept { return static_cast<octet_count>(send.size()); }
+    octet_count unsent() const noexcept
+    {
+        return std::max<octet_count>(0, send.end() - std::max(snd.nxt, stream_offset{1}));
+    }
     // One past the last position that can be sent: the SYN alone before the handshake (and what went with it, RFC
     // 7413), then data, then the FIN.
     stream_offset sendable_end() const noexcept

@@ -31,6 +31,7 @@ struct tcp_info {
     octet_count in_flight = 0;       // pipe (RFC 6675)
     octet_count unacked = 0;         // snd.nxt - snd.una
     octet_count send_queued = 0;     // in the send buffer, acknowledged octets excluded
+    octet_count unsent = 0;          // of these, never sent yet
     octet_count receive_queued = 0;  // delivered in order, not yet read
     octet_count out_of_order = 0;    // held behind a hole
     octet_count urgent_ahead = 0;    // octets to read until the peer's urgent ones are passed (MUST-33)

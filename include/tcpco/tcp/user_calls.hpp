@@ -63,7 +63,21 @@ inline result<slice> receive_slice(transmission_control_block& c) noexcept
     return {errc::ok, c.receive.take_front()};
 }
 
-// SEND (3.10.2): queues what there is room for. would_block: the send buffer is full, or slots run short and this
+// Octets that the next write may queue, as far as the send buffer and the low-water mark go.
+inline std::size_t send_room(const transmission_control_block& c) noexcept
+{
+    const octet_count below = c.low_water == 0 ? octet_count{1} << 40 : octet_count{c.low_water} - c.unsent();
+    return std::min(c.send.room(), static_cast<std::size_t>(std::max<octet_count>(below, 0)));
+}
+
+// Waking a writer is worth it: a third of the buffer is free, else it would wake for each segment that is acknowledged,
+// and half of what the low-water mark allows is sent (Linux has the same half).
+inline bool has_writing_room(const transmission_control_block& c) noexcept
+{
+    return c.send.room() * 3 >= c.send.limit() && (c.low_water == 0 || c.unsent() * 2 < octet_count{c.low_water});
+}
+
+// SEND (3.10.2): queues what there is room for. would_block: the send buffer is full or the low-water mark reached, or slots run short and this
 // connection has its share of the last quarter (reserve_share): peers that do not read cannot stop the others.
 // no_buffer_space: there is no slot at all.
 // RFC9293-3.10.2a, 3.10.2b, MUST-60
@@ -76,7 +90,8 @@ inline result<std::size_t> send_octets(transmission_control_block& c, std::span<
     if (octets.empty()) {
         return {};
     }
-    if (c.send.room() == 0) {
+    octets = octets.first(std::min(octets.size(), send_room(c)));
+    if (octets.empty()) {
         return {errc::would_block, 0};
     }
     const buffer_pool& pool = c.send.empty() && octets.size() <= small.slot_size() ? small : large;
@@ -165,6 +180,7 @@ tcp_info info_of(const connection<B>& c, step<B>& st)
     info.send_queued = c.queued();
     info.receive_queued = static_cast<octet_count>(c.receive.size());
     info.out_of_order = r != nullptr ? static_cast<octet_count>(r->queue.octets()) : 0;
+    info.unsent = c.unsent();
     info.urgent_ahead = urgent_ahead(c);
     info.user_timeout = c.user_timeout == no_user_timeout
                             ? duration::max()
