@@ -1,8 +1,8 @@
 // Packets as text, for conformance tests: how a packet is said, and whether one that was seen is what was expected.
 //
 // A packet is said as flags, then fields. Flags: S A F R P U E W, or "." for none. Fields: seq ack win len urg; options
-// mss ws sackok ts=VAL/ECR uto sack=L-R,L-R opt=HEX (raw); to send also port src dst to off (a false data offset) sum=bad
-// and r (reserved bits). Numbers are absolute and decimal, or hexadecimal with 0x.
+// mss ws sackok ts=VAL/ECR uto sack=L-R,L-R opt=HEX (raw); to send also port src dst to off (a false data offset)
+// sum=bad and r (reserved bits). Numbers are absolute and decimal, or hexadecimal with 0x.
 //
 // A packet that was seen equals what is expected if every field that was named agrees. Flags must agree wholly, but PSH
 // counts only when named; a len that is not named is 0. To expect: t=SECONDS since mark(), within a millisecond;

@@ -2,8 +2,8 @@
 //
 // The octets themselves are delivered in line, as all others (RFC6093-6a). The pointer names the octet behind the
 // urgent ones (MUST-62, RFC6093-4a), on both sides; Linux agrees by default (its tcp_stdurg is the contrary reading of
-// RFC 1122), but takes the last urgent octet out of the stream unless SO_OOBINLINE is set. There is no limit to how many
-// octets may be urgent (MUST-31): where the mark is more than 65535 octets ahead, a segment names the farthest that its
+// RFC 1122), but takes the last urgent octet out of the stream unless SO_OOBINLINE is set. There is no limit to how
+// many octets may be urgent (MUST-31): where the mark is more than 65535 octets ahead, a segment names the farthest that its
 // field can, and the segments behind it more.
 //
 // Kept for the applications that have it (RFC6093-5b); new ones should not begin with it (SHLD-13, RFC6093-5a), for
@@ -51,8 +51,8 @@ inline void mark_urgent(transmission_control_block& c) noexcept
     }
 }
 
-// Some of what is urgent is not acknowledged. Until then no super-frames: whoever cuts them up copies the pointer, which
-// then would be wrong in all but the first segment (Linux does the same).
+// Some of what is urgent is not acknowledged. Until then no super-frames: whoever cuts them up copies the pointer,
+// which then would be wrong in all but the first segment (Linux does the same).
 inline bool sends_urgent(const transmission_control_block& c) noexcept { return c.snd.up > c.snd.una; }
 
 // The urgent pointer of a segment; 0: without URG.

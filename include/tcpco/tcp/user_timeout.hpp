@@ -2,8 +2,8 @@
 // long disconnection which one of them would bear does not end in the other's timeout.
 //
 // What the RFC calls ENABLED is adv_uto != 0, ADV_UTO is adv_uto, REMOTE_UTO remote_uto, CHANGEABLE uto_changeable. The
-// option is advice: nobody waits for it, and it is not repeated when lost (RFC5482-3.2a). The user timeout itself stands
-// in timeouts.hpp. Linux knows TCP_USER_TIMEOUT but neither sends nor reads the option.
+// option is advice: nobody waits for it, and it is not repeated when lost (RFC5482-3.2a). The user timeout itself
+// stands in timeouts.hpp. Linux knows TCP_USER_TIMEOUT but neither sends nor reads the option.
 #pragma once
 
 #include <algorithm>
@@ -12,8 +12,8 @@
 
 namespace tcpco {
 
-// RFC 5482 3.3: 15 bits of seconds, or of minutes where the upper bit is set; rounded up, so that nobody gives up before
-// what was advised. 0: it cannot be said (RFC5482-3.4a: zero never is).
+// RFC5482-3.3a: 15 bits of seconds, or of minutes where the upper bit is set; rounded up, so that nobody gives up
+// before what was advised. 0: it cannot be said (RFC5482-3.4a: zero never is).
 constexpr std::uint16_t user_timeout_to_wire(duration d) noexcept
 {
     if (d <= duration{} || d == duration::max()) {
@@ -53,8 +53,8 @@ void note_user_timeout_option(connection<B>& c, const arriving_segment& seg)
     }
 }
 
-// RFC 5482 3.1: the longer advice, within our limits, of which the lower exceeds the present RTO (RFC5482-3.1c). Only in
-// synchronized states (RFC5482-3.3b), and never against what the application set (RFC5482-3.1a).
+// RFC5482-3.1b: the longer advice, within our limits, of which the lower exceeds the present RTO (RFC5482-3.1c). Only
+// in synchronized states (RFC5482-3.3b), and never against what the application set (RFC5482-3.1a).
 template <class B>
 void adopt_user_timeout(connection<B>& c, const step<B>& st)
 {
