@@ -140,7 +140,9 @@ TEST_CASE("connect() with Fast Open completes at once, and from the second time 
             auto [ec, socket] = co_await connect(w.client, server_address, {.fast_open = true});
             CHECK(!ec);
             CHECK(w.now() == begun);
-            co_await socket.write("ping");
+            const auto [write_ec, written] = co_await socket.write("ping");
+            CHECK(!write_ec);
+            CHECK(written == 4);
             const std::string answer = co_await read_text(socket, 4);
             CHECK(answer == "ping");
             co_return w.now() - begun;

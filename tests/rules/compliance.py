@@ -33,7 +33,7 @@ TEST = re.compile(r'\bTEST_CASE\(\s*((?:"(?:\\.|[^"\\])*"\s*)+),\s*((?:"[^"]*"\s
 STRING = re.compile(r'"((?:\\.|[^"\\])*)"')
 DEFINITION = re.compile(
     r"^ {0,4}(?:template <.*> ?)?(?:(?:inline|constexpr|static|virtual|explicit|friend|\[\[nodiscard\]\]) )*"
-    r"(?:(?:struct|class|enum class|concept|namespace) (?P<type>\w+)|(?:[\w:<>,*& ]+?[ *&])?(?P<function>~?\w+)\()")
+    r"(?:(?:struct|class|enum class|concept|namespace) (?P<type>\w+)|(?:[\w:<>,*& ]+?[ *&])?(?:\w+(?:<\w+>)?::)*(?P<function>~?\w+)\()")
 NO_FUNCTION = {"if", "for", "while", "switch", "return", "static_assert", "TCPCO_ASSERT", "sizeof", "operator", "decltype"}
 
 
@@ -84,7 +84,9 @@ def names_of(lines):
     for line in lines:
         m = DEFINITION.match(line)
         name = m and (m.group("type") or m.group("function"))
-        defined.append(None if not name or name in NO_FUNCTION or name.isupper() or line.lstrip().startswith("//") else name)
+        statement = line.rstrip().endswith(";") and not (m and m.group("type")) and line.startswith("    ")
+        skip = not name or statement or name in NO_FUNCTION or name.isupper() or line.lstrip().startswith("//")
+        defined.append(None if skip else name)
     owner, current = [], ""
     for i, line in enumerate(lines):
         if line.lstrip().startswith("//") and len(line) - len(line.lstrip()) <= 4:

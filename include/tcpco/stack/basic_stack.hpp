@@ -140,6 +140,7 @@ private:
     void answer(const std::optional<stateless_segment>& reply);
     std::uint32_t find_listener(const endpoint& local) const noexcept;
     void on_icmp(const icmp_notice& notice);
+    void on_packet_too_big(connection_type& c, const icmp_notice& notice);
     void on_neighbours();
 
     // tcp_output.hpp

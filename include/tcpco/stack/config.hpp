@@ -18,6 +18,9 @@ struct network_config {
     mac_address mac{{0x02, 0x74, 0x63, 0x70, 0x63, 0x6f}};  // locally administered; must be unique on its link
     bool ethernet = true;                                   // false: the device carries bare IP packets (TUN)
     std::uint16_t mtu = 1500;                               // IP packet octets; less than 576 counts as 576
+    // DF on all that is sent, and ICMP's word on what a path can take believed (RFC 1191, RFC7323-5.7a). Off: routers
+    // may fragment. On by default, as everywhere: PAWS needs it, and fragments get lost in firewalls.
+    bool path_mtu_discovery = true;
     std::uint8_t ttl = 64;                                  // MUST-49
     std::uint32_t neighbours = 1024;                        // ARP entries
     duration neighbour_lifetime{

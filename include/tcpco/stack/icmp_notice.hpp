@@ -1,6 +1,6 @@
 // ICMP errors about our own segments (RFC 792, RFC 9293 section 3.9.2.2, RFC 5927): whose they are, and what they mean.
 //
-// What is made of one is the stack's decision (tcp_input.hpp). Left out: path MTU discovery.
+// What is made of one is the stack's decision (tcp_input.hpp).
 #pragma once
 
 #include <optional>
@@ -20,6 +20,9 @@ struct icmp_notice {
     endpoint remote{};
     sequence_number seq{};
     errc error = errc::ok;
+    bool too_big = false;              // RFC 1191: a packet of ours did not fit, and DF was set
+    std::uint16_t next_hop_mtu = 0;    // what would; 0: the router does not say
+    std::uint16_t quoted_length = 0;   // of the packet that did not
 };
 
 // ok: a message that calls for no action. Source quench is one (MUST-55).
@@ -41,7 +44,7 @@ constexpr errc error_of(const icmp_header& header) noexcept
     case icmp_unreachable::network_unknown:
     case icmp_unreachable::network_prohibited:
     case icmp_unreachable::network_type_of_service: return errc::network_unreachable;
-    case icmp_unreachable::fragmentation_needed: return errc::ok;  // path MTU discovery is not there yet
+    case icmp_unreachable::fragmentation_needed: return errc::ok;  // no error: see icmp_notice::too_big
     default: return errc::host_unreachable;
     }
 }
@@ -50,7 +53,10 @@ constexpr errc error_of(const icmp_header& header) noexcept
 constexpr std::optional<icmp_notice> notice_of(const icmp_message& message, const ip_address& own) noexcept
 {
     const errc error = error_of(message.header);
-    if (error == errc::ok) {
+    const bool too_big =
+        message.header.type == icmp_type::destination_unreachable &&
+        static_cast<icmp_unreachable>(message.header.code) == icmp_unreachable::fragmentation_needed;
+    if (error == errc::ok && !too_big) {
         return std::nullopt;
     }
     const auto quoted = parse_quoted_ipv4(message.body);
@@ -64,7 +70,10 @@ constexpr std::optional<icmp_notice> notice_of(const icmp_message& message, cons
     return icmp_notice{{quoted->header.source, tcp->source_port},
                        {quoted->header.destination, tcp->destination_port},
                        tcp->seq,
-                       error};
+                       error,
+                       too_big,
+                       too_big ? message.header.next_hop_mtu() : std::uint16_t{0},
+                       quoted->header.total_length};
 }
 
 }  // namespace tcpco

@@ -153,7 +153,7 @@ public:
     // --- out -------------------------------------------------------------------------------------------------------
 
     // Writes link and IPv4 header at the start of `out`, for a packet with `payload` octets behind the IP header;
-    // returns their size. DF is set on everything (RFC 1191).
+    // returns their size. Diffserv and DF as set.
     std::size_t write_headers(std::span<std::byte> out, const ip_address& source, const ip_address& destination,
                               mac_address next_hop, ip_protocol protocol, std::size_t payload, std::uint8_t dscp = 0)
     {
@@ -165,7 +165,7 @@ public:
         header.dscp = dscp;
         header.total_length = static_cast<std::uint16_t>(ipv4_header_size + payload);
         header.identification = identification_;
-        header.dont_fragment = true;
+        header.dont_fragment = config_.path_mtu_discovery;  // RFC1191-2a
         header.ttl = config_.ttl;
         header.protocol = protocol;
         header.source = source.v4();

@@ -142,10 +142,34 @@ void basic_stack<B>::on_icmp(const icmp_notice& notice)
         host.counters.drop(drop_reason::icmp_ignored);
         return;
     }
+    if (notice.too_big) {
+        on_packet_too_big(c, notice);
+        return;
+    }
     c.soft_error = notice.error;
     if (c.state == tcp_state::syn_sent && notice.error == errc::port_unreachable) {
         give_up(c);
     }
+}
+
+// Path MTU discovery (RFC 1191). What would not make the packets smaller is ignored: an MTU can only fall this way
+// (RFC1191-3e), and a message that came twice causes no second retransmission (RFC1191-6.4c, RFC5927-7.2a).
+template <class B>
+void basic_stack<B>::on_packet_too_big(connection_type& c, const icmp_notice& notice)
+{
+    const octet_count current = path_mtu_of(c, host);
+    const auto sent = static_cast<std::uint16_t>(std::min<octet_count>(current, notice.quoted_length));
+    const std::uint16_t mtu =
+        notice.next_hop_mtu != 0 ? notice.next_hop_mtu : path_mtu_cache::plateau_below(sent);
+    if (!network_.config().path_mtu_discovery || mtu < 68 || mtu >= current ||
+        current <= path_mtu_cache::narrowest) {
+        host.counters.drop(drop_reason::icmp_ignored);
+        return;
+    }
+    step_type st = step_at(now_);
+    const tcp_state was = c.state;
+    narrow_path(c, std::max(mtu, path_mtu_cache::narrowest), st);
+    settle(c, was, st);
 }
 
 // Addresses were resolved, or gave no answer: those who wait for them are looked at again.

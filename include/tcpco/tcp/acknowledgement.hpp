@@ -134,7 +134,8 @@ void take_sack_blocks(connection<B>& c, sender_active<B>& s, const arriving_segm
 
 // RFC9293-3.10.7.4-5d, RFC2018-5d, 8c
 template <class B>
-void take_cumulative_ack(connection<B>& c, sender_active<B>& s, const arriving_segment& seg, ack_work& work)
+void take_cumulative_ack(connection<B>& c, sender_active<B>& s, const arriving_segment& seg, ack_work& work,
+                         step<B>& st)
 {
     if (!work.advances) {
         return;
@@ -145,6 +146,10 @@ void take_cumulative_ack(connection<B>& c, sender_active<B>& s, const arriving_s
         }
     });
     c.snd.una = seg.ack;
+    if (c.path_mtu != 0 && st.host.paths.find(c.remote.address, work.info.now) != c.path_mtu) {
+        c.path_mtu = 0;  // forgotten: whether the path is wider now the next full-sized segment tells (RFC1191-6.3b)
+        change_smss(c, st);
+    }
     c.send.release_until(std::min(c.snd.una, c.send.end()));
     c.starved = c.starved && c.queued() >= reserve_share / 2;  // its share is free again
     c.retries = 0;
@@ -322,7 +327,7 @@ void process_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
         s->flight_before_disorder = work.flight_size;
     }
     s->rate.begin_ack();
-    detail::take_cumulative_ack(c, *s, seg, work);
+    detail::take_cumulative_ack(c, *s, seg, work, st);
     detail::take_sack_blocks(c, *s, seg, work);
     detail::measure(c, *s, work, st);
     detail::complete_info(c, *s, work);

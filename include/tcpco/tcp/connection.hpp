@@ -9,6 +9,7 @@
 // `receiver_active`.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 
@@ -21,6 +22,7 @@
 #include "tcpco/tcp/fast_open.hpp"
 #include "tcpco/tcp/min_filter.hpp"
 #include "tcpco/tcp/pacer.hpp"
+#include "tcpco/tcp/path_mtu.hpp"
 #include "tcpco/tcp/rate_sampler.hpp"
 #include "tcpco/tcp/round_counter.hpp"
 #include "tcpco/tcp/scoreboard.hpp"
@@ -104,8 +106,9 @@ struct tcp_host {
     fast_open_keys fast_open_server;
     fast_open_cache fast_open_client;
     syn_cookies cookies;
+    path_mtu_cache paths;
     stack_counters counters;
-    octet_count mtu = 1500;   // of the device, IP header included
+    octet_count mtu = 1500;   // of the device, IP header included; of a path: path_mtu_of()
     octet_count tso_max = 0;  // largest TCP payload of one frame; 0: no segmentation offload
 };
 
@@ -120,5 +123,38 @@ struct step {
     receiver_active* receiver(const connection<B>& c) noexcept { return host.receivers.get(c.receiver); }
     void drop(drop_reason reason) noexcept { host.counters.drop(reason); }
 };
+
+// IP and TCP header without options.
+inline octet_count fixed_headers(const ip_address& address) noexcept { return address.is_v4() ? 40 : 60; }
+
+// What a packet of this connection may measure, IP header included.
+template <class B>
+octet_count path_mtu_of(const connection<B>& c, const tcp_host<B>& host) noexcept
+{
+    return c.path_mtu != 0 && c.path_mtu < host.mtu ? octet_count{c.path_mtu} : host.mtu;
+}
+
+// Payload of a full-sized segment: what both ends can take, less the options that every segment carries (RFC 9293
+// 3.7.1, MUST-16; RFC 6691).
+template <class B>
+void update_smss(connection<B>& c, step<B>& st)
+{
+    const octet_count path = path_mtu_of(c, st.host) - fixed_headers(c.remote.address);
+    const octet_count largest = std::min<octet_count>(c.peer_mss, path) - (c.timestamps ? 12 : 0);
+    c.smss = static_cast<std::uint16_t>(std::clamp<octet_count>(largest, 1, 65'535));
+}
+
+// The same in mid-life: the controller hears of it.
+template <class B>
+void change_smss(connection<B>& c, step<B>& st)
+{
+    const octet_count before = c.smss;
+    update_smss(c, st);
+    if constexpr (told_of_smss_change<typename B::congestion>) {
+        if (sender_active<B>* s = st.sender(c); s != nullptr && before != c.smss) {
+            s->congestion.on_smss_change(before, c.smss);
+        }
+    }
+}
 
 }  // namespace tcpco

@@ -12,9 +12,6 @@
 
 namespace tcpco {
 
-// IP and TCP header without options.
-inline octet_count fixed_headers(const ip_address& address) noexcept { return address.is_v4() ? 40 : 60; }
-
 namespace detail {
 
 // The smallest shift that lets the 16-bit field express the whole receive buffer (RFC 7323 2.2).
@@ -26,16 +23,6 @@ inline std::uint8_t window_shift_for(octet_count capacity) noexcept
         ++shift;
     }
     return shift;
-}
-
-// Payload of a full-sized segment: what both ends can take, less the options that every segment carries (RFC 9293
-// 3.7.1, MUST-16; RFC 6691).
-template <class B>
-void update_smss(connection<B>& c, step<B>& st)
-{
-    const octet_count path = st.host.mtu - fixed_headers(c.remote.address);
-    const octet_count largest = std::min<octet_count>(c.peer_mss, path) - (c.timestamps ? 12 : 0);
-    c.smss = static_cast<std::uint16_t>(std::clamp<octet_count>(largest, 1, 65'535));
 }
 
 // RFC 6928: ten segments, at most 14600 octets unless two segments are more. RFC 5681 3.1: one segment when the
@@ -103,7 +90,7 @@ sender_active<B>* open_sender(connection<B>& c, step<B>& st)
 }
 
 // Everything a new connection has in either role.
-// RFC7323-7a, RFC6528-3d, RFC6691-2a
+// RFC7323-7a, RFC6528-3d, RFC6691-2a, RFC1191-3.1a
 template <class B>
 void begin(connection<B>& c, endpoint local, endpoint remote, const sequence_number* not_below, step<B>& st)
 {
@@ -121,6 +108,7 @@ void begin(connection<B>& c, endpoint local, endpoint remote, const sequence_num
     const octet_count wanted_mss = c.own_mss != 0 ? c.own_mss : 65'535;  // the user's own limit, where there is one
     c.own_mss = static_cast<std::uint16_t>(
         std::clamp<octet_count>(st.host.mtu - fixed_headers(remote.address), 1, wanted_mss));  // MUST-67
+    c.path_mtu = st.host.paths.find(remote.address, st.now);
     c.peer_mss = remote.address.is_v4() ? 536 : 1220;                                      // MUST-15
     c.rmss = std::min<std::uint16_t>(c.own_mss, 536);
     c.rcv.wscale = st.host.settings.window_scaling ? detail::window_shift_for(c.window.capacity()) : std::uint8_t{0};
@@ -159,7 +147,7 @@ void accept_peer_syn(connection<B>& c, arriving_segment& seg, step<B>& st)
     // What this side announced bounds both directions: by itself only where the user asked for less than the MTU.
     c.peer_mss = std::min(c.peer_mss, c.own_mss);
     note_user_timeout_option(c, seg);
-    detail::update_smss(c, st);
+    update_smss(c, st);
     c.snd.wnd = static_cast<std::uint32_t>(seg.wnd);
     c.snd.max_wnd = c.snd.wnd;
     c.snd.wl1 = seg.seq;
@@ -334,7 +322,7 @@ octet_count syn_text(const leaving_segment& out, const connection<B>& c, const s
     if (c.state != tcp_state::syn_sent || out.options.cookie.size == 0 || known == nullptr) {
         return 0;
     }
-    const octet_count path = st.host.mtu - fixed_headers(c.remote.address);
+    const octet_count path = path_mtu_of(c, st.host) - fixed_headers(c.remote.address);
     const auto options = static_cast<octet_count>(encoded_size(out.options));
     const octet_count room = std::min<octet_count>(known->mss, path) - options;
     return std::clamp<octet_count>(room, 0, static_cast<octet_count>(c.send.size()));
@@ -350,6 +338,17 @@ void resend_flight(connection<B>& c, step<B>& st)
         s->board.mark_all_lost();
         s->board.take_newly_lost();
     }
+}
+
+// A router cannot pass on packets as large as those in flight: they leave again, smaller. No congestion, though: the
+// window has as many segments as before (RFC1191-3a, 3b, 6.4b, RFC4821-4b).
+template <class B>
+void narrow_path(connection<B>& c, std::uint16_t mtu, step<B>& st)
+{
+    st.host.paths.learn(c.remote.address, mtu, st.now);
+    c.path_mtu = mtu;
+    change_smss(c, st);
+    resend_flight(c, st);
 }
 
 // The SYN (as SYN,ACK where the peer's has come) leaves once more, without waiting for a timeout.

@@ -38,11 +38,11 @@ bool packets_are_bounded(const connection<B>& c, const sender_active<B>& s)
 }
 
 // Payload that fits one wire segment beside these options (MUST-16).
-// RFC6691-2b, SHLD-28
+// RFC6691-2b, RFC1191-6.4a, SHLD-28
 template <class B>
 octet_count segment_room(const connection<B>& c, const leaving_segment& out, const step<B>& st)
 {
-    const octet_count path = st.host.mtu - fixed_headers(c.remote.address);
+    const octet_count path = path_mtu_of(c, st.host) - fixed_headers(c.remote.address);
     const auto options = static_cast<octet_count>(encoded_size(out.options));
     return std::max<octet_count>(1, std::min<octet_count>(c.peer_mss, path) - options);
 }

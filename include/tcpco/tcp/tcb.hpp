@@ -133,6 +133,7 @@ struct transmission_control_block {
     std::uint16_t peer_mss = 536;  // RFC 9293 3.7.1, MUST-15
     std::uint16_t own_mss = 0;     // announced
     std::uint16_t smss = 536;      // payload of a full-sized segment, options of every segment taken off
+    std::uint16_t path_mtu = 0;    // what a router on the way said (RFC 1191); 0: the device's
     std::uint16_t rmss = 0;        // largest segment received, at least 536 (for ACK decisions)
 
     std::uint16_t keep_idle = 0;      // keep-alive: seconds without a segment until the first probe
