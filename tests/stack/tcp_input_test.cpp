@@ -313,6 +313,12 @@ const std::vector<row>& rows()
              p.mark();
              peer.send(tcp_flag::rst);
          }},
+        {drop_reason::tcp_syn_in_time_wait,
+         [](f p) {
+             refusing_peer& peer = p.time_waiting();
+             p.mark();
+             peer.send_at(tcp_flag::syn, -1);
+         }},
         {drop_reason::syn_cookie_invalid,
          [](f p) {
              p.peer().send(tcp_flag::syn);
