@@ -25,6 +25,7 @@
 #include "tcpco/storage/timer_wheel.hpp"
 #include "tcpco/tcp/listener.hpp"
 #include "tcpco/tcp/segment_arrives.hpp"
+#include "tcpco/tcp/time_wait_record.hpp"
 #include "tcpco/tcp/timeouts.hpp"
 #include "tcpco/tcp/user_calls.hpp"
 
@@ -59,7 +60,10 @@ public:
     void receive_copy(time_point now, std::span<const std::byte> octets, frame_info info = {});
 
     void advance(time_point now);
-    time_point deadline() const noexcept { return std::min(timers_.deadline(), network_.deadline()); }
+    time_point deadline() const noexcept
+    {
+        return std::min({timers_.deadline(), time_wait_timers_.deadline(), network_.deadline()});
+    }
 
     bool has_output() const noexcept { return !outbox_.exhausted() && (network_.has_output() || !dirty_.empty()); }
     // Offers up to `budget` frames to sink(const outgoing_frame&) -> sink_verdict; returns how many it took.
@@ -114,7 +118,11 @@ public:
     typename Bundle::observer& observer() noexcept { return host.observer; }
     ip_address address() const noexcept { return network_.config().address.address; }
 
-    // Calls fn(connection_id, const tcp_info&) for each connection, owned or not.
+    // Compact records of connections in TIME-WAIT that nobody holds any more; at most stack_limits.time_wait.
+    std::size_t time_wait_count() const noexcept { return time_waits_.size(); }
+
+    // Calls fn(connection_id, const tcp_info&) for each connection, owned or not. Compact records of TIME-WAIT come last,
+    // with the id that the connection had and without statistics.
     template <class F>
     void for_each_connection(F&& fn);
 
@@ -132,7 +140,7 @@ private:
     // tcp_input.hpp
     void receive_segment(datagram&& d);
     void arrive(connection_type& c, arriving_segment& seg);
-    time_wait_answer ask_time_wait(connection_type& c, const arriving_segment& seg,
+    time_wait_answer ask_time_wait(const connection_type& c, const arriving_segment& seg, duration rto,
                                    std::optional<sequence_number>& not_below);
     void arrive_at_listener(const four_tuple& flow, arriving_segment& seg, const sequence_number* not_below);
     void accept_cookie(listener& l, std::uint32_t index, const four_tuple& flow, arriving_segment& seg);
@@ -152,6 +160,15 @@ private:
     std::size_t transmit_replies(Sink& sink, std::size_t budget);
     template <class Sink>
     std::size_t transmit_connection(std::uint32_t index, Sink& sink, std::size_t budget, bool& refused);
+
+    // time_waits.hpp
+    void compact(connection_type& c);
+    void forget_time_wait(std::uint32_t index);
+    template <class Call>
+    void on_time_wait(std::uint32_t index, Call&& call);
+    bool arrive_in_time_wait(std::uint32_t index, arriving_segment& seg, std::optional<sequence_number>& not_below);
+    void advance_time_waits();
+    void abort_time_waits();
 
     // connections.hpp, socket_calls.hpp
     connection_type* make_connection();
@@ -183,6 +200,9 @@ private:
     flow_table<four_tuple, four_tuple_hash> flows_;
     flow_table<four_tuple, four_tuple_hash> listening_;  // remote side unspecified
     timer_wheel timers_;
+    slab<time_wait_record> time_waits_;
+    timer_wheel time_wait_timers_;
+    index_list time_wait_order_;  // the oldest first
     siphash_key port_key_;
     std::uint32_t port_counter_ = 0;
     std::size_t live_ = 0;
@@ -197,4 +217,5 @@ private:
 #include "tcpco/stack/tcp_input.hpp"
 #include "tcpco/stack/tcp_listen.hpp"
 #include "tcpco/stack/tcp_output.hpp"
+#include "tcpco/stack/time_waits.hpp"
 #include "tcpco/stack/tuning_calls.hpp"

@@ -32,6 +32,10 @@ struct network_config {
 struct stack_limits {
     std::uint32_t connections = 65'536;
     std::uint32_t listeners = 1'024;
+    // Connections in TIME-WAIT that nobody holds any more, 96 octets each. As many as connections: a thousand closings
+    // a second with 60 s each, and 6 MiB when full. Beyond it the oldest is forgotten, and counted. 0: none, each keeps
+    // its connection until it is over.
+    std::uint32_t time_wait = 65'536;
     std::uint32_t frame_slots = 1'024;  // 2 KiB each: frames that receive_copy() takes, and replies
     std::uint32_t jumbo_slots = 16;     // 65 KiB each: larger frames that receive_copy() takes
     std::uint32_t small_slots = 4'096;  // 2 KiB each: short writes, small payloads copied out

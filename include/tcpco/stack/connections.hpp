@@ -24,8 +24,10 @@ basic_stack<B>::basic_stack(const config& c)
                host.large,
                host.counters},
       outbox_{c.limits.held_frames}, connections_{c.limits.connections},
-      listeners_{c.limits.listeners}, flows_{c.limits.connections, four_tuple_hash{derive_key(c.seed, 5)}},
-      listening_{c.limits.listeners, four_tuple_hash{derive_key(c.seed, 6)}}, port_key_{derive_key(c.seed, 7)}
+      listeners_{c.limits.listeners},
+      flows_{c.limits.connections + c.limits.time_wait, four_tuple_hash{derive_key(c.seed, 5)}},
+      listening_{c.limits.listeners, four_tuple_hash{derive_key(c.seed, 6)}},
+      time_waits_{c.limits.time_wait}, port_key_{derive_key(c.seed, 7)}
 {
     network_.set_device(network_.config().mtu, network_.config().ethernet);
     host.mtu = network_.config().mtu;
@@ -78,6 +80,7 @@ void basic_stack<B>::settle(connection_type& c, tcp_state was, step_type& st)
     }
     arm(c);
     check_connection(c);
+    compact(c);
 }
 
 // A passive connection's way from the SYN queue to the accept queue, and who still counts as alive.
@@ -199,6 +202,7 @@ void basic_stack<B>::advance(time_point now)
         advance_connection(c, st);
         settle(c, was, st);
     });
+    advance_time_waits();
     network_.advance(now_);
     on_neighbours();
     feed_starved();
@@ -210,6 +214,7 @@ void basic_stack<B>::for_each_connection(F&& fn)
 {
     step_type st = step_at(now_);
     connections_.for_each([&](slab_id id, connection_type& c) { fn(id, info_of(c, st)); });
+    time_waits_.for_each([&](slab_id, const time_wait_record& r) { fn(r.self, info_of(view_of(r, st), st)); });
 }
 
 template <class B>
@@ -240,6 +245,7 @@ void basic_stack<B>::abort_all(time_point now)
             settle(c, was, st);
         }
     });
+    abort_time_waits();
 }
 
 template <class B>
@@ -257,6 +263,7 @@ void basic_stack<B>::device_lost(errc why)
         st.reply.reset();  // there is nothing to send it with
         settle(c, was, st);
     });
+    abort_time_waits();
     listeners_.for_each([this, why](slab_id id, listener& l) {
         l.error = why;
         ready_listeners_.push_back(id.index);
@@ -300,6 +307,14 @@ void basic_stack<B>::check_invariants() const
             check_connection(c);
         }
         TCPCO_ASSERT(live == live_);
+        TCPCO_ASSERT(time_waits_.size() == time_wait_order_.size());
+        for (std::uint32_t i = 0; i < time_waits_.capacity(); ++i) {
+            if (time_waits_.occupied(i)) {
+                const time_wait_record& r = time_waits_.at(i);
+                TCPCO_ASSERT(flows_.find({r.local, r.remote}) == connections_.limit() + i);
+                TCPCO_ASSERT(time_wait_order_.contains(i));
+            }
+        }
     }
 }
 

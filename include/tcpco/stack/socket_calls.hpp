@@ -181,12 +181,17 @@ errc basic_stack<B>::abort(connection_id id)
 template <class B>
 result<tcp_info> basic_stack<B>::info(connection_id id)
 {
-    connection_type* c = connection_of(id);
-    if (c == nullptr) {
-        return {errc::bad_file_descriptor, {}};
-    }
     step_type st = step_at(now_);
-    return {errc::ok, info_of(*c, st)};
+    if (connection_type* c = connection_of(id)) {
+        return {errc::ok, info_of(*c, st)};
+    }
+    result<tcp_info> found{errc::bad_file_descriptor, {}};
+    time_waits_.for_each([&](slab_id, const time_wait_record& r) {  // a search, for whoever looks after the end
+        if (r.self == id) {
+            found = {errc::ok, info_of(view_of(r, st), st)};
+        }
+    });
+    return found;
 }
 
 }  // namespace tcpco

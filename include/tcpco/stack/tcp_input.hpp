@@ -58,15 +58,24 @@ void basic_stack<B>::receive_segment(datagram&& d)
     const four_tuple flow{{d.destination, seg.header.destination_port}, {d.source, seg.header.source_port}};
     std::optional<sequence_number> not_below;
     if (const std::uint32_t index = flows_.find(flow); index != flows_.npos) {
+        if (index >= connections_.limit()) {
+            if (arrive_in_time_wait(index - connections_.limit(), seg, not_below)) {
+                arrive_at_listener(flow, seg, not_below ? &*not_below : nullptr);
+            }
+            return;
+        }
         connection_type& c = connections_.at(index);
         const bool asks = c.state == tcp_state::time_wait && seg.syn();
-        const time_wait_answer verdict = asks ? ask_time_wait(c, seg, not_below) : time_wait_answer::ack;
+        const time_wait_answer verdict = asks ? ask_time_wait(c, seg, c.rto.rto(), not_below) : time_wait_answer::ack;
         if (verdict == time_wait_answer::ack && !overflows_accept_queue(c, seg)) {
             arrive(c, seg);
         }
         if (verdict != time_wait_answer::accept) {
             return;
         }
+        step_type st = step_at(now_);
+        take_transition(c, tcp_event::two_msl_elapsed, st);
+        settle(c, tcp_state::time_wait, st);
     }
     arrive_at_listener(flow, seg, not_below ? &*not_below : nullptr);
 }
@@ -85,30 +94,25 @@ void basic_stack<B>::arrive(connection_type& c, arriving_segment& seg)
     settle(c, was, st);
 }
 
-// A SYN meets TIME-WAIT (RFC 6191, RFC 9293 MAY-2). accept: the old connection is gone, and the SYN is to be treated as
+// A SYN meets TIME-WAIT (RFC 6191, RFC 9293 MAY-2). accept: the old connection is to end, and the SYN to be treated as
 // in LISTEN, with an ISS beyond `not_below`. Where nobody listens the old connection keeps its place.
 // SHLD-4, RFC6191-2a
 template <class B>
-time_wait_answer basic_stack<B>::ask_time_wait(connection_type& c, const arriving_segment& seg,
+time_wait_answer basic_stack<B>::ask_time_wait(const connection_type& c, const arriving_segment& seg, duration rto,
                                                std::optional<sequence_number>& not_below)
 {
     if (seg.rst() || seg.acks() || find_listener(c.local) == listening_.npos) {
         return time_wait_answer::ack;
     }
-    const time_wait_answer verdict =
-        host.time_wait.accepts_syn({.seq = seg.header.seq,
-                                    .rcv_nxt = to_wire(c.rcv.nxt, c.rcv.irs),
-                                    .had_timestamps = c.timestamps,
-                                    .has_timestamps = seg.options.has_timestamps,
-                                    .tsval = seg.options.tsval,
-                                    .ts_recent = c.ts_recent,
-                                    .age = now_ - (c.life_at - host.time_wait.two_msl(c.rto.rto()))});
+    const time_wait_answer verdict = host.time_wait.accepts_syn({.seq = seg.header.seq,
+                                                                 .rcv_nxt = to_wire(c.rcv.nxt, c.rcv.irs),
+                                                                 .had_timestamps = c.timestamps,
+                                                                 .has_timestamps = seg.options.has_timestamps,
+                                                                 .tsval = seg.options.tsval,
+                                                                 .ts_recent = c.ts_recent,
+                                                                 .age = now_ - (c.life_at - host.time_wait.two_msl(rto))});
     if (verdict == time_wait_answer::accept) {
         not_below = to_wire(c.snd.nxt, c.snd.iss);
-        step_type st = step_at(now_);
-        const tcp_state was = c.state;
-        take_transition(c, tcp_event::two_msl_elapsed, st);
-        settle(c, was, st);
     } else if (verdict == time_wait_answer::drop) {
         host.counters.drop(drop_reason::tcp_syn_in_time_wait);  // RFC6191-2e: silently
     }
@@ -132,7 +136,7 @@ template <class B>
 void basic_stack<B>::on_icmp(const icmp_notice& notice)
 {
     const std::uint32_t index = flows_.find({notice.local, notice.remote});
-    if (index == flows_.npos) {
+    if (index >= connections_.limit()) {  // nobody, or TIME-WAIT, which has nothing in flight
         host.counters.drop(drop_reason::icmp_ignored);
         return;
     }

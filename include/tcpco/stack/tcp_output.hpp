@@ -77,6 +77,7 @@ std::size_t basic_stack<B>::transmit_connection(std::uint32_t index, Sink& sink,
     }
     rearm_timer(c, st);
     arm(c);
+    compact(c);
     return taken;
 }
 

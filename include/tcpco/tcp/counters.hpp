@@ -108,6 +108,8 @@ struct stack_counters {
     std::uint64_t challenge_acks = 0;
     std::uint64_t challenge_acks_limited = 0;
     std::uint64_t connections_opened = 0;  // reached ESTABLISHED
+    std::uint64_t time_wait_evicted = 0;   // ended before their time: stack_limits.time_wait
+    std::uint64_t time_wait_refused = 0;   // no compact record to be had: the connection itself stayed
     std::uint64_t syn_cookies_sent = 0;
     std::uint64_t syn_cookies_accepted = 0;
     std::uint64_t fast_open_sent = 0;      // SYNs of ours with text (RFC 7413)

@@ -1,0 +1,109 @@
+// basic_stack: connections in TIME-WAIT that nobody holds, as compact records. Included by basic_stack.hpp.
+//
+// They stand in the same flow table as connections, with values from `connections_.limit()` on. There may be
+// limits.time_wait of them. One more ends the oldest before its time, which is counted: it is the one whose duplicates
+// are the most likely to be gone (Linux's tcp_max_tw_buckets gives up the newest, and so loses what needs it most).
+#pragma once
+
+#include "tcpco/stack/basic_stack.hpp"
+
+namespace tcpco {
+
+// A connection whose owner has gone, in TIME-WAIT with nothing left to say, becomes a record. Where none can be had,
+// the connection itself goes on, which is counted.
+template <class B>
+void basic_stack<B>::compact(connection_type& c)
+{
+    if (c.state != tcp_state::time_wait || c.owned || c.in_accept_queue || c.acks_owed > 0 || !c.receive.empty() ||
+        c.ack_at != time_point::never()) {
+        return;
+    }
+    if (time_waits_.size() == time_waits_.limit() && !time_waits_.empty()) {
+        ++host.counters.time_wait_evicted;
+        forget_time_wait(time_wait_order_.front());
+    }
+    const slab_id id = time_waits_.emplace(record_of(c));
+    if (!id || !time_wait_order_.reserve(time_waits_.capacity()) ||
+        !time_wait_timers_.reserve(time_waits_.capacity())) {
+        time_waits_.erase(id);
+        ++host.counters.time_wait_refused;
+        return;
+    }
+    flows_.replace({c.local, c.remote}, connections_.limit() + id.index);
+    time_wait_order_.push_back(id.index);
+    time_wait_timers_.schedule(id.index, c.life_at);
+    step_type st = step_at(now_);
+    detail::delete_tcb(c, st);
+    bury(c);  // its flow is the record's now
+}
+
+template <class B>
+void basic_stack<B>::forget_time_wait(std::uint32_t index)
+{
+    const time_wait_record& r = time_waits_.at(index);
+    flows_.erase({r.local, r.remote});
+    time_wait_order_.erase(index);
+    time_wait_timers_.cancel(index);
+    time_waits_.erase(time_waits_.id_of(index));
+}
+
+// Runs call(connection, step) on what the record stands for, sends what it answers, and keeps what it changed.
+template <class B>
+template <class Call>
+void basic_stack<B>::on_time_wait(std::uint32_t index, Call&& call)
+{
+    step_type st = step_at(now_);
+    connection_type c = view_of(time_waits_.at(index), st);
+    call(c, st);
+    answer(st.reply);
+    if (c.acks_owed > 0) {
+        network_.reply_segment(acknowledgement_of(c, st), now_);
+    }
+    if (c.state == tcp_state::closed) {
+        forget_time_wait(index);
+    } else {
+        update(time_waits_.at(index), c, st);
+    }
+}
+
+// True: the record is gone, the SYN is to be treated as in LISTEN.
+template <class B>
+bool basic_stack<B>::arrive_in_time_wait(std::uint32_t index, arriving_segment& seg,
+                                         std::optional<sequence_number>& not_below)
+{
+    const duration rto{std::int64_t{time_waits_.at(index).rto_us} * 1'000};
+    bool reopened = false;
+    on_time_wait(index, [&](connection_type& c, step_type& st) {
+        const time_wait_answer verdict = seg.syn() ? ask_time_wait(c, seg, rto, not_below) : time_wait_answer::ack;
+        if (verdict == time_wait_answer::accept) {
+            reopened = take_transition(c, tcp_event::two_msl_elapsed, st);
+        } else if (verdict == time_wait_answer::ack) {
+            segment_arrives(c, seg, st);
+        }
+    });
+    return reopened;
+}
+
+template <class B>
+void basic_stack<B>::abort_time_waits()
+{
+    time_waits_.for_each([this](slab_id id, const time_wait_record&) {
+        on_time_wait(id.index, [](connection_type& c, step_type& st) { take_transition(c, tcp_event::abort, st); });
+    });
+}
+
+template <class B>
+void basic_stack<B>::advance_time_waits()
+{
+    time_wait_timers_.advance(now_, [this](timer_id index) {
+        if (const time_point at = time_waits_.at(index).expires; at > now_) {
+            time_wait_timers_.schedule(index, at);  // a repeated FIN moved it
+            return;
+        }
+        on_time_wait(index, [](connection_type& c, step_type& st) {
+            take_transition(c, tcp_event::two_msl_elapsed, st);
+        });
+    });
+}
+
+}  // namespace tcpco
