@@ -62,7 +62,8 @@ public:
     void advance(time_point now);
     time_point deadline() const noexcept
     {
-        return std::min({timers_.deadline(), time_wait_timers_.deadline(), network_.deadline()});
+        const time_point end = live_ > 0 ? shutdown_at_ : time_point::never();
+        return std::min({timers_.deadline(), time_wait_timers_.deadline(), network_.deadline(), end});
     }
 
     bool has_output() const noexcept { return !outbox_.exhausted() && (network_.has_output() || !dirty_.empty()); }
@@ -89,6 +90,14 @@ public:
     // The graceful end: every listener and every connection is closed (FIN); then the impatient one: RST to all.
     void close_all(time_point now);
     void abort_all(time_point now);
+
+    // Both in one, in virtual or real time: no new connections from now on (connect() and listen() answer
+    // operation_not_permitted), FINs now, and from `deadline` on, when advance() notices, RSTs. Once more: only the
+    // deadline changes. There is no way back.
+    void shutdown(time_point now, time_point deadline);
+    // shutdown() was called, and no connection is left: what has_output() is all that remains. TIME-WAIT is not waited
+    // for.
+    bool is_shut_down() const noexcept { return shut_down_ && live_ == 0; }
 
     // New Fast Open cookies are made with a key of this seed; those made with the key before stay good, older ones do
     // not (RFC7413-4.1.2a).
@@ -163,6 +172,7 @@ private:
 
     // time_waits.hpp
     void compact(connection_type& c);
+    void orphan(connection_type& c, step_type& st);
     void forget_time_wait(std::uint32_t index);
     template <class Call>
     void on_time_wait(std::uint32_t index, Call&& call);
@@ -206,6 +216,11 @@ private:
     siphash_key port_key_;
     std::uint32_t port_counter_ = 0;
     std::size_t live_ = 0;
+    std::uint32_t orphans_ = 0;
+    std::uint32_t orphan_limit_;
+    bool closing_all_ = false;
+    time_point shutdown_at_ = time_point::never();
+    bool shut_down_ = false;
     bool checksum_offload_ = false;
     errc lost_ = errc::ok;  // why there is no device any more
 };

@@ -27,7 +27,7 @@ basic_stack<B>::basic_stack(const config& c)
       listeners_{c.limits.listeners},
       flows_{c.limits.connections + c.limits.time_wait, four_tuple_hash{derive_key(c.seed, 5)}},
       listening_{c.limits.listeners, four_tuple_hash{derive_key(c.seed, 6)}},
-      time_waits_{c.limits.time_wait}, port_key_{derive_key(c.seed, 7)}
+      time_waits_{c.limits.time_wait}, port_key_{derive_key(c.seed, 7)}, orphan_limit_{c.limits.orphans}
 {
     network_.set_device(network_.config().mtu, network_.config().ethernet);
     host.mtu = network_.config().mtu;
@@ -92,6 +92,7 @@ void basic_stack<B>::account(connection_type& c, tcp_state was)
     };
     if (!over(was) && over(c.state)) {
         --live_;
+        orphans_ -= c.reader_gone ? 1U : 0U;
     }
     if (was != tcp_state::syn_received || c.state == tcp_state::syn_received) {
         return;
@@ -203,6 +204,10 @@ void basic_stack<B>::advance(time_point now)
         settle(c, was, st);
     });
     advance_time_waits();
+    if (shutdown_at_ <= now_) {
+        shutdown_at_ = time_point::never();
+        abort_all(now_);
+    }
     network_.advance(now_);
     on_neighbours();
     feed_starved();
@@ -226,11 +231,33 @@ void basic_stack<B>::close_all(time_point now)
             close(listener_id{listeners_.id_of(i)});
         }
     }
+    closing_all_ = true;  // a graceful end is not what the limit of orphans is for
     connections_.for_each([this](slab_id id, connection_type& c) {
         if (c.owned) {
             close(id);
         }
     });
+    closing_all_ = false;
+}
+
+template <class B>
+void basic_stack<B>::shutdown(time_point now, time_point deadline)
+{
+    shutdown_at_ = deadline;
+    if (!std::exchange(shut_down_, true)) {
+        close_all(now);
+    }
+}
+
+// The user has let go of a connection that was not over before; account() takes it off when it is.
+template <class B>
+void basic_stack<B>::orphan(connection_type& c, step_type& st)
+{
+    ++orphans_;
+    if (c.state != tcp_state::closed && orphans_ > orphan_limit_ && !closing_all_ &&
+        take_transition(c, tcp_event::abort, st)) {
+        ++host.counters.orphans_reset;
+    }
 }
 
 template <class B>
@@ -295,6 +322,7 @@ void basic_stack<B>::check_invariants() const
 {
     if constexpr (TCPCO_CHECKED != 0) {
         std::size_t live = 0;
+        std::size_t orphans = 0;
         for (std::uint32_t i = 0; i < connections_.capacity(); ++i) {
             if (!connections_.occupied(i)) {
                 TCPCO_ASSERT(i >= tcbs_.size() || tcbs_[i] == nullptr);
@@ -304,9 +332,10 @@ void basic_stack<B>::check_invariants() const
             const bool over =
                 c.state == tcp_state::closed || c.state == tcp_state::listen || c.state == tcp_state::time_wait;
             live += over ? 0U : 1U;
+            orphans += !over && c.reader_gone ? 1U : 0U;
             check_connection(c);
         }
-        TCPCO_ASSERT(live == live_);
+        TCPCO_ASSERT(live == live_ && orphans == orphans_);
         TCPCO_ASSERT(time_waits_.size() == time_wait_order_.size());
         for (std::uint32_t i = 0; i < time_waits_.capacity(); ++i) {
             if (time_waits_.occupied(i)) {

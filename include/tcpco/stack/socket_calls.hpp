@@ -30,6 +30,9 @@ result<connection_id> basic_stack<B>::connect(endpoint remote, const connect_opt
     if (lost_ != errc::ok) {
         return {lost_, {}};
     }
+    if (shut_down_) {
+        return {errc::operation_not_permitted, {}};
+    }
     if (remote.port == 0) {
         return {errc::invalid_argument, {}};
     }
@@ -89,6 +92,9 @@ result<listener_id> basic_stack<B>::listen(endpoint local, std::uint32_t backlog
 {
     if (lost_ != errc::ok) {
         return {lost_, {}};
+    }
+    if (shut_down_) {
+        return {errc::operation_not_permitted, {}};
     }
     if (local.address != ip_address{} && !network_.is_ours(local.address)) {
         return {errc::address_not_available, {}};
@@ -166,7 +172,11 @@ errc basic_stack<B>::close(connection_id id)
 {
     return on_connection(id, [this](connection_type& c, step_type& st) {
         abandon_waiters(c);
+        const bool over = satisfied(c, wait_kind::close);
         release_connection(c, st);
+        if (!over) {
+            orphan(c, st);
+        }
         ready_.erase(c.self.index);
         return errc::ok;
     });

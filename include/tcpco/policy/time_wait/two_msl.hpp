@@ -38,7 +38,7 @@ public:
         // do: longer than any path of today keeps a packet.
         duration msl{30'000'000'000};
         bool accept_syn = true;   // MAY-2; false: a SYN is answered with an ACK, as in other synchronized states
-        // RFC1337-3a (F1): an RST that answers an old duplicate would end TIME-WAIT too soon. F2 (RFC1337-3c), to heed
+        // RFC1337-3a (F1): an RST that answers an old duplicate would end TIME-WAIT too soon. F2 (a MAY), to heed
         // it after 2 s where there are timestamps, is left out: F1 needs no clock and gives up nothing but the record.
         bool honour_rst = false;
     };
