@@ -133,7 +133,6 @@ struct transmission_control_block {
     std::uint16_t peer_mss = 536;  // RFC 9293 3.7.1, MUST-15
     std::uint16_t own_mss = 0;     // announced
     std::uint16_t smss = 536;      // payload of a full-sized segment, options of every segment taken off
-    std::uint16_t path_mtu = 0;    // what a router on the way said (RFC 1191); 0: the device's
     std::uint16_t rmss = 0;        // largest segment received, at least 536 (for ACK decisions)
 
     std::uint16_t keep_idle = 0;      // keep-alive: seconds without a segment until the first probe
@@ -175,6 +174,7 @@ struct transmission_control_block {
     std::uint32_t neighbour = 0xFFFFFFFF;
     std::int16_t fin_wait_2_seconds = 0;  // in place of the stack's FIN-WAIT-2 timeout; 0: that; negative: none at all
     std::uint8_t congestion_choice = 0;   // one more than the index chosen by name; 0: as the stack's config has it
+    std::uint16_t path_mtu = 0;    // what a router on the way said (RFC 1191); 0: the device's
     std::uint8_t dscp = 0;  // of all that this connection sends (MUST-48, SHLD-22)
 
     // Octets that the user wrote and the peer has not acknowledged.
