@@ -124,90 +124,26 @@ public:
     // --- looking ---------------------------------------------------------------------------------------------------
 
     // What could be done now without waiting: bits of namespace readiness; 0 for a bad id.
-    std::uint8_t readiness_of(connection_id id) const noexcept
-    {
-        const transmission_control_block* c = owned(id);
-        if (c == nullptr) {
-            return readiness::none;
-        }
-        unsigned bits = 0;
-        for (const auto& [kind, bit] : wait_kinds) {
-            bits |= satisfied(*c, kind) ? bit : 0u;
-        }
-        return static_cast<std::uint8_t>(bits);
-    }
+    std::uint8_t readiness_of(connection_id id) const noexcept;
 
     // The next socket with news, for those who poll instead of waiting.
-    std::optional<socket_event> poll_event() noexcept
-    {
-        if (const std::uint32_t i = ready_listeners_.pop_front(); i != index_list::none) {
-            return socket_event{.listener = {listener_at(i)}, .what = readiness::acceptable};
-        }
-        if (const std::uint32_t i = ready_.pop_front(); i != index_list::none) {
-            transmission_control_block& c = *tcbs_[i];
-            return socket_event{.connection = c.self, .what = std::exchange(c.events, readiness::none)};
-        }
-        return std::nullopt;
-    }
+    std::optional<socket_event> poll_event() noexcept;
 
     // --- waiting ---------------------------------------------------------------------------------------------------
 
     // `c` is scheduled by dispatch() when the wait is over, by success or failure. operation_in_progress: another
     // operation of this kind waits already. The place stays taken until stop_waiting(), so that nobody comes between
     // the news and whoever waited for it.
-    errc wait_for(connection_id id, wait_kind kind, completion& c) noexcept
-    {
-        transmission_control_block* tcb = owned(id);
-        if (tcb == nullptr) {
-            return errc::bad_file_descriptor;
-        }
-        completion*& place = waiting(*tcb, kind);
-        if (place != nullptr) {
-            return errc::operation_in_progress;
-        }
-        place = &c;
-        if (satisfied(*tcb, kind)) {
-            ready_.push_back(tcb->self.index);
-        }
-        return errc::ok;
-    }
-    void stop_waiting(connection_id id, wait_kind kind, completion& c) noexcept
-    {
-        transmission_control_block* tcb = find(id);
-        if (tcb != nullptr && (waiting(*tcb, kind) == &c || waiting(*tcb, kind) == &told_)) {
-            waiting(*tcb, kind) = nullptr;
-        }
-    }
-    bool is_waiting(connection_id id, wait_kind kind) const noexcept
-    {
-        transmission_control_block* tcb = owned(id);
-        return tcb != nullptr && waiting(*tcb, kind) != nullptr;
-    }
-    bool is_over(connection_id id, wait_kind kind) const noexcept
-    {
-        const transmission_control_block* tcb = owned(id);
-        return tcb == nullptr || satisfied(*tcb, kind);
-    }
+    errc wait_for(connection_id id, wait_kind kind, completion& c) noexcept;
+    void stop_waiting(connection_id id, wait_kind kind, completion& c) noexcept;
+    bool is_waiting(connection_id id, wait_kind kind) const noexcept;
+    bool is_over(connection_id id, wait_kind kind) const noexcept;
 
     // Several may wait for a listener; each new connection schedules one.
-    errc wait_for_accept(listener_id id, completion& c) noexcept
-    {
-        listener* l = find(id);
-        if (l == nullptr) {
-            return errc::bad_file_descriptor;
-        }
-        c.link_before(l->waiting);
-        return errc::ok;
-    }
+    errc wait_for_accept(listener_id id, completion& c) noexcept;
 
     // Whoever was told of a connection goes without accepting it: the next one is told.
-    void pass_on_accept(listener_id id) noexcept
-    {
-        const listener* l = find(id);
-        if (l != nullptr && !l->queue.empty() && l->waiting.next != &l->waiting) {
-            ready_listeners_.push_back(id.value.index);
-        }
-    }
+    void pass_on_accept(listener_id id) noexcept;
 
     // Whether dispatch() has something to hand out.
     bool has_news() const noexcept
@@ -217,18 +153,7 @@ public:
 
     // Hands the completions of what became ready to the executor: ready.schedule(completion&).
     template <class Executor>
-    void dispatch(Executor& executor)
-    {
-        while (abandoned_.next != &abandoned_) {
-            take(abandoned_, executor);
-        }
-        for (std::uint32_t i = ready_listeners_.pop_front(); i != index_list::none; i = ready_listeners_.pop_front()) {
-            dispatch_listener(*find(listener_id{listener_at(i)}), executor);
-        }
-        for (std::uint32_t i = ready_.pop_front(); i != index_list::none; i = ready_.pop_front()) {
-            dispatch_connection(*tcbs_[i], executor);
-        }
-    }
+    void dispatch(Executor& executor);
 
     // --- rare calls ------------------------------------------------------------------------------------------------
 
@@ -417,25 +342,10 @@ private:
     }
 
     template <class Executor>
-    void dispatch_listener(listener& l, Executor& executor)
-    {
-        for (std::size_t n = l.error != errc::ok ? ~std::size_t{0} : l.queue.size();
-             n > 0 && l.waiting.next != &l.waiting; --n) {
-            take(l.waiting, executor);
-        }
-    }
+    void dispatch_listener(listener& l, Executor& executor);
 
     template <class Executor>
-    void dispatch_connection(transmission_control_block& c, Executor& executor)
-    {
-        c.events = readiness::none;
-        for (const auto& [kind, bit] : wait_kinds) {
-            completion*& place = waiting(c, kind);
-            if (place != nullptr && place != &told_ && satisfied(c, kind)) {
-                executor.schedule(*std::exchange(place, &told_));
-            }
-        }
-    }
+    void dispatch_connection(transmission_control_block& c, Executor& executor);
 
     buffer_pool* small_;
     buffer_pool* large_;
@@ -447,3 +357,4 @@ private:
 }  // namespace tcpco
 
 #include "tcpco/stack/socket_settings.hpp"
+#include "tcpco/stack/socket_waits.hpp"

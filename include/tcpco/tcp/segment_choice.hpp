@@ -1,0 +1,213 @@
+// Which octets leave next: never sent ones, lost ones, a loss probe or a window probe (RFC 9293 3.7.4, 3.8.6; RFC 8985
+// 7.3). Nothing changes here but what the timers must know of the refusal: the segment may yet not be taken.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "tcpco/tcp/send_room.hpp"
+
+namespace tcpco::detail {
+
+// Sets the range that leaves, and what follows from it. `last` is one past its last position; SYN and FIN count.
+// SHLD-27, MUST-60
+template <class B>
+void set_range(leaving_segment& out, const connection<B>& c, stream_offset first, stream_offset last,
+               octet_count segment)
+{
+    out.seq = first;
+    out.syn = first == stream_offset{0};
+    const stream_offset text_end = std::min(last, c.fin_at());
+    out.octets = std::max<octet_count>(0, text_end - (first + (out.syn ? 1 : 0)));
+    out.fin = !out.syn && c.fin_queued && last > c.fin_at();
+    out.fresh = last > c.snd.nxt;
+    out.psh = out.octets > 0 && text_end == c.fin_at();  // MUST-61: the last of what is buffered
+    out.wire_segments = static_cast<std::uint16_t>(std::max<octet_count>(1, (out.octets + segment - 1) / segment));
+    out.gso_size = static_cast<std::uint16_t>(out.wire_segments > 1 ? segment : 0);
+}
+
+// Nagle and sender silly-window avoidance (RFC 9293 3.7.4, 3.8.6.2.1, MUST-38): a segment shorter than it could be.
+template <class B>
+bool may_send_small(connection<B>& c, octet_count octets, octet_count available, octet_count window_room, step<B>& st)
+{
+    if (octets < available) {
+        // The window cuts it, not the application: worth it only from half the largest window on, or by the timer.
+        c.blocked_small = octets < octet_count{c.snd.max_wnd} / 2;
+        return !c.blocked_small;
+    }
+    static_cast<void>(window_room);
+    return st.host.gate.may_send({.octets = octets,
+                                  .smss = c.smss,
+                                  .unacknowledged = c.snd.nxt - std::max(c.snd.una, stream_offset{1}),
+                                  .last_small_unacknowledged = c.snd.limited_until > c.snd.una,
+                                  .no_delay = c.no_delay || c.snd.up > c.snd.nxt,  // what is urgent does not wait
+                                  .corked = c.corked && c.snd.up <= c.snd.nxt,
+                                  .fin_follows = c.fin_queued});
+}
+
+// Octets (or SYN, or FIN) that were never sent. `room`: what cwnd leaves.
+// SHLD-15, MUST-34, RFC7323-2.4c, SHLD-28, RFC9293-3.10.2b, 3.10.4c
+template <class B>
+bool choose_new(leaving_segment& out, connection<B>& c, sender_active<B>& s, octet_count room, bool ignore_cwnd,
+                step<B>& st)
+{
+    const octet_count available = c.sendable_end() - c.snd.nxt;
+    if (available <= 0) {
+        c.cwnd_limited = false;
+        return false;
+    }
+    const octet_count segment = segment_room(c, out, st);
+    const bool is_syn = c.snd.nxt == stream_offset{0};
+    const octet_count window_room = is_syn ? 1 : c.send_right_edge() - c.snd.nxt;
+    if (window_room <= 0) {
+        c.cwnd_limited = false;
+        return false;
+    }
+    octet_count octets = std::min({available, window_room, frame_room(c, s, segment, st)});
+    if (!ignore_cwnd) {
+        const octet_count whole =
+            octets > segment ? std::min(octets, std::max(segment, room / segment * segment)) : octets;
+        if ((room < whole && s.board.in_flight() > 0) || !packets_are_bounded(c, s)) {
+            c.cwnd_limited = true;
+            return false;
+        }
+        octets = whole;
+    }
+    // A FIN needs no room of its own beside a full segment: it takes a position, not an octet.
+    const bool fin_fits = c.fin_queued && octets == segment && available == segment + 1 && window_room > segment;
+    const stream_offset last = c.snd.nxt + octets + (fin_fits ? 1 : 0) + (is_syn ? syn_text(out, c, st) : 0);
+    const bool bare_fin = c.fin_queued && c.snd.nxt == c.fin_at();
+    if (!is_syn && !bare_fin && octets < segment && !may_send_small(c, octets, available, window_room, st)) {
+        c.cwnd_limited = false;
+        return false;
+    }
+    if (!s.board.may_transmit_new()) {
+        st.drop(drop_reason::no_buffer);
+        return false;
+    }
+    c.blocked_small = false;
+    out.kind = segment_kind::new_data;
+    set_range(out, c, c.snd.nxt, last, segment);
+    return true;
+}
+
+// SHLD-17, RFC2018-5d, RFC9293-3.10.8b
+template <class B>
+bool choose_retransmission(leaving_segment& out, connection<B>& c, sender_active<B>& s, const send_decision& decision,
+                           octet_count room, step<B>& st)
+{
+    octet_count segment = segment_room(c, out, st);
+    if (decision.range.octets() > segment && (out.options.sack_count > 0 || out.options.user_timeout != 0)) {
+        out.options.user_timeout = 0;
+        out.options.sack_count = 0;  // else what once was one segment would leave as two; the next ACK has the blocks
+        segment = segment_room(c, out, st);
+    }
+    const stream_offset first = decision.range.first;
+    if (c.snd.una == stream_offset{0} && first > c.snd.una) {
+        return false;  // until the SYN is acknowledged it alone is repeated (RFC7413-4.2.2b, 4.2.2f)
+    }
+    // SHLD-16: inside the window even if it shrank. A closed one is the persist timer's matter.
+    const octet_count window_room = first == stream_offset{0} ? 1 : c.send_right_edge() - first;
+    const octet_count octets = std::min({decision.range.octets(), window_room, frame_room(c, s, segment, st)});
+    if (octets <= 0) {
+        return false;
+    }
+    if (!decision.ignore_window && room < std::min(octets, segment) && s.board.in_flight() > 0) {
+        c.cwnd_limited = true;
+        return false;
+    }
+    out.kind = segment_kind::retransmission;
+    set_range(out, c, first, first + octets, segment);
+    return true;
+}
+
+// RFC 8985 7.3: new data if there is some and the window allows, else the last segment once more.
+template <class B>
+bool choose_loss_probe(leaving_segment& out, connection<B>& c, sender_active<B>& s, const send_decision& decision,
+                       step<B>& st)
+{
+    if (decision.range.octets() == 0 && choose_new(out, c, s, 0, true, st)) {
+        out.kind = segment_kind::loss_probe;
+        return true;
+    }
+    const octet_count segment = segment_room(c, out, st);
+    if (c.snd.una == stream_offset{0}) {
+        out.kind = segment_kind::loss_probe;
+        set_range(out, c, c.snd.una, c.snd.una + 1, segment);
+        return true;
+    }
+    const stream_offset last = decision.range.octets() > 0 ? decision.range.last : c.snd.nxt;
+    const stream_offset first = std::max({decision.range.first, last - segment, c.snd.una});
+    if (first >= last) {
+        return false;
+    }
+    out.kind = segment_kind::loss_probe;
+    set_range(out, c, first, last, segment);
+    return true;
+}
+
+// The persist timer fired (RFC 9293 3.8.6.1): one octet, or what silly-window avoidance held back.
+template <class B>
+bool choose_window_probe(leaving_segment& out, connection<B>& c, sender_active<B>& s, step<B>& st)
+{
+    const octet_count segment = segment_room(c, out, st);
+    out.kind = segment_kind::window_probe;
+    if (s.board.flight_size() > 0) {
+        set_range(out, c, c.snd.una, c.snd.una + 1, segment);
+        return true;
+    }
+    const octet_count available = c.sendable_end() - c.snd.nxt;
+    if (available <= 0 || !s.board.may_transmit_new()) {
+        return false;
+    }
+    const octet_count room = std::clamp<octet_count>(c.send_right_edge() - c.snd.nxt, 1, segment);
+    set_range(out, c, c.snd.nxt, c.snd.nxt + std::min(available, room), segment);
+    return true;
+}
+
+// Pacing: false, and a time to come back, when the last burst has not been paid for.
+template <class B>
+bool pacing_allows(connection<B>& c, sender_active<B>& s, step<B>& st)
+{
+    c.pacing_at = time_point::never();
+    if constexpr (paces<typename B::congestion>) {
+        if (s.congestion.pacing_rate() != 0 && !s.pace.may_send(st.now)) {
+            c.pacing_at = s.pace.next_send_at();
+            return false;
+        }
+    }
+    static_cast<void>(s);
+    static_cast<void>(st);
+    return true;
+}
+
+template <class B>
+bool choose_data(leaving_segment& out, connection<B>& c, sender_active<B>& s, step<B>& st)
+{
+    if (c.probe_owed) {
+        return choose_window_probe(out, c, s, st);
+    }
+    const octet_count room = congestion_window(s) - s.board.in_flight();
+    const send_decision decision = s.recovery.next(s.board, room);
+    if (decision.action != send_action::nothing && !decision.ignore_window && !pacing_allows(c, s, st)) {
+        return false;
+    }
+    switch (decision.action) {
+    case send_action::nothing: return false;
+    case send_action::retransmit: return choose_retransmission(out, c, s, decision, room, st);
+    case send_action::probe: return choose_loss_probe(out, c, s, decision, st);
+    case send_action::new_data: break;
+    }
+    if (choose_new(out, c, s, room, decision.ignore_window, st)) {
+        return true;
+    }
+    if constexpr (decides_without_data<typename B::recovery, scoreboard>) {
+        // Nothing new can leave; the policy may know old octets that are worth sending (RFC 6675 NextSeg rules 3 and
+        // 4).
+        const send_decision fallback = s.recovery.without_data(s.board, room);
+        return fallback.action == send_action::retransmit && choose_retransmission(out, c, s, fallback, room, st);
+    }
+    return false;
+}
+
+}  // namespace tcpco::detail

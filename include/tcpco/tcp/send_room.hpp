@@ -1,0 +1,69 @@
+// How much one frame may carry: a segment that fits the path and the peer (RFC 9293 3.7.1, RFC 6691), a burst of them
+// where the device cuts it up, and cwnd as it stands now (RFC 5681, RFC 9937).
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "tcpco/tcp/acknowledgement.hpp"
+#include "tcpco/tcp/opening.hpp"
+#include "tcpco/tcp/urgent.hpp"
+
+namespace tcpco::detail {
+
+// cwnd, or what the recovery rate makes of it during fast recovery.
+template <class B>
+octet_count congestion_window(const sender_active<B>& s)
+{
+    if constexpr (!regulates_recovery_v<typename B::congestion>) {
+        if (s.recovery.in_recovery()) {
+            return s.recovery_rate.cwnd();
+        }
+    }
+    return s.congestion.cwnd();
+}
+
+// cwnd counts octets, but the packets in flight are bounded too: with small segments, no more than twice as many as a
+// cwnd of full-sized ones has, and 10 at the least (else a cwnd of 14600 octets became 14600 frames of one octet).
+template <class B>
+bool packets_are_bounded(const connection<B>& c, const sender_active<B>& s)
+{
+    const octet_count full = congestion_window(s) / c.smss;
+    return s.board.segments_in_flight() < static_cast<std::uint64_t>(2 * std::max<octet_count>(full, 10));
+}
+
+// Payload that fits one wire segment beside these options (MUST-16).
+// RFC6691-2b, RFC1191-6.4a, SHLD-28
+template <class B>
+octet_count segment_room(const connection<B>& c, const leaving_segment& out, const step<B>& st)
+{
+    const octet_count path = path_mtu_of(c, st.host) - fixed_headers(c.remote.address);
+    const auto options = static_cast<octet_count>(encoded_size(out.options));
+    return std::max<octet_count>(1, std::min<octet_count>(c.peer_mss, path) - options);
+}
+
+// Octets that may follow one another without a pause.
+template <class B>
+octet_count send_quantum(const connection<B>& c, const sender_active<B>& s)
+{
+    octet_count quantum = 0;
+    if constexpr (sets_send_quantum<typename B::congestion>) {
+        quantum = s.congestion.send_quantum();  // 0: the mechanism's default
+    }
+    if constexpr (paces<typename B::congestion>) {
+        if (quantum == 0 && s.congestion.pacing_rate() != 0) {
+            quantum = pacer::default_quantum(s.congestion.pacing_rate(), c.smss);
+        }
+    }
+    return quantum == 0 ? 65'536 : quantum;
+}
+
+// How many octets one frame may carry: a segment, or a super-frame of whole segments where the device cuts it up.
+template <class B>
+octet_count frame_room(const connection<B>& c, const sender_active<B>& s, octet_count segment, const step<B>& st)
+{
+    const octet_count largest = sends_urgent(c) ? 0 : std::min(st.host.tso_max, send_quantum(c, s));
+    return std::max(segment, largest / segment * segment);
+}
+
+}  // namespace tcpco::detail
