@@ -31,6 +31,8 @@ struct rate_sample {
     duration interval{};              // the longer of send and ACK interval
     octet_count prior_in_flight = 0;  // in flight when the sampled segment was sent
     octet_count lost = 0;             // octets marked lost over the interval
+    octet_count prior_delivered = 0;  // total delivered when the sampled segment was sent
+    octet_count total_delivered = 0;  // total delivered now
     bool app_limited = false;         // the application had nothing to send: the sample is a lower bound
 };
 
@@ -112,6 +114,7 @@ struct packet_lost {
     std::uint32_t segments = 0;
     delivery_stamp stamp{};
     octet_count in_flight_at_send = 0;
+    octet_count total_lost = 0;  // all octets ever marked lost, these included
 };
 
 enum class congestion_cause : std::uint8_t { loss, ecn_echo, tlp_repaired, lost_retransmission, local_drop };

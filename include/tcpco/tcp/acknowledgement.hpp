@@ -290,7 +290,8 @@ octet_count report_losses(connection<B>& c, sender_active<B>& s)
             s.congestion.on_packet_lost({.octets = t.octets(),
                                          .segments = t.wire_segments,
                                          .stamp = t.stamp,
-                                         .in_flight_at_send = t.stamp.in_flight});
+                                         .in_flight_at_send = t.stamp.in_flight,
+                                         .total_lost = s.rate.lost()});
         }
         static_cast<void>(c);
     });

@@ -71,6 +71,8 @@ public:
         first_sent_at_ = newest_sent_at_;
         s.prior_in_flight = newest_.in_flight;
         s.lost = lost_ - newest_.lost;
+        s.prior_delivered = newest_.delivered;
+        s.total_delivered = delivered_;
         s.app_limited = newest_.app_limited;
         const duration send_elapsed = newest_sent_at_ - newest_.first_sent_at;
         const duration ack_elapsed = delivered_at_ - newest_.delivered_at;

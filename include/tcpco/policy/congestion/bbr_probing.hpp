@@ -1,0 +1,284 @@
+// BBR's phases and its search for bandwidth, ProbeBW (draft-ietf-ccwg-bbr-04, section 5.3.3): down, cruise, refill, up.
+//
+// bbr.hpp has the rest of the state machine and what a connection calls.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "tcpco/policy/congestion/bbr_model.hpp"
+
+namespace tcpco::congestion {
+
+class bbr_probing {
+public:
+    enum class phase : std::uint8_t {
+        startup,
+        drain,
+        probe_bw_down,
+        probe_bw_cruise,
+        probe_bw_refill,
+        probe_bw_up,
+        probe_rtt
+    };
+
+    // BBRSetSendQuantum: what leaves in a millisecond, between two segments and 64 KiB.
+    constexpr octet_count send_quantum() const noexcept
+    {
+        return std::clamp<octet_count>(pacing_rate_ / 1'000, 2 * smss_, std::max<octet_count>(65'536, 2 * smss_));
+    }
+
+protected:
+    static constexpr std::int64_t startup_gain = 277;  // StartupPacingGain: 4 ln 2
+    static constexpr std::int64_t loss_percent = 2;    // LossThresh
+    static constexpr std::int64_t headroom_percent = 15;
+
+    // Where the ACKs of a probe stand (section 5.3.3.6).
+    enum class ack_phase : std::uint8_t { init, probe_starting, probe_feedback, probe_stopping, refilling };
+
+    static constexpr std::int64_t percent(std::int64_t value, std::int64_t p) noexcept { return mul_div(value, p, 100); }
+    static constexpr octet_count share(octet_count value, std::int64_t p) noexcept { return percent(value, p); }
+
+    constexpr octet_count least_cwnd() const noexcept { return 4 * smss_; }  // MinPipeCwnd
+    constexpr bool probes_bw() const noexcept { return phase_ >= phase::probe_bw_down && phase_ <= phase::probe_bw_up; }
+    constexpr bool wants_losses() const noexcept
+    {
+        return phase_ == phase::startup || phase_ == phase::probe_bw_refill || phase_ == phase::probe_bw_up;
+    }
+
+    constexpr std::int64_t pacing_gain() const noexcept
+    {
+        switch (phase_) {
+        case phase::startup: return startup_gain;
+        case phase::drain: return 50;
+        case phase::probe_bw_down: return 90;
+        case phase::probe_bw_up: return 125;
+        default: return 100;
+        }
+    }
+    constexpr std::int64_t cwnd_gain() const noexcept
+    {
+        return phase_ == phase::probe_bw_up ? 225 : phase_ == phase::probe_rtt ? 50 : 200;
+    }
+
+    // --- how much the path holds (5.6.4) ---------------------------------------------------------------------------
+
+    constexpr octet_count bdp(std::int64_t rate, std::int64_t gain) const noexcept
+    {
+        return model_.bdp(rate, gain, initial_cwnd_);
+    }
+    // BBRQuantizationBudget
+    constexpr octet_count inflight(std::int64_t rate, std::int64_t gain) const noexcept
+    {
+        const octet_count budget = std::max({bdp(rate, gain), 3 * send_quantum(), least_cwnd()});
+        return budget + (phase_ == phase::probe_bw_up ? 2 * smss_ : 0);
+    }
+    constexpr octet_count inflight_with_headroom() const noexcept
+    {
+        if (model_.inflight_longterm == no_bound) {
+            return no_bound;
+        }
+        const octet_count headroom = std::max(smss_, share(model_.inflight_longterm, headroom_percent));
+        return std::max(model_.inflight_longterm - headroom, least_cwnd());
+    }
+
+    constexpr void reset_full_bw(std::int64_t rate = 0) noexcept
+    {
+        full_bw_ = rate;
+        full_bw_rounds_ = 0;
+        full_bw_now_ = false;
+    }
+
+    // --- ProbeBW (5.3.3) -------------------------------------------------------------------------------------------
+
+    constexpr void start_down(time_point now) noexcept
+    {
+        model_.reset_congestion_signals();
+        pick_probe_wait();
+        cycle_start_ = now;
+        ack_phase_ = ack_phase::probe_stopping;
+        phase_ = phase::probe_bw_down;
+    }
+    constexpr void start_refill() noexcept
+    {
+        model_.forget_short_term_bounds();
+        up_rounds_ = 0;
+        up_credit_ = 0;
+        ack_phase_ = ack_phase::refilling;
+        phase_ = phase::probe_bw_refill;
+    }
+    constexpr void start_up(const ack_info& a) noexcept
+    {
+        samples_count_ = true;
+        ack_phase_ = ack_phase::probe_starting;
+        reset_full_bw(bbr_model::rate_of(a.rate));
+        cycle_start_ = a.now;
+        phase_ = phase::probe_bw_up;
+        raise_slope();
+    }
+
+    constexpr void update_probe_bw(const ack_info& a) noexcept
+    {
+        if (!full_bw_reached_) {
+            return;
+        }
+        adapt_long_term_model(a);
+        if (!probes_bw()) {
+            return;
+        }
+        switch (phase_) {
+        case phase::probe_bw_down:
+            if (!time_to_probe(a) && time_to_cruise(a)) {
+                phase_ = phase::probe_bw_cruise;
+            }
+            break;
+        case phase::probe_bw_cruise: static_cast<void>(time_to_probe(a)); break;
+        case phase::probe_bw_refill:
+            if (round_start_) {  // a round of what was refilled has been delivered
+                start_up(a);
+            }
+            break;
+        case phase::probe_bw_up:
+            if (time_to_go_down(a)) {
+                start_down(a.now);
+            }
+            break;
+        default: break;
+        }
+    }
+
+    constexpr bool time_to_cruise(const ack_info& a) const noexcept
+    {
+        return a.in_flight <= inflight_with_headroom() && a.in_flight <= inflight(model_.max_bw(), 100);
+    }
+    constexpr bool time_to_go_down(const ack_info& a) noexcept
+    {
+        if (a.cwnd_limited && cwnd_ >= model_.inflight_longterm) {
+            reset_full_bw(bbr_model::rate_of(a.rate));  // the bound is what limits the rate, not the path
+            return false;
+        }
+        return full_bw_now_;
+    }
+    // 2 to 3 s, or as many round trips as Reno would need to grow by as much (at most 63).
+    constexpr bool time_to_probe(const ack_info& a) noexcept
+    {
+        const octet_count target = std::min(bdp(model_.bw(), 100), cwnd_);
+        const auto reno_rounds = static_cast<std::uint64_t>(std::clamp<octet_count>(target / smss_, 1, 63));
+        if (a.now > cycle_start_ + probe_wait_ || rounds_since_probe_ >= reno_rounds) {
+            start_refill();
+            return true;
+        }
+        return false;
+    }
+    constexpr void pick_probe_wait() noexcept
+    {
+        random_ ^= random_ << 13;
+        random_ ^= random_ >> 7;
+        random_ ^= random_ << 17;
+        rounds_since_probe_ = random_ & 1;
+        probe_wait_ = duration{2'000'000'000 + static_cast<std::int64_t>((random_ >> 1) % 1'000'000'000)};
+    }
+
+    // BBRAdaptLongTermModel
+    constexpr void adapt_long_term_model(const ack_info& a) noexcept
+    {
+        if (ack_phase_ == ack_phase::probe_starting && round_start_) {
+            ack_phase_ = ack_phase::probe_feedback;
+        }
+        if (ack_phase_ == ack_phase::probe_stopping && round_start_) {
+            samples_count_ = false;
+            ack_phase_ = ack_phase::init;
+            if (probes_bw() && !a.rate.app_limited) {
+                model_.next_cycle();
+            }
+        }
+        if (a.rate.lost > share(a.rate.prior_in_flight, loss_percent)) {
+            if (samples_count_) {
+                too_much_in_flight(a.rate.prior_in_flight, a.rate.app_limited);
+                if (phase_ == phase::probe_bw_down) {
+                    cycle_start_ = a.now;
+                }
+            }
+            return;
+        }
+        if (model_.inflight_longterm == no_bound) {
+            return;
+        }
+        model_.inflight_longterm = std::max(model_.inflight_longterm, a.rate.prior_in_flight);
+        if (phase_ == phase::probe_bw_up) {
+            probe_upward(a);
+        }
+    }
+    // BBRHandleInflightTooHigh
+    constexpr void too_much_in_flight(octet_count at_loss, bool app_limited) noexcept
+    {
+        samples_count_ = false;
+        if (!app_limited) {
+            const octet_count target = std::min(bdp(model_.bw(), 100), cwnd_);
+            model_.inflight_longterm = std::max({at_loss, percent(target, bbr_model::beta_percent), smss_});
+        }
+        if (phase_ == phase::probe_bw_up) {
+            start_down(cycle_start_);
+        }
+    }
+    // BBRInflightAtLoss: how much was in flight when losses passed the threshold, within the packet that shows it.
+    static constexpr octet_count inflight_at_loss(octet_count in_flight, octet_count lost, octet_count size) noexcept
+    {
+        const octet_count before = std::max<octet_count>(in_flight - size, 0);
+        const octet_count lost_before = std::max<octet_count>(lost - size, 0);
+        const octet_count prefix = (percent(before, loss_percent) - lost_before) * 100 / (100 - loss_percent);
+        return before + std::max<octet_count>(prefix, 0);
+    }
+    // BBRProbeInflightLongtermUpward: the bound grows as in slow start while nothing speaks against it.
+    constexpr void probe_upward(const ack_info& a) noexcept
+    {
+        if (!a.cwnd_limited || cwnd_ < model_.inflight_longterm) {
+            return;
+        }
+        up_credit_ += std::min(a.delivered, largest_ack);
+        const octet_count step = mul_div(up_credit_, up_growth_, std::max<octet_count>(cwnd_, 1));
+        if (step > 0) {
+            up_credit_ = 0;
+            model_.inflight_longterm = std::min(model_.inflight_longterm + step, largest_cwnd);
+        }
+        if (round_start_) {
+            raise_slope();
+        }
+    }
+    constexpr void raise_slope() noexcept
+    {
+        up_growth_ = std::min(smss_ << up_rounds_, largest_cwnd);
+        up_rounds_ = std::min(up_rounds_ + 1, 17u);
+    }
+
+    bbr_model model_{};
+    std::uint64_t random_ = 1;  // never 0: xorshift would stay there
+    octet_count cwnd_ = 536;  // one default segment until the connection says more
+    octet_count smss_ = 536;
+    octet_count initial_cwnd_ = 536;
+    octet_count prior_cwnd_ = 0;  // before recovery or ProbeRTT
+    octet_count delivered_ = 0;
+    std::int64_t pacing_rate_ = 0;
+    std::int64_t full_bw_ = 0;
+    octet_count up_credit_ = 0;
+    octet_count up_growth_ = 0;  // octets that the long-term bound gains per window delivered
+    duration probe_wait_{2'000'000'000};
+    time_point cycle_start_{};
+    time_point probe_rtt_done_ = time_point::never();
+    std::uint64_t rounds_since_probe_ = 0;
+    std::uint32_t full_bw_rounds_ = 0;
+    std::uint32_t recovery_rounds_ = 0;
+    std::uint32_t losses_in_round_ = 0;
+    unsigned up_rounds_ = 0;
+    phase phase_ = phase::startup;
+    ack_phase ack_phase_ = ack_phase::init;
+    bool full_bw_reached_ = false;
+    bool full_bw_now_ = false;
+    bool round_start_ = false;
+    bool in_recovery_ = false;
+    bool idle_restart_ = false;
+    bool samples_count_ = false;  // bw_probe_samples: losses come from a probe of bandwidth
+    bool probe_rtt_round_done_ = false;
+};
+
+}  // namespace tcpco::congestion

@@ -1,0 +1,126 @@
+#include "tcpco/policy/congestion/dctcp.hpp"
+
+#include <cmath>
+#include <cstdint>
+
+#include "catch.hpp"
+
+using namespace tcpco;
+using congestion::dctcp;
+
+namespace {
+
+constexpr octet_count smss = 1'000;
+
+struct sender {
+    explicit sender(octet_count window = 100 * smss, octet_count ssthresh = 1)
+    {
+        policy.on_connection_established(
+            {.initial_window = 10 * smss, .smss = smss, .prior_cwnd = window, .prior_ssthresh = ssthresh});
+    }
+    void ack(octet_count octets, bool ece, octet_count counted = 0)
+    {
+        una = una + octets;
+        policy.on_ack({.acked = octets, .una = una, .nxt = nxt, .ecn = {.ece = ece, .ce_octets = counted},
+                       .smss = smss});
+        nxt = una + 100 * smss;
+    }
+    // A window of 100 segments of which the first `marked` have an echo. The window's end is known by the ACK after it.
+    void window(int marked)
+    {
+        for (int i = 0; i < 100; ++i) {
+            ack(smss, i < marked);
+        }
+    }
+
+    dctcp policy;
+    stream_offset una{1};
+    stream_offset nxt{1};
+};
+
+double alpha_of(const sender& s)
+{
+    return static_cast<double>(s.policy.alpha()) / static_cast<double>(dctcp::scale);
+}
+
+}  // namespace
+
+TEST_CASE("DCTCP: alpha begins at 1: the first mark halves the window", "[policy][RFC8257-3.3a][RFC8257-3.3c]")
+{
+    sender s;
+    CHECK(alpha_of(s) == 1.0);
+    s.policy.on_congestion_event({.cause = congestion_cause::ecn_echo, .in_flight = 100 * smss, .smss = smss});
+    CHECK(s.policy.cwnd() == 50 * smss);
+    CHECK(s.policy.ssthresh() == 50 * smss);
+}
+
+TEST_CASE("DCTCP: alpha follows the share of marked octets, a sixteenth of the distance for each window",
+          "[policy][RFC8257-3.3a][RFC8257-3.3b]")
+{
+    sender s;
+    s.ack(smss, false);  // a window of one segment, unmarked: it ends with its own ACK
+    double expected = 1.0 - 1.0 / 16;
+    CHECK(std::fabs(alpha_of(s) - expected) < 1e-5);
+    for (int i = 0; i < 200; ++i) {
+        s.window(30);
+    }
+    CHECK(std::fabs(alpha_of(s) - 0.3) < 0.03);
+}
+
+TEST_CASE("DCTCP: alpha comes to zero and never below, and to 1 and never above", "[policy][RFC8257-4.2a]")
+{
+    sender s;
+    for (int i = 0; i < 1'000; ++i) {
+        s.window(0);
+        REQUIRE(s.policy.alpha() >= 0);
+    }
+    CHECK(s.policy.alpha() == 0);
+    s.policy.on_congestion_event({.cause = congestion_cause::ecn_echo, .in_flight = 100 * smss, .smss = smss});
+    CHECK(s.policy.cwnd() == 100 * smss);
+    for (int i = 0; i < 1'000; ++i) {
+        s.window(100);
+        REQUIRE(s.policy.alpha() <= dctcp::scale);
+    }
+    CHECK(alpha_of(s) > 0.99);
+}
+
+TEST_CASE("DCTCP: marks that are counted are taken as counted", "[policy][RFC8257-3.3b]")
+{
+    sender s;
+    for (int i = 0; i < 300; ++i) {
+        for (int k = 0; k < 100; ++k) {
+            s.ack(smss, true, 500);  // half of the octets, though each ACK has an echo
+        }
+    }
+    CHECK(std::fabs(alpha_of(s) - 0.5) < 0.03);
+}
+
+TEST_CASE("DCTCP: a loss halves the window whatever alpha is", "[policy][RFC8257-3.5a]")
+{
+    sender s;
+    for (int i = 0; i < 1'000; ++i) {
+        s.window(0);
+    }
+    s.policy.on_congestion_event({.in_flight = 100 * smss, .smss = smss});
+    CHECK(s.policy.cwnd() == 50 * smss);
+    s.policy.on_retransmission_timeout({.in_flight = 50 * smss, .smss = smss});
+    CHECK(s.policy.cwnd() == smss);
+    CHECK(s.policy.ssthresh() == 25 * smss);
+}
+
+TEST_CASE("DCTCP: marks leave two segments at the least", "[policy][RFC8257-3.3c]")
+{
+    sender s{3 * smss};
+    for (int i = 0; i < 5; ++i) {
+        s.policy.on_congestion_event({.cause = congestion_cause::ecn_echo, .in_flight = 2 * smss, .smss = smss});
+    }
+    CHECK(s.policy.cwnd() == 2 * smss);
+}
+
+TEST_CASE("DCTCP: a mark in slow start ends it", "[policy][RFC8257-3.3c]")
+{
+    sender s{40 * smss, congestion::no_threshold};
+    s.policy.on_congestion_event({.cause = congestion_cause::ecn_echo, .in_flight = 40 * smss, .smss = smss});
+    CHECK(s.policy.cwnd() == 20 * smss);
+    CHECK(s.policy.ssthresh() == 20 * smss);
+}
