@@ -182,6 +182,33 @@ TEST_CASE("posix: connect waits for the answer, EALREADY while another try goes 
     CHECK_FAILS(w.connect(other, 80, "198.18.0.88"), EALREADY);
 }
 
+TEST_CASE("posix: 127.0.0.1, 0.0.0.0 and the own address are this host, as on Linux", "[interop]")
+{
+    world w;
+    const sockaddr_in any = address_of("0.0.0.0", 90);
+    const int l = w.c.socket(AF_INET, SOCK_STREAM);
+    REQUIRE(w.c.bind(l, reinterpret_cast<const sockaddr*>(&any), sizeof any) == 0);
+    REQUIRE(w.c.listen(l, 5) == 0);
+    for (const char* address : {"127.0.0.1", "0.0.0.0"}) {
+        const int client = w.c.socket(AF_INET, SOCK_STREAM);
+        REQUIRE(w.connect(client, 90, address) == 0);
+        const int served = w.c.accept(l);
+        REQUIRE(served >= 0);
+        sockaddr_in peer{};
+        socklen_t n = sizeof peer;
+        REQUIRE(w.c.getpeername(client, reinterpret_cast<sockaddr*>(&peer), &n) == 0);
+        CHECK(peer.sin_addr.s_addr == htonl(0x7f00'0001));
+        CHECK(w.c.send(client, "hello", 5, 0) == 5);
+        char got[8]{};
+        CHECK(w.c.recv(served, got, sizeof got, 0) == 5);
+        CHECK(w.c.close(client) == 0);
+        CHECK(w.c.recv(served, got, sizeof got, 0) == 0);
+        CHECK(w.c.close(served) == 0);
+    }
+    const int nobody = w.c.socket(AF_INET, SOCK_STREAM);
+    CHECK_FAILS(w.connect(nobody, 91, "127.0.0.1"), ECONNREFUSED);
+}
+
 TEST_CASE("posix: a bound client's port is its own, the same pair again is EADDRNOTAVAIL", "[interop]")
 {
     world w;

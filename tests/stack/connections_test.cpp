@@ -121,7 +121,7 @@ TEST_CASE("connect: where nothing can be reached is said at once", "[stack][MUST
 {
     host_type host;
     CHECK(host.stack.connect({"198.18.0.1"_ip, 80}).ec == errc::network_unreachable);
-    for (const ip_address bad : {"0.0.0.0"_ip, "255.255.255.255"_ip, "192.0.2.255"_ip, "224.0.0.1"_ip, stack_ip}) {
+    for (const ip_address bad : {"0.0.0.0"_ip, "255.255.255.255"_ip, "192.0.2.255"_ip, "224.0.0.1"_ip}) {
         CHECK(host.stack.connect({bad, 80}).ec == errc::address_not_available);
     }
     CHECK(host.stack.connect({other_ip, 80}, {.local = {"192.0.2.2"_ip, 0}}).ec == errc::address_not_available);

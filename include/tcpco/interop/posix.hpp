@@ -22,8 +22,8 @@
 // with ENOTSOCK (poll: POLLNVAL). close() gives the number free at once.
 //
 // Where it is not Linux, on purpose:
-//   - TCP over IPv4 alone: other families EAFNOSUPPORT, other types ESOCKTNOSUPPORT. There is no loopback: to connect
-//     to the own address, or to 0.0.0.0, is ECONNREFUSED. Ports below 1024 need no privilege.
+//   - TCP over IPv4 alone: other families EAFNOSUPPORT, other types ESOCKTNOSUPPORT. Ports below 1024 need no
+//     privilege.
 //   - There never is a SIGPIPE, with MSG_NOSIGNAL or without: signals belong to the program. Nor is there an EINTR.
 //   - Options that the stack cannot do, and some that it could ignore, answer ENOPROTOOPT: SO_REUSEPORT, SO_RCVLOWAT,
 //     SO_OOBINLINE, TCP_QUICKACK, TCP_DEFER_ACCEPT, TCP_FASTOPEN, every SOL_IP. Flags likewise: MSG_OOB and others to

@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "tcpco/stack/config.hpp"
+#include "tcpco/stack/loopback.hpp"
 #include "tcpco/stack/network_layer.hpp"
 #include "tcpco/stack/outbox.hpp"
 #include "tcpco/stack/stack_port.hpp"
@@ -66,7 +67,10 @@ public:
         return std::min({timers_.deadline(), time_wait_timers_.deadline(), network_.deadline(), end});
     }
 
-    bool has_output() const noexcept { return !outbox_.exhausted() && (network_.has_output() || !dirty_.empty()); }
+    bool has_output() const noexcept
+    {
+        return !outbox_.exhausted() && (network_.has_output() || !dirty_.empty() || !loopback_.empty());
+    }
     // Offers up to `budget` frames to sink(const outgoing_frame&) -> sink_verdict; returns how many it took.
     template <class Sink>
     std::size_t transmit(time_point now, Sink&& sink, std::size_t budget = ~std::size_t{0});
@@ -113,7 +117,7 @@ public:
     socket_state look(connection_id id) override;
     bool is_local_in_use(endpoint local) override;
     std::uint16_t free_port(const ip_address& local) override { return ephemeral_port({}, local); }
-    bool has_address(const ip_address& address) const override { return network_.is_ours(address); }
+    bool has_address(const ip_address& address) const override { return network_.is_local(address); }
     const char* congestion_name(connection_id id) override;
     errc set_congestion(connection_id id, std::string_view name) override;
     errc set_fin_wait_2_timeout(connection_id id, std::int16_t seconds) override;
@@ -167,6 +171,12 @@ private:
                      frame_info& info);
     template <class Sink>
     std::size_t transmit_replies(Sink& sink, std::size_t budget);
+    void deliver_looped();
+    sink_verdict loop_back(const outgoing_frame& f) noexcept
+    {
+        loopback_.push(f);
+        return sink_verdict::done;
+    }
     template <class Sink>
     std::size_t transmit_connection(std::uint32_t index, Sink& sink, std::size_t budget, bool& refused);
 
@@ -205,6 +215,7 @@ private:
     buffer_pool jumbos_;
     network_layer network_;
     outbox outbox_;
+    loopback loopback_;
     slab<connection_type> connections_;
     slab<listener> listeners_;
     flow_table<four_tuple, four_tuple_hash> flows_;

@@ -12,6 +12,7 @@
 #include <optional>
 
 #include "tcpco/stack/config.hpp"
+#include "tcpco/stack/datagram.hpp"
 #include "tcpco/stack/icmp_notice.hpp"
 #include "tcpco/stack/neighbour_cache.hpp"
 #include "tcpco/stack/reply_queue.hpp"
@@ -23,15 +24,6 @@
 #include "tcpco/wire/tcp.hpp"
 
 namespace tcpco {
-
-// A TCP segment on its way up: the packet's TCP part, and what IP said about it.
-struct datagram {
-    ip_address source{};
-    ip_address destination{};
-    slice payload{};
-    frame_info info{};
-    bool ce = false;
-};
 
 class network_layer {
 public:
@@ -64,9 +56,10 @@ public:
     // --- in --------------------------------------------------------------------------------------------------------
 
     // One frame. Answers a datagram when it is a TCP segment for this stack; everything else is dealt with here, or
-    // dropped and counted.
-    std::optional<datagram> receive(time_point now, frame&& f)
+    // dropped and counted. `looped`: it came from this stack itself.
+    std::optional<datagram> receive(time_point now, frame&& f, bool looped = false)
     {
+        looped_ = looped;
         if (!config_.ethernet) {
             return receive_ip(now, std::move(f.data), f.info, false);
         }
@@ -95,17 +88,29 @@ public:
     // --- routes ----------------------------------------------------------------------------------------------------
 
     bool is_ours(const ip_address& a) const noexcept { return a == config_.address.address; }
+    // What never leaves this stack.
+    bool is_local(const ip_address& a) const noexcept { return is_ours(a) || (a.is_v4() && a.v4().is_loopback()); }
+    // The destination of a frame that write_headers() began, ARP aside.
+    bool loops(std::span<const std::byte> whole) const noexcept
+    {
+        const auto ip = whole.subspan(std::min(link_header(), whole.size()));
+        return ip.size() >= ipv4_header_size && std::to_integer<unsigned>(ip[0]) >> 4 == 4 &&
+               is_local(ip_address{read_ipv4_address(ip.data() + 16)});
+    }
     // The address that connections to `remote` come from.
-    ip_address source_for(const ip_address&) const noexcept { return config_.address.address; }
+    ip_address source_for(const ip_address& remote) const noexcept
+    {
+        return is_local(remote) ? remote : config_.address.address;
+    }
 
     // ok, or why packets to `remote` cannot leave (MUST-46: no broadcast, multicast or unspecified peers).
     errc reachable(const ip_address& remote) const noexcept
     {
         if (!remote.is_v4() || remote.is_unspecified() || remote.is_multicast() || is_broadcast(remote.v4()) ||
-            is_network(remote.v4()) || is_ours(remote)) {
+            is_network(remote.v4())) {
             return errc::address_not_available;
         }
-        const bool direct = !config_.ethernet || config_.address.contains(remote);
+        const bool direct = !config_.ethernet || config_.address.contains(remote) || is_local(remote);
         return direct || !config_.gateway.is_unspecified() ? errc::ok : errc::network_unreachable;
     }
 
@@ -115,6 +120,9 @@ public:
     {
         if (!config_.ethernet) {
             return mac_address{};
+        }
+        if (is_local(remote)) {
+            return config_.mac;
         }
         const ipv4_address hop = (config_.address.contains(remote) ? remote : config_.gateway).v4();
         if (!neighbours_.holds(cached, hop)) {
@@ -264,11 +272,11 @@ private:
         }
         const ipv4_header& header = ip->header;
         if (header.source.is_multicast() || header.source.is_unspecified() || is_broadcast(header.source) ||
-            is_ours(header.source) || header.source.is_loopback()) {
+            (!looped_ && is_local(header.source))) {
             return drop(drop_reason::ip_bad_source);  // MUST-63
         }
         const bool broadcast = link_broadcast || is_broadcast(header.destination) || header.destination.is_multicast();
-        if (!broadcast && !is_ours(header.destination)) {
+        if (!broadcast && !(looped_ ? is_local(header.destination) : is_ours(header.destination))) {
             return drop(drop_reason::ip_not_ours);
         }
         if (header.is_fragment()) {
@@ -314,7 +322,7 @@ private:
             const std::array body{message->body};
             write_icmp(reply, body, head);
             const std::array pieces{std::span<const std::byte>{head}, message->body};
-            queue_packet(config_.address.address, ip.header.source, ip_protocol::icmp, pieces, now);
+            queue_packet(source_for(ip.header.source), ip.header.source, ip_protocol::icmp, pieces, now);
             return;
         }
         notice_ = notice_of(*message, config_.address.address);
@@ -435,6 +443,7 @@ private:
     std::uint16_t identification_ = 1;
     bool resolved_ = false;
     bool unreachable_ = false;
+    bool looped_ = false;  // the frame in hand is this stack's own
 };
 
 }  // namespace tcpco

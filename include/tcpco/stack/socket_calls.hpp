@@ -45,7 +45,7 @@ result<connection_id> basic_stack<B>::connect(endpoint remote, const connect_opt
     endpoint local = options.local;
     if (local.address.is_unspecified()) {
         local.address = network_.source_for(remote.address);  // MUST-44
-    } else if (!network_.is_ours(local.address)) {
+    } else if (!network_.is_local(local.address)) {
         return {errc::address_not_available, {}};
     }
     if (local.port == 0) {
@@ -96,7 +96,7 @@ result<listener_id> basic_stack<B>::listen(endpoint local, std::uint32_t backlog
     if (shut_down_) {
         return {errc::operation_not_permitted, {}};
     }
-    if (local.address != ip_address{} && !network_.is_ours(local.address)) {
+    if (local.address != ip_address{} && !network_.is_local(local.address)) {
         return {errc::address_not_available, {}};
     }
     if (find_transition<typename B::state_machine>(tcp_state::closed, tcp_event::passive_open, {}) == nullptr) {

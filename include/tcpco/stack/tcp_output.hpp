@@ -12,8 +12,11 @@ std::size_t basic_stack<B>::transmit(time_point now, Sink&& sink, std::size_t bu
     enter(now);
     std::size_t taken = transmit_replies(sink, budget);
     bool refused = network_.has_output();
-    while (!refused && taken < budget && !dirty_.empty()) {
-        taken += transmit_connection(dirty_.front(), sink, budget - taken, refused);
+    while (!refused && taken < budget && !(dirty_.empty() && loopback_.empty())) {
+        deliver_looped();
+        if (!dirty_.empty()) {
+            taken += transmit_connection(dirty_.front(), sink, budget - taken, refused);
+        }
     }
     if (network_.has_output() && !refused) {
         taken += transmit_replies(sink, budget - taken);  // an ARP request for one of them
@@ -38,13 +41,29 @@ std::size_t basic_stack<B>::transmit_replies(Sink& sink, std::size_t budget)
             e->pieces[0] = whole.octets();
             e->piece_count = 2;  // one reference; the gather list below shows the first piece only
             const transmit_token token = outbox_.token_of(*e);
-            const sink_verdict verdict = sink(outgoing_frame{e->gather().first(1), frame_info{}, token});
+            const outgoing_frame f{e->gather().first(1), frame_info{}, token};
+            const sink_verdict verdict = network_.loops(whole.octets()) ? loop_back(f) : sink(f);
             if (verdict != sink_verdict::held) {
                 outbox_.release(token);
             }
             return verdict;
         },
         budget);
+}
+
+// What this stack sent to itself since the last call arrives: no more than that, so that two ends of one connection
+// take turns with the rest.
+template <class B>
+void basic_stack<B>::deliver_looped()
+{
+    for (std::size_t n = loopback_.size(); n > 0; --n) {
+        frame f = loopback_.pop();
+        f.info.arrived_at = now_;
+        ++host.counters.frames_received;
+        if (auto d = network_.receive(now_, std::move(f), true)) {
+            receive_segment(std::move(*d));
+        }
+    }
 }
 
 // A turn of one connection: a few frames, then the next one's turn (deficit round robin with a quantum in frames).
@@ -103,7 +122,8 @@ auto basic_stack<B>::send_one(connection_type& c, step_type& st, Sink& sink) -> 
     frame_info info;
     build_frame(*e, c, out, *next_hop, info);
     const transmit_token token = outbox_.token_of(*e);
-    const sink_verdict verdict = sink(outgoing_frame{e->gather(), info, token});
+    const outgoing_frame f{e->gather(), info, token};
+    const sink_verdict verdict = network_.is_local(c.remote.address) ? loop_back(f) : sink(f);
     if (verdict == sink_verdict::refused) {
         outbox_.release(token);
         return send_outcome::refused;

@@ -133,6 +133,9 @@ inline long start_connecting(descriptor& d, endpoint to)
     if (to.port == 0) {
         return -ECONNREFUSED;  // nobody can listen there; Linux asks, and is told so by the peer's RST
     }
+    if (to.address.is_unspecified()) {
+        to.address = ipv4_address{0x7f00'0001};  // Linux: this host
+    }
     const socket_options& o = d.options;
     const auto [ec, id] =
         d.stack.connect(to, {.local = d.bound,
@@ -143,7 +146,7 @@ inline long start_connecting(descriptor& d, endpoint to)
         return -EADDRNOTAVAIL;
     }
     if (ec == errc::address_not_available) {
-        return to.address.is_unspecified() || d.stack.has_address(to.address) ? -ECONNREFUSED : -ENETUNREACH;
+        return -ENETUNREACH;
     }
     if (ec != errc::ok) {
         return -errno_of(ec);

@@ -1,0 +1,19 @@
+// What the network layer hands up.
+#pragma once
+
+#include "tcpco/core/address.hpp"
+#include "tcpco/core/frame_info.hpp"
+#include "tcpco/storage/buffer.hpp"
+
+namespace tcpco {
+
+// A TCP segment on its way up: the packet's TCP part, and what IP said about it.
+struct datagram {
+    ip_address source{};
+    ip_address destination{};
+    slice payload{};
+    frame_info info{};
+    bool ce = false;
+};
+
+}  // namespace tcpco
