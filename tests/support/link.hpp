@@ -32,6 +32,13 @@ struct link_profile {
     duration per_frame{};  // frames of one direction leave no closer than this; zero: a burst arrives as one batch
 };
 
+// What happens to one frame, on purpose.
+struct mishap {
+    bool lost = false;
+    duration late{};             // how much later than usual it arrives
+    std::optional<duration> copy{};  // a second one arrives, so much later than the first would have
+};
+
 // Frames on their way. Those that arrive at the same time arrive in the order in which they were sent.
 class lossy_link {
 public:
@@ -39,10 +46,13 @@ public:
 
     // Answers whether a frame is lost, before chance is asked; `index` counts the frames of both directions from 0.
     std::function<bool(std::size_t index, int from, const octets&)> drops;
+    // As drops, for all that can happen.
+    std::function<mishap(std::size_t index, int from, const octets&)> disturbs;
 
     void send(time_point now, int from, const octets& data)
     {
         const bool chosen = drops && drops(count_, from, data);
+        const mishap m = disturbs ? disturbs(count_, from, data) : mishap{};
         ++count_;
         // Each frame draws the same numbers, so that what becomes of one does not depend on the others.
         const bool lost = random_.chance(profile_.loss);
@@ -53,10 +63,14 @@ public:
         time_point& free = free_[from];
         const time_point left = std::max(now, free);
         free = left + profile_.per_frame;
-        if (chosen || lost) {
+        const time_point due = left + profile_.delay;
+        if (m.copy) {
+            arrivals_.emplace(due + *m.copy, wire_frame{now, from, data});
+        }
+        if (chosen || lost || m.lost) {
             return;
         }
-        arrivals_.emplace(left + profile_.delay + (late ? extra : duration{}), wire_frame{now, from, data});
+        arrivals_.emplace(due + m.late + (late ? extra : duration{}), wire_frame{now, from, data});
         if (twice) {
             arrivals_.emplace(left + profile_.delay + extra, wire_frame{now, from, data});
         }
