@@ -78,7 +78,7 @@ bool update_send_window(connection<B>& c, const arriving_segment& seg, step<B>& 
 // A D-SACK is the first block, when it lies below the ACK or inside the second block (RFC 2883 section 4).
 // RFC2883-5a, 5b
 template <class B>
-void read_dsack(const connection<B>& c, const arriving_segment& seg, offset_range first, ack_work& work)
+void read_dsack(connection<B>& c, const arriving_segment& seg, offset_range first, ack_work& work)
 {
     const bool below = first.last <= seg.ack;
     bool inside = false;
@@ -88,6 +88,7 @@ void read_dsack(const connection<B>& c, const arriving_segment& seg, offset_rang
                  first.last <= from_wire(second.right, c.snd.iss, seg.ack);
     }
     if (below || inside) {
+        ++c.stats.dsacks_received;
         work.sack.dsack = true;
         work.sack.dsack_range = first;
     }

@@ -20,6 +20,7 @@
 #include "tcpco/storage/buffer.hpp"
 #include "tcpco/tcp/counters.hpp"
 #include "tcpco/tcp/fast_open.hpp"
+#include "tcpco/tcp/limited_times.hpp"
 #include "tcpco/tcp/min_filter.hpp"
 #include "tcpco/tcp/pacer.hpp"
 #include "tcpco/tcp/path_mtu.hpp"
@@ -43,6 +44,7 @@ struct sender_active {
     rate_sampler rate;
     round_counter rounds;
     pacer pace;
+    limited_times times;
     octet_count flight_before_disorder = 0;  // FlightSize at the first sign of loss: without limited transmit's octets
     std::optional<typename B::congestion> before{};  // as it was before the episode's first reduction (undo)
 };

@@ -218,6 +218,7 @@ bool hold_out_of_order(connection<B>& c, arriving_segment& seg, received_segment
         st.drop(drop_reason::out_of_order_limit);
         return false;
     }
+    c.stats.out_of_order += event.wire_segments;
     event.in_order = false;
     event.duplicate = held.duplicate;
     if (!held.overlap.empty()) {

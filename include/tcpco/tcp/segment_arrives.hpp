@@ -347,6 +347,7 @@ void segment_arrives(connection<B>& c, arriving_segment& seg, step<B>& st)
 {
     using detail::verdict;
     c.stats.segments_received += seg.info.wire_segments;
+    c.stats.data_segments_received += seg.payload.size > 0 ? seg.info.wire_segments : 0U;
     seg.ack = from_wire(seg.header.ack, c.snd.iss, c.snd.una);
     if (c.state == tcp_state::syn_sent) {
         detail::arrives_in_syn_sent(c, seg, st);

@@ -9,6 +9,7 @@
 
 #include "tcpco/tcp/receiver.hpp"
 #include "tcpco/tcp/segment_choice.hpp"
+#include "tcpco/tcp/send_buffer.hpp"
 
 namespace tcpco {
 
@@ -40,6 +41,24 @@ void fill_header(leaving_segment& out, connection<B>& c, step<B>& st)
     }
 }
 
+// What stands between this connection and its next segment, when there is none to be sent.
+template <class B>
+send_limit limit_of(const connection<B>& c)
+{
+    const bool unsent = c.sendable_end() > c.snd.nxt;
+    if (unsent && (c.blocked_small || c.send_right_edge() <= c.snd.nxt)) {
+        return send_limit::receive_window;
+    }
+    if (unsent && c.cwnd_limited) {
+        return send_limit::congestion_window;
+    }
+    if (!unsent && c.snd.una == c.snd.nxt) {
+        return send_limit::idle;
+    }
+    // All that the buffer holds is in flight, but for what Nagle keeps for a full segment.
+    return has_writing_room(c) ? send_limit::none : send_limit::send_buffer;
+}
+
 }  // namespace detail
 
 // What this connection would send now, if anything. Call commit_segment() with it if it was sent.
@@ -63,6 +82,7 @@ bool next_segment(leaving_segment& out, connection<B>& c, step<B>& st)
             if (!chosen && !c.cwnd_limited && c.sendable_end() == c.snd.nxt) {
                 s->rate.mark_app_limited(s->board.in_flight());
             }
+            s->times.change(chosen ? send_limit::none : detail::limit_of(c), st.now);
         }
     }
     if (chosen && !out.syn && out.options.has_mss) {
@@ -144,6 +164,7 @@ void commit_octets(connection<B>& c, const leaving_segment& out, step<B>& st)
     } else {
         s.board.on_retransmit(out.seq, std::min(out.end(), c.snd.nxt), st.now, stamp, out.wire_segments);
         c.stats.retransmissions += out.wire_segments;
+        c.stats.octets_retransmitted += static_cast<std::uint64_t>(out.octets);
         st.host.counters.retransmissions += out.wire_segments;
         c.syn_retransmitted = c.syn_retransmitted || out.syn;
     }
@@ -159,6 +180,7 @@ void commit_octets(connection<B>& c, const leaving_segment& out, step<B>& st)
     c.probe_owed = false;
     c.last_sent_at = st.now;
     c.stats.octets_sent += static_cast<std::uint64_t>(out.octets);
+    c.stats.data_segments_sent += out.octets > 0 ? out.wire_segments : 0U;
     tell_policies_of_transmission(c, s, out, in_flight_before, idle_for, st);
     if (out.octets > 0) {
         c.ack_policy.on_data_sent();

@@ -67,6 +67,16 @@ struct tcb_statistics {
     std::uint32_t timeouts = 0;
     std::uint32_t fast_recoveries = 0;
     std::uint32_t duplicate_acks = 0;
+    std::uint64_t octets_retransmitted = 0;
+    std::uint32_t data_segments_sent = 0;
+    std::uint32_t data_segments_received = 0;
+    std::uint32_t out_of_order = 0;     // segments that came behind a hole
+    std::uint32_t dsacks_received = 0;  // reports of duplicates (RFC 2883)
+    // Milliseconds, of the times when the sending half existed before; the present one counts for itself.
+    std::uint32_t busy = 0;
+    std::uint32_t window_limited = 0;
+    std::uint32_t buffer_limited = 0;
+    std::uint32_t cwnd_limited = 0;
 };
 
 // The completions of suspended operations on one socket: one reader, one writer, one that waits for each of

@@ -29,6 +29,11 @@ struct tcp_info {
     octet_count cwnd = 0;
     octet_count ssthresh = 0;
     octet_count in_flight = 0;       // pipe (RFC 6675)
+    octet_count sacked = 0;          // SACKed and not yet acknowledged
+    octet_count lost = 0;            // presumed lost and not sent again
+    octet_count retransmitted = 0;   // sent again and in flight
+    octet_count receive_capacity = 0;  // of the receive buffer
+    std::uint16_t path_mtu = 0;        // IP packet octets that the path is thought to take
     octet_count unacked = 0;         // snd.nxt - snd.una
     octet_count send_queued = 0;     // in the send buffer, acknowledged octets excluded
     octet_count unsent = 0;          // of these, never sent yet
@@ -44,6 +49,18 @@ struct tcp_info {
     duration rttvar{};
     duration min_rtt{};
 
+    std::uint64_t pacing_rate = 0;  // octets per second; 0: not paced
+
+    // How long there was something to send, and of that, what was waited for (tcp/limited_times.hpp).
+    duration busy{};
+    duration limited_by_receive_window{};
+    duration limited_by_send_buffer{};
+    duration limited_by_cwnd{};
+
+    // Since then; zero where it never was. A segment of ours, an acceptable one of the peer's.
+    duration since_sent{};
+    duration since_received{};
+
     std::uint64_t segments_sent = 0;  // on the wire: a super-frame counts as its segments
     std::uint64_t segments_received = 0;
     std::uint64_t octets_sent = 0;      // payload, retransmissions included
@@ -52,6 +69,15 @@ struct tcp_info {
     std::uint64_t timeouts = 0;         // retransmission timeouts
     std::uint64_t fast_recoveries = 0;
     std::uint64_t duplicate_acks = 0;  // received
+    std::uint64_t octets_acknowledged = 0;
+    std::uint64_t octets_retransmitted = 0;
+    std::uint32_t data_segments_sent = 0;  // with payload
+    std::uint32_t data_segments_received = 0;
+    std::uint32_t segments_out_of_order = 0;  // received behind a hole
+    std::uint32_t dsacks_received = 0;
+    std::uint8_t retries = 0;  // back-offs of the running retransmission or persist timer
+    bool probes_window = false;  // that timer probes a closed window
+    bool in_recovery = false;    // fast recovery
 };
 
 }  // namespace tcpco

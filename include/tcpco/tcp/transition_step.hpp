@@ -15,13 +15,21 @@ bool take_transition(connection<B>& c, tcp_event what, step<B>& st);
 
 namespace detail {
 
-// What the controller knew, for tcp_info and for a sender that begins again.
+// What the controller knew, for tcp_info and for a sender that begins again; and how its time was spent. Before the
+// sending half goes.
 template <class B>
 void keep_windows(connection<B>& c, step<B>& st)
 {
     if (const sender_active<B>* s = st.sender(c)) {
         c.idle_cwnd = s->congestion.cwnd();
         c.idle_ssthresh = s->congestion.ssthresh();
+        const auto keep = [&](std::uint32_t& total, send_limit cause) {
+            total += static_cast<std::uint32_t>(s->times.spent(cause, st.now).milliseconds());
+        };
+        keep(c.stats.busy, send_limit::none);
+        keep(c.stats.window_limited, send_limit::receive_window);
+        keep(c.stats.buffer_limited, send_limit::send_buffer);
+        keep(c.stats.cwnd_limited, send_limit::congestion_window);
     }
 }
 

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "tcpco/tcp/receiver.hpp"
+#include "tcpco/tcp/send_buffer.hpp"
 #include "tcpco/tcp/sender.hpp"
 #include "tcpco/tcp/tcp_info.hpp"
 #include "tcpco/tcp/transition_step.hpp"
@@ -61,20 +62,6 @@ inline result<slice> receive_slice(transmission_control_block& c) noexcept
     }
     c.read_since_ack = true;
     return {errc::ok, c.receive.take_front()};
-}
-
-// Octets that the next write may queue, as far as the send buffer and the low-water mark go.
-inline std::size_t send_room(const transmission_control_block& c) noexcept
-{
-    const octet_count below = c.low_water == 0 ? octet_count{1} << 40 : octet_count{c.low_water} - c.unsent();
-    return std::min(c.send.room(), static_cast<std::size_t>(std::max<octet_count>(below, 0)));
-}
-
-// Waking a writer is worth it: a third of the buffer is free, else it would wake for each segment that is acknowledged,
-// and half of what the low-water mark allows is sent (Linux has the same half).
-inline bool has_writing_room(const transmission_control_block& c) noexcept
-{
-    return c.send.room() * 3 >= c.send.limit() && (c.low_water == 0 || c.unsent() * 2 < octet_count{c.low_water});
 }
 
 // SEND (3.10.2): queues what there is room for. would_block: the send buffer is full or the low-water mark reached, or slots run short and this
@@ -152,6 +139,49 @@ void release_connection(connection<B>& c, step<B>& st)
     limit_fin_wait_2(c, st);
 }
 
+namespace detail {
+
+// The part of tcp_info that says how sending goes.
+template <class B>
+void tell_of_sending(tcp_info& info, const connection<B>& c, step<B>& st)
+{
+    const auto ms = [](std::uint32_t n) { return duration{n * std::int64_t{1'000'000}}; };
+    info.busy = ms(c.stats.busy);
+    info.limited_by_receive_window = ms(c.stats.window_limited);
+    info.limited_by_send_buffer = ms(c.stats.buffer_limited);
+    info.limited_by_cwnd = ms(c.stats.cwnd_limited);
+    if (const sender_active<B>* s = st.sender(c)) {
+        info.in_flight = s->board.in_flight();
+        info.sacked = s->board.sacked();
+        info.lost = s->board.lost();
+        info.retransmitted = s->board.retransmitted();
+        info.in_recovery = s->recovery.in_recovery();
+        info.busy += s->times.spent(send_limit::none, st.now);
+        info.limited_by_receive_window += s->times.spent(send_limit::receive_window, st.now);
+        info.limited_by_send_buffer += s->times.spent(send_limit::send_buffer, st.now);
+        info.limited_by_cwnd += s->times.spent(send_limit::congestion_window, st.now);
+        if constexpr (paces<typename B::congestion>) {
+            info.pacing_rate = s->congestion.pacing_rate();
+        }
+    }
+    info.busy += info.limited_by_receive_window + info.limited_by_send_buffer + info.limited_by_cwnd;
+    info.octets_acknowledged = static_cast<std::uint64_t>(
+        std::max<octet_count>(std::min(c.snd.una, c.fin_at()) - stream_offset{1}, 0));
+    info.octets_retransmitted = c.stats.octets_retransmitted;
+    info.data_segments_sent = c.stats.data_segments_sent;
+    info.data_segments_received = c.stats.data_segments_received;
+    info.segments_out_of_order = c.stats.out_of_order;
+    info.dsacks_received = c.stats.dsacks_received;
+    info.retries = c.retries;
+    info.probes_window = c.timer == retransmission_timer::persist;
+    info.since_sent = c.last_sent_at == time_point{} ? duration{} : st.now - c.last_sent_at;
+    info.since_received = c.last_received_at == time_point{} ? duration{} : st.now - c.last_received_at;
+    info.receive_capacity = c.window.capacity();
+    info.path_mtu = static_cast<std::uint16_t>(path_mtu_of(c, st.host));
+}
+
+}  // namespace detail
+
 // STATUS (3.10.6).
 // RFC9293-3.10.6a
 template <class B>
@@ -175,7 +205,6 @@ tcp_info info_of(const connection<B>& c, step<B>& st)
     info.rcv_wnd = c.rcv.wnd();
     info.cwnd = s != nullptr ? octet_count{s->congestion.cwnd()} : c.idle_cwnd;
     info.ssthresh = s != nullptr ? octet_count{s->congestion.ssthresh()} : c.idle_ssthresh;
-    info.in_flight = s != nullptr ? s->board.in_flight() : 0;
     info.unacked = c.snd.nxt - c.snd.una;
     info.send_queued = c.queued();
     info.receive_queued = static_cast<octet_count>(c.receive.size());
@@ -199,6 +228,7 @@ tcp_info info_of(const connection<B>& c, step<B>& st)
     info.timeouts = c.stats.timeouts;
     info.fast_recoveries = c.stats.fast_recoveries;
     info.duplicate_acks = c.stats.duplicate_acks;
+    detail::tell_of_sending(info, c, st);
     return info;
 }
 

@@ -4,9 +4,9 @@
 // alike, and getsockopt() fills as much as there is room for. This is the long form under a name of its own, since the
 // two headers exclude each other.
 //
-// Units are Linux's: microseconds, windows of the sender in segments. Zero is what the stack does not measure: ato,
-// sacked, lost, retrans, fackets, the last_* times, rcv_rtt, rcv_space, bytes_acked, bytes_retrans, data_segs_*, pacing
-// and delivery rates, the limited times, delivered, dsack_dups, reord_seen, rcv_ooopack.
+// Units are Linux's: microseconds, the last_* times milliseconds, windows of the sender in segments. Zero is what the
+// stack does not measure: ato, fackets (as in Linux since 4.15), last_ack_sent (likewise always), rcv_rtt,
+// delivery_rate, delivered_ce, reord_seen.
 #pragma once
 
 #include <algorithm>
@@ -60,6 +60,40 @@ inline std::uint32_t clamp_32(std::int64_t n) noexcept
     return static_cast<std::uint32_t>(std::clamp<std::int64_t>(n, 0, 0xFFFFFFFF));
 }
 
+// TCP_CA_Open, Disorder, Recovery, Loss of Linux's <linux/tcp.h>.
+inline std::uint8_t ca_state_of(const tcpco::tcp_info& t) noexcept
+{
+    return t.in_recovery ? 3 : t.retries > 0 && !t.probes_window && t.unacked > 0 ? 4 : t.sacked > 0 ? 1 : 0;
+}
+
+inline void tell_of_sending(linux_tcp_info& i, const tcpco::tcp_info& t, octet_count smss) noexcept
+{
+    const auto segments = [smss](octet_count octets) { return clamp_32((octets + smss - 1) / smss); };
+    const auto us = [](duration d) { return static_cast<std::uint64_t>(d.microseconds()); };
+    i.tcpi_ca_state = ca_state_of(t);
+    i.tcpi_retransmits = t.probes_window ? std::uint8_t{0} : t.retries;
+    i.tcpi_probes = t.probes_window ? t.retries : std::uint8_t{0};
+    i.tcpi_backoff = t.retries;
+    i.tcpi_sacked = segments(t.sacked);
+    i.tcpi_lost = segments(t.lost);
+    i.tcpi_retrans = segments(t.retransmitted);
+    i.tcpi_last_data_sent = clamp_32(t.since_sent.milliseconds());
+    i.tcpi_last_data_recv = i.tcpi_last_ack_recv = clamp_32(t.since_received.milliseconds());
+    i.tcpi_rcv_space = clamp_32(t.receive_capacity);
+    i.tcpi_pacing_rate = t.pacing_rate;
+    i.tcpi_max_pacing_rate = ~std::uint64_t{0};
+    i.tcpi_bytes_acked = t.octets_acknowledged;
+    i.tcpi_bytes_retrans = t.octets_retransmitted;
+    i.tcpi_data_segs_out = t.data_segments_sent;
+    i.tcpi_data_segs_in = t.data_segments_received;
+    i.tcpi_busy_time = us(t.busy);
+    i.tcpi_rwnd_limited = us(t.limited_by_receive_window);
+    i.tcpi_sndbuf_limited = us(t.limited_by_send_buffer);
+    i.tcpi_delivered = segments(static_cast<octet_count>(t.octets_acknowledged) + t.sacked);
+    i.tcpi_dsack_dups = t.dsacks_received;
+    i.tcpi_rcv_ooopack = t.segments_out_of_order;
+}
+
 inline linux_tcp_info to_linux(const tcpco::tcp_info& t, tcp_state visible, std::size_t unsent) noexcept
 {
     const octet_count smss = std::max<octet_count>(t.smss, 1);
@@ -72,7 +106,7 @@ inline linux_tcp_info to_linux(const tcpco::tcp_info& t, tcp_state visible, std:
     i.tcpi_snd_mss = t.smss;
     i.tcpi_rcv_mss = t.smss;
     i.tcpi_unacked = clamp_32((t.unacked + smss - 1) / smss);
-    i.tcpi_pmtu = t.rmss == 0 ? 0 : t.rmss + (t.local.address.is_v4() ? 40u : 60u);
+    i.tcpi_pmtu = t.path_mtu;
     i.tcpi_rtt = clamp_32(t.srtt.microseconds());
     i.tcpi_rttvar = clamp_32(t.rttvar.microseconds());
     i.tcpi_min_rtt = clamp_32(t.min_rtt.microseconds());
@@ -88,6 +122,7 @@ inline linux_tcp_info to_linux(const tcpco::tcp_info& t, tcp_state visible, std:
     i.tcpi_segs_in = clamp_32(static_cast<std::int64_t>(t.segments_received));
     i.tcpi_notsent_bytes = clamp_32(static_cast<std::int64_t>(unsent));
     i.tcpi_snd_wnd = clamp_32(t.snd_wnd);
+    tell_of_sending(i, t, smss);
     return i;
 }
 
