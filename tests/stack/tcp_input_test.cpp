@@ -384,6 +384,11 @@ const std::vector<row>& rows()
              p.mark();
              p.host().receive_packet(echo_of(8, {.source = "198.18.0.1"_ip}));
          }},
+        {drop_reason::quiet_time,
+         [](f p) {
+             p.config.tcp.quiet_time = duration{1'000'000'000'000};
+             p.peer().send(tcp_flag::syn);
+         }},
     };
     return table;
 }

@@ -209,7 +209,17 @@ private:
     slab_id listener_at(std::uint32_t index) noexcept override { return listeners_.id_of(index); }
 
     step_type step_at(time_point now) noexcept { return step_type{host, now, {}}; }
-    void enter(time_point now) noexcept { now_ = std::max(now_, now); }
+    void enter(time_point now) noexcept
+    {
+        now_ = std::max(now_, now);
+        began_ = std::min(began_, now_);
+    }
+    // RFC9293-3.4.3a
+    bool is_quiet() const noexcept
+    {
+        const duration quiet = host.settings.quiet_time;
+        return quiet > duration{} && (began_ == time_point::never() || now_ < began_ + quiet);
+    }
 
     buffer_pool frames_;
     buffer_pool jumbos_;
@@ -226,6 +236,7 @@ private:
     index_list time_wait_order_;  // the oldest first
     siphash_key port_key_;
     std::uint32_t port_counter_ = 0;
+    time_point began_ = time_point::never();  // the first moment that the stack was told
     std::size_t live_ = 0;
     std::uint32_t orphans_ = 0;
     std::uint32_t orphan_limit_;

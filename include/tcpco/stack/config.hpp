@@ -21,6 +21,8 @@ struct network_config {
     // DF on all that is sent, and ICMP's word on what a path can take believed (RFC 1191, RFC7323-5.7a). Off: routers
     // may fragment. On by default, as everywhere: PAWS needs it, and fragments get lost in firewalls.
     bool path_mtu_discovery = true;
+    // Off: what the device could do for us is not asked of it, neither checksums nor the cutting of segments.
+    bool offloads = true;
     std::uint8_t ttl = 64;                                  // MUST-49
     std::uint32_t neighbours = 1024;                        // ARP entries
     duration neighbour_lifetime{

@@ -40,9 +40,9 @@ void basic_stack<B>::configure_device(const device_config& d)
     network_.set_device(d.mtu, d.ethernet.value_or(network_.config().ethernet));
     host.mtu = network_.config().mtu;
     lost_ = errc::ok;
-    checksum_offload_ = d.tx_checksum_offload;
+    checksum_offload_ = d.tx_checksum_offload && network_.config().offloads;
     // What remains of the largest frame for TCP payload, whatever the headers; 65535 is IPv4's own limit.
-    host.tso_max = d.tso4 && d.tx_checksum_offload ? octet_count{std::min(d.tso_max, 65'535u)} - 120 : 0;
+    host.tso_max = d.tso4 && checksum_offload_ ? octet_count{std::min(d.tso_max, 65'535u)} - 120 : 0;
     host.tso_max = std::max<octet_count>(host.tso_max, 0);
 }
 

@@ -33,6 +33,9 @@ result<connection_id> basic_stack<B>::connect(endpoint remote, const connect_opt
     if (shut_down_) {
         return {errc::operation_not_permitted, {}};
     }
+    if (is_quiet()) {
+        return {errc::would_block, {}};
+    }
     if (remote.port == 0) {
         return {errc::invalid_argument, {}};
     }

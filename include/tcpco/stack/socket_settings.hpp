@@ -2,22 +2,18 @@
 #pragma once
 
 #include "tcpco/stack/stack_port.hpp"
+#include "tcpco/tcp/keep_alive.hpp"
 
 namespace tcpco {
 
 inline errc stack_port::set_keep_alive(connection_id id, const std::optional<keep_alive>& wanted) noexcept
 {
-    const auto seconds = [](duration d) { return (d.ns + 999'999'999) / 1'000'000'000; };
-    const keep_alive k = wanted.value_or(keep_alive{});
-    const auto fits = [&](duration d) { return seconds(d) >= 1 && seconds(d) <= 65'535; };
-    if (!fits(k.idle) || !fits(k.interval) || (wanted && k.count == 0)) {
+    if (wanted && !is_valid(*wanted)) {
         return owned(id) == nullptr ? errc::bad_file_descriptor : errc::invalid_argument;
     }
     return change(id, [&](transmission_control_block& c) {
-        c.keep_idle = static_cast<std::uint16_t>(seconds(k.idle));
-        c.keep_interval = static_cast<std::uint16_t>(seconds(k.interval));
-        c.keep_count = wanted ? k.count : std::uint8_t{0};
-        c.keep_probes = 0;
+        static_cast<void>(use_keep_alive(c, wanted.value_or(keep_alive{})));
+        c.keep_count = wanted ? c.keep_count : std::uint8_t{0};
         if (c.life == life_timer::keep_alive) {
             c.life = life_timer::none;  // armed anew when the change is settled
             c.life_at = time_point::never();

@@ -77,6 +77,10 @@ void basic_stack<B>::receive_segment(datagram&& d)
         take_transition(c, tcp_event::two_msl_elapsed, st);
         settle(c, tcp_state::time_wait, st);
     }
+    if (is_quiet() && seg.syn() && !seg.acks()) {
+        host.counters.drop(drop_reason::quiet_time);
+        return;
+    }
     arrive_at_listener(flow, seg, not_below ? &*not_below : nullptr);
 }
 

@@ -10,6 +10,7 @@ errc basic_stack<B>::set_send_buffer(connection_id id, std::size_t octets)
 {
     return on_connection(id, [octets](connection_type& c, step_type&) {
         c.send.set_limit(octets);
+        c.send_tuned = false;
         c.events |= readiness::writable;
         return errc::ok;
     });

@@ -9,6 +9,7 @@
 
 #include "tcpco/tcp/connection.hpp"
 #include "tcpco/tcp/retransmission_timer.hpp"
+#include "tcpco/tcp/send_buffer.hpp"
 #include "tcpco/tcp/transition_step.hpp"
 
 namespace tcpco {
@@ -345,6 +346,9 @@ void process_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
         work.info.rate = s->rate.sample(work.info.min_rtt);
     }
     s->congestion.on_ack(work.info);
+    if (c.send_tuned) {
+        tune_send_buffer(c, s->congestion.cwnd(), st.host);
+    }
     if (s->recovery.in_recovery() && verdict.kind != verdict_kind::enter) {
         s->recovery_rate.on_ack({.delivered = work.info.delivered,
                                  .newly_lost = work.info.newly_lost,

@@ -47,6 +47,7 @@ enum class drop_reason : std::uint8_t {
     neighbour_unresolved,  // a reply waited for ARP in vain
     no_route,
     device_truncated,  // longer than a receive slot
+    quiet_time,        // a SYN, before tcp_settings::quiet_time was over
     count_,
 };
 
@@ -92,7 +93,8 @@ constexpr const char* to_string(drop_reason reason) noexcept
                                                                "reply_queue_full",
                                                                "neighbour_unresolved",
                                                                "no_route",
-                                                               "device_truncated"};
+                                                               "device_truncated",
+                                                               "quiet_time"};
     return names[static_cast<std::size_t>(reason)];
 }
 

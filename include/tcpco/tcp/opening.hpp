@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <array>
 
+#include "tcpco/tcp/keep_alive.hpp"
 #include "tcpco/tcp/receiver.hpp"
 #include "tcpco/tcp/retransmission_timer.hpp"
+#include "tcpco/tcp/send_buffer.hpp"
 #include "tcpco/tcp/transition_step.hpp"
 #include "tcpco/tcp/user_timeout.hpp"
 
@@ -35,6 +37,9 @@ octet_count initial_window(const connection<B>& c, const step<B>& st)
         return smss;
     }
     const octet_count segments = st.host.settings.initial_window_segments;
+    if (segments == 0) {
+        return smss * (smss > 2190 ? 2 : smss > 1095 ? 3 : 4);  // RFC5681-3.1a
+    }
     return std::min(segments * smss, std::max<octet_count>(2 * smss, segments * 1460));
 }
 
@@ -103,8 +108,13 @@ void begin(connection<B>& c, endpoint local, endpoint remote, const sequence_num
     c.snd.iss = st.host.isn.generate(local, remote, st.now, not_below);
     c.user_timeout = to_user_timeout(st.host.settings.user_timeout);
     begin_user_timeout_option(c, st);
+    c.dscp = st.host.settings.dscp & 63U;
+    if (st.host.settings.keep_alive) {
+        static_cast<void>(use_keep_alive(c, *st.host.settings.keep_alive));
+    }
     c.low_water = st.host.settings.low_water_octets;
-    c.send = send_queue{st.host.settings.send_buffer_octets, stream_offset{1}};
+    c.send = send_queue{initial_send_buffer(st.host.settings), stream_offset{1}};
+    c.send_tuned = c.send.limit() < st.host.settings.send_buffer_octets;
     const octet_count wanted_mss = c.own_mss != 0 ? c.own_mss : 65'535;  // the user's own limit, where there is one
     c.own_mss = static_cast<std::uint16_t>(
         std::clamp<octet_count>(st.host.mtu - fixed_headers(remote.address), 1, wanted_mss));  // MUST-67

@@ -1,12 +1,32 @@
-// How much the user may write: the send buffer's limit, and the low-water mark of what is not sent yet.
+// How much the user may write: the send buffer's limit, which grows with cwnd, and the low-water mark of what is not sent
+// yet.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 
+#include "tcpco/tcp/settings.hpp"
 #include "tcpco/tcp/tcb.hpp"
 
 namespace tcpco {
+
+inline std::uint32_t initial_send_buffer(const tcp_settings& s) noexcept
+{
+    return std::min(s.send_buffer_initial, s.send_buffer_octets);
+}
+
+// cwnd has moved: twice of it should fit, within the settings' limit and while there are slots.
+template <class Host>
+void tune_send_buffer(transmission_control_block& c, octet_count cwnd, const Host& host) noexcept
+{
+    const auto wanted = static_cast<std::size_t>(
+        std::min<octet_count>(2 * std::min(cwnd, octet_count{1} << 40), host.settings.send_buffer_octets));
+    if (wanted > c.send.limit() && !host.large.is_short()) {
+        c.send.set_limit(wanted);
+    }
+    c.send_tuned = c.send.limit() < host.settings.send_buffer_octets;
+}
 
 // Octets that the next write may queue, as far as the send buffer and the low-water mark go.
 inline std::size_t send_room(const transmission_control_block& c) noexcept

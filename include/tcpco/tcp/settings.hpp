@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "tcpco/core/time.hpp"
 #include "tcpco/policy/events.hpp"
@@ -27,8 +28,26 @@ struct tcp_settings {
     bool timestamps = true;      // offer timestamps (RFC 7323)
     bool window_scaling = true;  // offer window scale (RFC 7323)
 
-    // Initial window in segments of SMSS (RFC 6928: 10, at most max(14600, 2 SMSS) octets).
+    // Initial window in segments of SMSS (RFC 6928: 10, at most max(14600, 2 SMSS) octets). 0: the table of RFC 5681 3.1,
+    // 4 segments up to 1095 octets, 3 up to 2190, else 2 (RFC5681-3.1a).
     std::uint8_t initial_window_segments = 10;
+
+    // After an idle RTO the controller begins with the initial window again (RFC5681-4.1a; Linux:
+    // tcp_slow_start_after_idle, on as well). Off, a burst of the old window may meet a path that has changed.
+    bool restart_after_idle = true;
+
+    // The Differentiated Services code point of new connections, 0 to 63 (MUST-48); per connection by set_dscp().
+    std::uint8_t dscp = 0;
+
+    // Keep-alive of new connections (MUST-24, MUST-25: off); per connection by set_keep_alive(). Values that it would
+    // refuse leave it off.
+    std::optional<tcpco::keep_alive> keep_alive{};
+
+    // After the stack's first moment: so long connect() answers would_block, and SYNs are dropped (counted as
+    // quiet_time). For hosts that restart and may have lost track of numbers in use (RFC 9293 3.4.3): one MSL, 120 s.
+    // 0, the default: initial numbers and ephemeral ports come from a key that is new with each stack, so segments of
+    // an earlier life fit into none of this one but by chance.
+    duration quiet_time{};
 
     // R2 (RFC 9293 3.8.3) as numbers of retransmissions. A SYN doubles from 1 s: 7 retransmissions give up after 247
     // s, the last wait being bounded by 120 s (MUST-23 asks for 3 minutes); a SYN-ACK after 63 s, as peers do, since a
@@ -46,7 +65,12 @@ struct tcp_settings {
     // for MSS 0 and 1). 88 leaves 48 octets of payload beside 40 octets of options, as Linux does.
     std::uint16_t minimum_mss = 88;
 
-    std::uint32_t send_buffer_octets = 1u << 20;  // limit per connection
+    // Send buffer of a connection in octets. It begins with the first number and grows to the second as cwnd grows, to
+    // twice cwnd, so that a round trip's worth is in flight and another waits (Linux: tcp_wmem, 16 KiB to 4 MiB; here
+    // memory is taken by what is written, not by the limit, so the first may be what fills 800 Mbit/s at 10 ms). It does
+    // not grow while slots run short, and never once set_send_buffer() has set it. Not smaller than the second: no tuning.
+    std::uint32_t send_buffer_initial = 1u << 20;
+    std::uint32_t send_buffer_octets = 1u << 22;
     // Writers wait while so many octets are not even sent (Linux: TCP_NOTSENT_LOWAT): what is written last leaves soon,
     // however deep the send buffer. 0, the default: no mark. Per connection by set_low_water().
     std::uint32_t low_water_octets = 0;

@@ -138,6 +138,7 @@ struct transmission_control_block {
     bool fast_open : 1 = false;    // our first SYN (or SYN,ACK) carries the option of RFC 7413
     bool uto_changeable : 1 = true;  // the peer's advice may set user_timeout (RFC 5482 3)
     bool uto_owed : 1 = false;       // the next segment without SYN carries our advice
+    bool send_tuned : 1 = false;     // the send buffer grows with cwnd
     bool fast_opened : 1 = false;  // the SYN's text was taken: usable before the handshake ends
 
     std::uint16_t peer_mss = 536;  // RFC 9293 3.7.1, MUST-15
