@@ -22,6 +22,7 @@
 #include <utility>
 
 #include "tcpco/async/concepts.hpp"
+#include "tcpco/async/shutdown.hpp"
 #include "tcpco/async/vnet_header.hpp"
 
 namespace tcpco {
@@ -59,8 +60,12 @@ public:
         }
         reactor_.add(*this);
     }
+    // Without a driver the stack has no device: whoever still waits on a socket is told network_down (a coroutine of this
+    // reactor resumes when it next turns).
     ~driver() override
     {
+        stack_.device_lost(errc::network_down);
+        stack_.dispatch(reactor_.get_executor());
         reactor_.remove(*this);
         if constexpr (by_fd) {
             port_->close();
@@ -97,6 +102,11 @@ public:
             counters_.transmitted += stack_.transmit(now, sink, options_.budget);
         }
         counters_.blocked_turns += refused_ ? 1 : 0;
+        if constexpr (requires { stack_.is_shut_down(); }) {
+            if (stack_.is_shut_down() && !stack_.has_output()) {
+                shut_down_.set();
+            }
+        }
         stack_.dispatch(reactor_.get_executor());  // transmitting can free what a writer waits for
     }
 
@@ -153,6 +163,18 @@ public:
         static_cast<void>(reactor_.turn(duration::zero()));
         return graceful;
     }
+
+    // The same, awaited by a coroutine of this reactor: see async/shutdown.hpp. Called twice, the later time counts.
+    shutdown_operation<driver> shutdown(duration grace) noexcept
+        requires requires(Stack& s, time_point now) {
+            s.shutdown(now, now);
+            s.is_shut_down();
+        }
+    {
+        return {*this, grace, shut_down_};
+    }
+    void begin_shutdown(duration grace) noexcept { stack_.shutdown(reactor_.now(), reactor_.now() + grace); }
+    bool was_graceful() const noexcept { return stack_.cut_off() == 0 && !aborted_; }
 
     buffer_pool& pool() noexcept { return pool_; }
     const driver_counters& counters() const noexcept { return counters_; }
@@ -328,6 +350,7 @@ private:
     buffer_pool pool_;
     std::unique_ptr<frame_port> port_{};
     driver_counters counters_{};
+    async_event shut_down_;
     bool refused_ = false;
     bool lost_ = false;
     bool aborted_ = false;  // the impatient stop came during close_all()

@@ -103,6 +103,9 @@ public:
     // for.
     bool is_shut_down() const noexcept { return shut_down_ && live_ == 0; }
 
+    // How many connections shutdown()'s deadline has reset.
+    std::size_t cut_off() const noexcept { return cut_off_; }
+
     // New Fast Open cookies are made with a key of this seed; those made with the key before stay good, older ones do
     // not (RFC7413-4.1.2a).
     void rotate_fast_open_key(std::uint64_t seed) noexcept { host.fast_open_server.rotate(derive_key(seed, 8)); }
@@ -242,6 +245,7 @@ private:
     std::uint32_t orphan_limit_;
     bool closing_all_ = false;
     time_point shutdown_at_ = time_point::never();
+    std::size_t cut_off_ = 0;
     bool shut_down_ = false;
     bool checksum_offload_ = false;
     errc lost_ = errc::ok;  // why there is no device any more

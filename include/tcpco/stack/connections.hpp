@@ -207,6 +207,7 @@ void basic_stack<B>::advance(time_point now)
     advance_time_waits();
     if (shutdown_at_ <= now_) {
         shutdown_at_ = time_point::never();
+        cut_off_ += live_;
         abort_all(now_);
     }
     network_.advance(now_);
