@@ -132,7 +132,7 @@ TEST_CASE("shutdown: at its deadline the rest is reset, the reset has left, and 
     CHECK(w.server->connect({"198.18.0.1"_ip, 9}).ec == errc::operation_not_permitted);
 }
 
-TEST_CASE("shutdown: who waits for it may give up, it goes on; with nothing open it is over at once", "[async]")
+TEST_CASE("shutdown: who waits for it may give up, it goes on, and with nothing open it is over at once", "[async]")
 {
     world w;
     fails(w.run(given_up(w)), std::errc::timed_out);
