@@ -46,11 +46,16 @@ public:
 
     // Answers whether a frame is lost, before chance is asked; `index` counts the frames of both directions from 0.
     std::function<bool(std::size_t index, int from, const octets&)> drops;
+    // What a middlebox makes of it.
+    std::function<void(int from, octets&)> rewrites;
     // As drops, for all that can happen.
     std::function<mishap(std::size_t index, int from, const octets&)> disturbs;
 
-    void send(time_point now, int from, const octets& data)
+    void send(time_point now, int from, octets data)
     {
+        if (rewrites) {
+            rewrites(from, data);
+        }
         const bool chosen = drops && drops(count_, from, data);
         const mishap m = disturbs ? disturbs(count_, from, data) : mishap{};
         ++count_;

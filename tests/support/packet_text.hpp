@@ -1,6 +1,7 @@
 // Packets as text, for conformance tests: how a packet is said, and whether one that was seen is what was expected.
 //
-// A packet is said as flags, then fields. Flags: S A F R P U E W, or "." for none. Fields: seq ack win len urg; options
+// A packet is said as flags, then fields. Flags: S A F R P U E W, or "." for none. Fields: seq ack win len urg, ecn (the
+// code point in the IP header, 0 to 3); options
 // mss ws sackok ts=VAL/ECR uto sack=L-R,L-R opt=HEX (raw); to send also port src dst to off (a false data offset)
 // sum=bad and r (reserved bits). Numbers are absolute and decimal, or hexadecimal with 0x.
 //
@@ -118,7 +119,8 @@ private:
         return seq() == words.number("seq", seq()) && ack() == words.number("ack", ack()) &&
                header.window == words.number("win", header.window) && length == words.number("len", 0) &&
                header.destination_port == words.number("port", header.destination_port) &&
-               header.urgent_pointer == words.number("urg", header.urgent_pointer);
+               header.urgent_pointer == words.number("urg", header.urgent_pointer) &&
+               (!words.has("ecn") || (std::to_integer<unsigned>(octets[1]) & 3) == words.number("ecn"));
     }
     static bool optional_is(const packet_words& words, const char* name, bool present, std::uint32_t value)
     {

@@ -109,7 +109,9 @@ inline std::vector<std::byte> build_segment(const packet_words& words, const spe
     };
     const ip_address source = address("src", from.address);
     const ip_address destination = address("dst", from.stack_address);
-    write_ipv4(ip_header(out.size(), ip_protocol::tcp, source, destination), out);
+    ipv4_header ip = ip_header(out.size(), ip_protocol::tcp, source, destination);
+    ip.ecn = static_cast<std::uint8_t>(words.number("ecn"));
+    write_ipv4(ip, out);
     const auto segment = std::span{out}.subspan(ipv4_header_size);
     write_tcp(h, segment);
     std::copy(options.begin(), options.end(), segment.begin() + tcp_header_size);

@@ -78,8 +78,10 @@ TEST_CASE("SYN cookies: window scale and SACK come back from the timestamp, whic
                 offered.has_window_scale = shift < 15;
                 offered.window_scale = static_cast<std::uint8_t>(shift < 15 ? shift : 0);
                 offered.sack_permitted = sack;
-                const std::uint32_t marked = detail::timestamp_with_options(now, offered);
+                const bool ecn = shift % 2 == 1;
+                const std::uint32_t marked = detail::timestamp_with_options(now, offered, ecn);
                 CHECK(now - marked < 64);
+                CHECK(detail::ecn_of_timestamp(marked) == ecn);
                 CHECK(detail::options_of_timestamp(marked) == offered);
             }
         }
@@ -87,5 +89,5 @@ TEST_CASE("SYN cookies: window scale and SACK come back from the timestamp, whic
     tcp_options large;
     large.has_window_scale = true;
     large.window_scale = 200;
-    CHECK(detail::options_of_timestamp(detail::timestamp_with_options(0, large)).window_scale == 14);
+    CHECK(detail::options_of_timestamp(detail::timestamp_with_options(0, large, true)).window_scale == 14);
 }

@@ -4,7 +4,7 @@
 // about them up. On the way out it knows the next hop and writes the link and IP headers. What it has to say itself
 // waits in a bounded queue; the stack transmits that queue first.
 //
-// Left out: IPv6, fragments (dropped and counted), forwarding, options, conflict detection (RFC 5227).
+// Left out: IPv6, fragments (dropped and counted), forwarding, options, RFC 5227.
 #pragma once
 
 #include <algorithm>
@@ -163,7 +163,8 @@ public:
     // Writes link and IPv4 header at the start of `out`, for a packet with `payload` octets behind the IP header;
     // returns their size. Diffserv and DF as set.
     std::size_t write_headers(std::span<std::byte> out, const ip_address& source, const ip_address& destination,
-                              mac_address next_hop, ip_protocol protocol, std::size_t payload, std::uint8_t dscp = 0)
+                              mac_address next_hop, ip_protocol protocol, std::size_t payload, std::uint8_t dscp = 0,
+                              std::uint8_t ecn = ecn_codepoint::not_ect)
     {
         std::size_t at = 0;
         if (config_.ethernet) {
@@ -171,6 +172,7 @@ public:
         }
         ipv4_header header;
         header.dscp = dscp;
+        header.ecn = ecn;
         header.total_length = static_cast<std::uint16_t>(ipv4_header_size + payload);
         header.identification = identification_;
         header.dont_fragment = config_.path_mtu_discovery;  // RFC1191-2a
@@ -217,7 +219,6 @@ private:
         counters_.drop(reason);
         return std::nullopt;
     }
-
     bool is_broadcast(ipv4_address a) const noexcept
     {
         return a.is_limited_broadcast() || (subnet_broadcast_ && a == *subnet_broadcast_);
@@ -288,7 +289,7 @@ private:
                 return drop(drop_reason::tcp_to_broadcast);  // MUST-57
             }
             return datagram{header.source, header.destination, payload_slice(packet, ip->payload), info,
-                            header.ecn == 3};
+                            header.ecn == ecn_codepoint::ce};
         case ip_protocol::icmp: receive_icmp(now, *ip, broadcast); return std::nullopt;
         default:
             counters_.drop(drop_reason::ip_unknown_protocol);

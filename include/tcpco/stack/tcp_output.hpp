@@ -172,7 +172,8 @@ void basic_stack<B>::build_frame(outbox::entry& e, const connection_type& c, lea
     const std::size_t tcp_size = tcp_header_size + encoded_size(out.options) + static_cast<std::size_t>(out.octets);
     const std::span<std::byte> room{e.header};
     const std::size_t ip_end =
-        network_.write_headers(room, c.local.address, c.remote.address, next_hop, ip_protocol::tcp, tcp_size, c.dscp);
+        network_.write_headers(room, c.local.address, c.remote.address, next_hop, ip_protocol::tcp, tcp_size, c.dscp,
+                               out.ect ? ecn_codepoint::ect_0 : ecn_codepoint::not_ect);
     const std::span<std::byte> tcp = room.subspan(ip_end);
     const std::size_t head = write_tcp(header, out.options, tcp);
     e.set_pieces(ip_end + head, slices);

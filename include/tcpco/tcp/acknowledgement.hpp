@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "tcpco/tcp/connection.hpp"
+#include "tcpco/tcp/ecn.hpp"
 #include "tcpco/tcp/retransmission_timer.hpp"
 #include "tcpco/tcp/send_buffer.hpp"
 #include "tcpco/tcp/transition_step.hpp"
@@ -226,6 +227,7 @@ void reduce_window(connection<B>& c, sender_active<B>& s, const congestion_event
         event.in_flight = std::min(event.in_flight, s.flight_before_disorder);  // RFC 5681 3.2 step 2
     }
     s.congestion.on_congestion_event(event);
+    note_reduction(c, s);
     s.recovery_rate.on_enter({.in_flight = why.in_flight,
                               .sacked = s.board.sacked(),
                               .newly_delivered = newly_delivered,
@@ -341,7 +343,17 @@ void process_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
     work.info.newly_lost = report_losses(c, *s);
     work.info.in_flight = s->board.in_flight();
     apply_verdict(c, *s, verdict, work.flight_size, work.info.delivered, st);
-    work.info.in_recovery = was_in_recovery || s->recovery.in_recovery();  // the ACK that ends it earns no growth
+    const bool echoed = c.ecn && seg.has(tcp_flag::ece) && !seg.syn();
+    work.info.ecn = {.ece = echoed, .ce_segments = 0, .ce_octets = 0};
+    if (asks_to_slow_down(c, *s, seg)) {
+        s->congestion.on_congestion_event({.cause = congestion_cause::ecn_echo,
+                                           .in_flight = work.flight_size,
+                                           .smss = c.smss,
+                                           .now = st.now});
+        note_reduction(c, *s);
+    }
+    // The ACK that ends a recovery earns no growth, nor does one with an echo (RFC3168-6.1.2c).
+    work.info.in_recovery = was_in_recovery || s->recovery.in_recovery() || echoed;
     if constexpr (wants_rate_samples_v<typename B::congestion>) {
         work.info.rate = s->rate.sample(work.info.min_rtt);
     }

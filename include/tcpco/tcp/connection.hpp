@@ -45,6 +45,7 @@ struct sender_active {
     round_counter rounds;
     pacer pace;
     limited_times times;
+    stream_offset reduced_until{};  // snd.nxt at the last reduction: an echo asks for no other one below (RFC 3168)
     octet_count flight_before_disorder = 0;  // FlightSize at the first sign of loss: without limited transmit's octets
     std::optional<typename B::congestion> before{};  // as it was before the episode's first reduction (undo)
 };

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "tcpco/tcp/ecn.hpp"
 #include "tcpco/tcp/keep_alive.hpp"
 #include "tcpco/tcp/receiver.hpp"
 #include "tcpco/tcp/retransmission_timer.hpp"
@@ -148,6 +149,7 @@ void accept_peer_syn(connection<B>& c, arriving_segment& seg, step<B>& st)
     } else {
         c.rcv.wscale = 0;
     }
+    negotiate_ecn(c, seg, settings);
     c.sack_permitted = settings.sack && seg.options.sack_permitted;
     c.timestamps = settings.timestamps && seg.options.has_timestamps;
     if (c.timestamps) {
@@ -209,7 +211,9 @@ stateless_segment answer_with_cookie(endpoint local, endpoint remote, const arri
         reply.options.window_scale = c.rcv.wscale;
         reply.options.sack_permitted = settings.sack && syn.options.sack_permitted;
         reply.options.has_timestamps = true;
-        reply.options.tsval = detail::timestamp_with_options(timestamp_now(c, st.now), syn.options);
+        const bool ecn = settings.ecn != ecn_use::off && syn.has(detail::ecn_flags);
+        reply.flags = static_cast<std::uint16_t>(reply.flags | (ecn ? tcp_flag::ece : 0));
+        reply.options.tsval = detail::timestamp_with_options(timestamp_now(c, st.now), syn.options, ecn);
         reply.options.tsecr = syn.options.tsval;
     }
     return reply;
@@ -228,6 +232,8 @@ bool open_from_cookie(connection<B>& c, endpoint local, endpoint remote, const a
     syn.header.window = ack.header.window;
     if (ack.options.has_timestamps) {
         syn.options = detail::options_of_timestamp(ack.options.tsecr);
+        syn.header.flags = static_cast<std::uint16_t>(
+            tcp_flag::syn | (detail::ecn_of_timestamp(ack.options.tsecr) ? detail::ecn_flags : 0));
         syn.options.has_timestamps = true;
         syn.options.tsval = ack.options.tsval;
     }
@@ -318,6 +324,7 @@ void fill_syn_options(leaving_segment& out, const connection<B>& c, const step<B
         out.options.tsval = timestamp_now(c, st.now);
     }
     out.options.user_timeout = c.adv_uto;  // RFC5482-3a
+    offer_ecn(out, c, settings);
     if (c.fast_open && c.snd.nxt == stream_offset{0}) {
         add_fast_open(out, c, st);
     }

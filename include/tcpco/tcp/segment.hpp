@@ -56,6 +56,9 @@ struct leaving_segment {
     bool ack = true;
     bool psh = false;
     bool fresh = false;          // extends snd.nxt
+    bool ece = false;            // RFC 3168; with SYN both flags have another meaning
+    bool cwr = false;
+    bool ect = false;            // the IP header says ECT(0)
     std::uint16_t urgent = 0;    // urgent pointer; 0: without URG
     std::uint16_t window = 0;    // as it will stand in the header
     stream_offset right_edge{};  // what that window advertises
@@ -71,6 +74,7 @@ inline std::uint16_t flags_of(const leaving_segment& s) noexcept
 {
     return static_cast<std::uint16_t>((s.syn ? tcp_flag::syn : 0) | (s.fin ? tcp_flag::fin : 0) |
                                       (s.ack ? tcp_flag::ack : 0) | (s.psh ? tcp_flag::psh : 0) |
+                                      (s.ece ? tcp_flag::ece : 0) | (s.cwr ? tcp_flag::cwr : 0) |
                                       (s.urgent != 0 ? tcp_flag::urg : 0));
 }
 

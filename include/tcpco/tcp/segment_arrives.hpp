@@ -140,6 +140,7 @@ verdict check_sequence_number(connection<B>& c, arriving_segment& seg, step<B>& 
     }
     if (is_crossed_syn_ack(c, seg)) {
         trim_to_window(c, seg);
+        seg.header.flags = static_cast<std::uint16_t>(seg.header.flags & ~tcp_flag::ece);  // RFC 3168 6.1.1: no echo
         owe_ack(c);
         return verdict::proceed;
     }
@@ -158,6 +159,7 @@ verdict check_sequence_number(connection<B>& c, arriving_segment& seg, step<B>& 
     update_ts_recent(c, seg, st.now);
     note_user_timeout_option(c, seg);
     trim_to_window(c, seg);
+    note_marks(c, seg);
     return verdict::proceed;
 }
 

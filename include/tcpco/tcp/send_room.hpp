@@ -58,11 +58,12 @@ octet_count send_quantum(const connection<B>& c, const sender_active<B>& s)
     return quantum == 0 ? 65'536 : quantum;
 }
 
-// How many octets one frame may carry: a segment, or a super-frame of whole segments where the device cuts it up.
+// How many octets one frame may carry: a segment, or a super-frame of whole segments where the device cuts it up. What
+// is true of one segment alone, an urgent pointer or CWR, leaves in one alone.
 template <class B>
 octet_count frame_room(const connection<B>& c, const sender_active<B>& s, octet_count segment, const step<B>& st)
 {
-    const octet_count largest = sends_urgent(c) ? 0 : std::min(st.host.tso_max, send_quantum(c, s));
+    const octet_count largest = sends_urgent(c) || c.cwr_owed ? 0 : std::min(st.host.tso_max, send_quantum(c, s));
     return std::max(segment, largest / segment * segment);
 }
 

@@ -87,13 +87,14 @@ bool next_segment(leaving_segment& out, connection<B>& c, step<B>& st)
     }
     if (chosen && !out.syn && out.options.has_mss) {
         out.options = {};  // text behind a SYN,ACK that is not acknowledged yet (RFC 7413)
+        out.ece = out.cwr = false;
         fill_options(out, c, st);
     }
     if (!chosen) {
         if (c.acks_owed == 0 || c.snd.nxt == stream_offset{0} || c.state == tcp_state::syn_sent) {
             return false;
         }
-        out.syn = out.fin = out.psh = false;
+        out.syn = out.fin = out.psh = out.ece = out.cwr = false;
         out.kind = segment_kind::pure_ack;
         out.seq = c.keep_probe_owed ? c.snd.nxt - 1 : c.acceptable_seq();
         if (out.options.has_mss) {
@@ -101,6 +102,7 @@ bool next_segment(leaving_segment& out, connection<B>& c, step<B>& st)
             fill_options(out, c, st);
         }
     }
+    mark_segment(out, c);
     out.urgent = urgent_pointer_of(c, out);
     advertise_window(out, c, st);
     return true;
@@ -121,6 +123,7 @@ void commit_ack(connection<B>& c, const leaving_segment& out)
     c.keep_probe_owed = false;
     c.uto_owed = c.uto_owed && (out.syn || out.options.user_timeout == 0);
     c.dsack = {};
+    c.ecn_unacked = false;
     c.ack_policy.on_ack_sent();
 }
 
@@ -178,6 +181,8 @@ void commit_octets(connection<B>& c, const leaving_segment& out, step<B>& st)
         c.life_at = time_point::never();
     }
     c.probe_owed = false;
+    c.cwr_owed = c.cwr_owed && !out.cwr;
+    c.ecn_asked = out.syn && !out.ack ? out.cwr : bool{c.ecn_asked};
     c.last_sent_at = st.now;
     c.stats.octets_sent += static_cast<std::uint64_t>(out.octets);
     c.stats.data_segments_sent += out.octets > 0 ? out.wire_segments : 0U;

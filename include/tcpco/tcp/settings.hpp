@@ -23,7 +23,14 @@ struct keep_alive {
     std::uint8_t count = 9;             // unanswered in a row until the connection is given up (MUST-29: not one alone)
 };
 
+// Explicit congestion notification (RFC 3168). accept: when the peer asks for it; request: our own SYNs ask, too.
+enum class ecn_use : std::uint8_t { off, accept, request };
+
 struct tcp_settings {
+    // Linux's default as well (tcp_ecn = 2): whoever asks has routers that mark, and the rest of the world sees no flag
+    // that a middlebox could dislike.
+    ecn_use ecn = ecn_use::accept;
+
     bool sack = true;            // offer SACK-Permitted (RFC 2018)
     bool timestamps = true;      // offer timestamps (RFC 7323)
     bool window_scaling = true;  // offer window scale (RFC 7323)

@@ -4,11 +4,10 @@
 // The cookie is our initial sequence number: 5 bits of a clock with ticks of 64 s, 3 bits for the peer's MSS, 24 bits
 // of a MAC over both, the peer's sequence number and the four-tuple. It is taken for 64 to 128 s: a blind guess opens
 // a connection once in some eight million segments, and only while cookies are being sent. What else a SYN offers
-// (window scale, SACK) comes back in the low bits of our timestamp, so a peer without timestamps goes without
+// (window scale, SACK, ECN) comes back in the low bits of our timestamp, so a peer without timestamps goes without
 // (RFC4987-3.6e).
 //
-// Whether a SYN gets a cookie is the syn_defence policy's decision. Left out: ECN, which the TCP layer does not have
-// yet.
+// Whether a SYN gets a cookie is the syn_defence policy's decision.
 #pragma once
 
 #include <array>
@@ -85,15 +84,15 @@ private:
 
 namespace detail {
 
-// The low six bits of the timestamp in a SYN,ACK with a cookie: window scale (15: none), SACK-permitted, one spare.
+// The low six bits of the timestamp in a SYN,ACK with a cookie: window scale (15: none), SACK-permitted, ECN.
 inline constexpr std::uint32_t cookie_bits = 63;
 
 // `now`, or a little less, such that its low bits say what the peer's SYN offered: later timestamps must not be
 // smaller.
-constexpr std::uint32_t timestamp_with_options(std::uint32_t now, const tcp_options& offered) noexcept
+constexpr std::uint32_t timestamp_with_options(std::uint32_t now, const tcp_options& offered, bool ecn) noexcept
 {
     const std::uint32_t shift = offered.has_window_scale ? std::min<std::uint32_t>(offered.window_scale, 14) : 15;
-    const std::uint32_t bits = shift | (offered.sack_permitted ? 16U : 0U);
+    const std::uint32_t bits = shift | (offered.sack_permitted ? 16U : 0U) | (ecn ? 32U : 0U);
     const std::uint32_t marked = (now & ~cookie_bits) | bits;
     return bits > (now & cookie_bits) ? marked - (cookie_bits + 1) : marked;
 }
@@ -107,6 +106,7 @@ constexpr tcp_options options_of_timestamp(std::uint32_t echoed) noexcept
     offered.sack_permitted = (echoed & 16) != 0;
     return offered;
 }
+constexpr bool ecn_of_timestamp(std::uint32_t echoed) noexcept { return (echoed & 32) != 0; }
 
 }  // namespace detail
 

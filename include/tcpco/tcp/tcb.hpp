@@ -71,6 +71,7 @@ struct tcb_statistics {
     std::uint32_t data_segments_sent = 0;
     std::uint32_t data_segments_received = 0;
     std::uint32_t out_of_order = 0;     // segments that came behind a hole
+    std::uint32_t marks_received = 0;   // segments with CE
     std::uint32_t dsacks_received = 0;  // reports of duplicates (RFC 2883)
     // Milliseconds, of the times when the sending half existed before; the present one counts for itself.
     std::uint32_t busy = 0;
@@ -138,6 +139,11 @@ struct transmission_control_block {
     bool fast_open : 1 = false;    // our first SYN (or SYN,ACK) carries the option of RFC 7413
     bool uto_changeable : 1 = true;  // the peer's advice may set user_timeout (RFC 5482 3)
     bool uto_owed : 1 = false;       // the next segment without SYN carries our advice
+    bool ecn : 1 = false;          // negotiated (RFC 3168)
+    bool ecn_asked : 1 = false;    // by our SYN
+    bool ecn_echo : 1 = false;     // a mark came, and no CWR since
+    bool ecn_unacked : 1 = false;  // a mark came, and no ACK left since
+    bool cwr_owed : 1 = false;     // the next new data says that the window was reduced
     bool send_tuned : 1 = false;     // the send buffer grows with cwnd
     bool fast_opened : 1 = false;  // the SYN's text was taken: usable before the handshake ends
 

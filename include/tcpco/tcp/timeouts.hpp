@@ -65,6 +65,7 @@ void on_retransmission_timeout(connection<B>& c, sender_active<B>& s, step<B>& s
             s.congestion.on_congestion_event({.in_flight = flight_size, .smss = c.smss, .now = st.now});
         }
     }
+    note_reduction(c, s);
     c.timer_base = st.now;  // RFC 6298 5.6
     observe(st.host.observer,
             event::timer_fired{.connection = key_of(c), .at = st.now, .kind = event::timer_kind::rto});

@@ -20,9 +20,17 @@ namespace tcpco {
 
 inline constexpr std::size_t ipv4_header_size = 20;  // without options
 
+// Two bits of the IP header (RFC 3168 section 5).
+namespace ecn_codepoint {
+inline constexpr std::uint8_t not_ect = 0;
+inline constexpr std::uint8_t ect_1 = 1;
+inline constexpr std::uint8_t ect_0 = 2;
+inline constexpr std::uint8_t ce = 3;
+}  // namespace ecn_codepoint
+
 struct ipv4_header {
     std::uint8_t dscp = 0;           // 6 bits
-    std::uint8_t ecn = 0;            // 2 bits: 0 Not-ECT, 1 ECT(1), 2 ECT(0), 3 CE
+    std::uint8_t ecn = 0;            // 2 bits of ecn_codepoint
     std::uint16_t total_length = 0;  // octets, header included
     std::uint16_t identification = 0;
     bool dont_fragment = false;

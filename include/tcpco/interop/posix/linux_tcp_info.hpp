@@ -100,7 +100,8 @@ inline linux_tcp_info to_linux(const tcpco::tcp_info& t, tcp_state visible, std:
     linux_tcp_info i{};
     i.tcpi_state = to_linux(visible);
     i.tcpi_options = static_cast<std::uint8_t>((t.timestamps ? 1u : 0u) | (t.sack_permitted ? 2u : 0u) |
-                                               (t.rcv_wscale != 0 || t.snd_wscale != 0 ? 4u : 0u));
+                                               (t.rcv_wscale != 0 || t.snd_wscale != 0 ? 4u : 0u) |
+                                               (t.ecn ? 8u : 0u) | (t.marks_received > 0 ? 16u : 0u));
     i.tcpi_window_scales = static_cast<std::uint8_t>((t.snd_wscale & 15u) | (t.rcv_wscale & 15u) << 4);
     i.tcpi_rto = clamp_32(t.rto.microseconds());
     i.tcpi_snd_mss = t.smss;

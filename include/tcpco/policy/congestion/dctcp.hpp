@@ -22,6 +22,8 @@ class dctcp {
 public:
     static constexpr const char* name = "dctcp";  // Linux's word for it
 
+    static constexpr bool wants_exact_ecn_echo = true;  // RFC8257-3.2a
+
     struct config {
         reno::config base{};
         std::uint32_t gain_shift = 4;  // g = 1/16 (section 4.2)
