@@ -199,6 +199,11 @@ concept syn_defence = policy<D> && requires(D d, const syn_info& s) {
     { d.admit(s) } -> std::same_as<syn_answer>;
 };
 
+template <class D>
+concept seeded_syn_defence = requires(D d, std::uint64_t seed) { d.seed(seed); };  // once, before all else
+template <class D>
+concept told_of_verified_sources = requires(D d, const source_verified& v) { d.on_source_verified(v); };
+
 // --- what happened -------------------------------------------------------------------------------------------------
 // An observer has any number of overloads `on(const event&)`; an event that none takes costs nothing.
 template <class O>

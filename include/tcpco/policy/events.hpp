@@ -7,6 +7,7 @@
 
 #include <cstdint>
 
+#include "tcpco/core/address.hpp"
 #include "tcpco/core/sequence.hpp"
 #include "tcpco/core/time.hpp"
 
@@ -301,8 +302,21 @@ struct syn_info {
     std::uint32_t half_open_limit = 0;
     std::uint32_t unaccepted = 0;  // established, waiting for accept()
     std::uint32_t backlog = 0;     // limit of `unaccepted`
+    ip_address source{};           // as the SYN says: it may be forged
 };
 
-enum class syn_answer : std::uint8_t { accept, cookie, drop, reset };
+enum class syn_answer : std::uint8_t {
+    accept,  // a record
+    cookie,  // an answer without a record
+    drop,    // the listener is full
+    reset,   // the same, but the client is told
+    limit,   // its source sends too many: no answer, counted apart
+};
+
+// A source that completed a handshake by a cookie: it received what was sent to its address.
+struct source_verified {
+    time_point now{};
+    ip_address source{};
+};
 
 }  // namespace tcpco

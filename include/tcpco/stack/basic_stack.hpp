@@ -132,6 +132,7 @@ public:
     std::size_t connection_count() const noexcept { return live_; }
     const stack_counters& counters() const noexcept { return host.counters; }
     typename Bundle::observer& observer() noexcept { return host.observer; }
+    const typename Bundle::syn_defence& syn_defence() const noexcept { return host.syn_defence; }
     ip_address address() const noexcept { return network_.config().address.address; }
 
     // Compact records of connections in TIME-WAIT that nobody holds any more; at most stack_limits.time_wait.

@@ -43,7 +43,8 @@ void basic_stack<B>::arrive_at_listener(const four_tuple& flow, arriving_segment
                                                        .half_open = l->half_open,
                                                        .half_open_limit = l->half_open_limit,
                                                        .unaccepted = waiting,
-                                                       .backlog = l->backlog});
+                                                       .backlog = l->backlog,
+                                                       .source = flow.remote.address});
     step_type st = step_at(now_);
     if (verdict == syn_answer::cookie) {
         l->cookies_until = now_ + syn_cookies::lifetime;
@@ -52,7 +53,9 @@ void basic_stack<B>::arrive_at_listener(const four_tuple& flow, arriving_segment
         return;
     }
     if (verdict != syn_answer::accept) {
-        host.counters.drop(waiting >= l->backlog ? drop_reason::accept_queue_full : drop_reason::syn_backlog_full);
+        host.counters.drop(verdict == syn_answer::limit ? drop_reason::syn_rate_limited
+                           : waiting >= l->backlog      ? drop_reason::accept_queue_full
+                                                        : drop_reason::syn_backlog_full);
         answer(verdict == syn_answer::reset ? answer_as_closed(flow.local, flow.remote, seg) : std::nullopt);
         return;
     }
@@ -114,6 +117,9 @@ void basic_stack<B>::accept_cookie(listener& l, std::uint32_t index, const four_
     }
     ++l.half_open;
     ++host.counters.syn_cookies_accepted;
+    if constexpr (told_of_verified_sources<typename B::syn_defence>) {
+        host.syn_defence.on_source_verified({now_, flow.remote.address});
+    }
     arrive(*c, seg);
 }
 

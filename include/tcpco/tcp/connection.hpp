@@ -91,6 +91,9 @@ struct tcp_host {
           cookies{derive_key(seed, 9)}
     {
         isn.seed(derive_key(seed, 1).k0);
+        if constexpr (seeded_syn_defence<typename B::syn_defence>) {
+            syn_defence.seed(derive_key(seed, 10).k0);
+        }
     }
 
     tcp_settings settings;

@@ -38,6 +38,7 @@ enum class drop_reason : std::uint8_t {
     tcp_rst_in_time_wait,    // RFC 1337
     tcp_syn_in_time_wait,    // RFC 6191: may be an old one
     syn_backlog_full,
+    syn_rate_limited,    // the syn_defence policy's limit of one source
     syn_cookie_invalid,  // forged, or too old: answered with an RST if empty
     accept_queue_full,
     no_connection_slot,
@@ -85,6 +86,7 @@ constexpr const char* to_string(drop_reason reason) noexcept
                                                                "tcp_rst_in_time_wait",
                                                                "tcp_syn_in_time_wait",
                                                                "syn_backlog_full",
+                                                               "syn_rate_limited",
                                                                "syn_cookie_invalid",
                                                                "accept_queue_full",
                                                                "no_connection_slot",
