@@ -1,5 +1,5 @@
 // SYN queue, accept queue and SYN cookies (RFC 4987): two stacks, and a scripted peer that floods.
-#include "tcpco/stack/stack_port.hpp"
+#include "tcpco/stack/syn_queue.hpp"
 
 #include <cstddef>
 #include <optional>

@@ -90,6 +90,7 @@ public:
         const auto [ec, connection] = stack.accept(listener);
         if (ec == errc::ok) {
             id = connection;
+            half_open_ = false;
         }
         return ec == errc::ok;
     }
@@ -148,10 +149,15 @@ public:
 
     // --- looking -----------------------------------------------------------------------------------------------------
 
-    tcp_info info() { return stack.info(id).value; }
+    tcp_info info()
+    {
+        follow();
+        return stack.info(id).value;
+    }
     // As in RFC 9293 figure 5; "CLOSED" when there is no connection any more.
     std::string state()
     {
+        follow();
         const auto [ec, i] = stack.info(id);
         return ec == errc::ok ? to_string(i.state) : "CLOSED";
     }
@@ -177,6 +183,7 @@ public:
             throw std::runtime_error{"there is not exactly one connection:\n" + *conversation()};
         }
         id = found_;
+        half_open_ = true;
     }
 
     // --- states. `options` goes with the peer's SYN, the rest of the sequence is fixed. ------------------------------
@@ -286,6 +293,14 @@ public:
 private:
     static std::string number(sequence_number s) { return std::to_string(s.value); }
 
+    // A half-open connection is named anew when something happens to it (stack/syn_queue.hpp).
+    void follow()
+    {
+        if (half_open_ && stack.info(id).ec != errc::ok && connections().size() == 1) {
+            id = found_;
+        }
+    }
+
     bool peer_fin_taken()
     {
         const std::string s = state();
@@ -312,6 +327,7 @@ private:
     std::uint32_t read_ = 0;
     errc read_error_ = errc::ok;
     connection_id found_{};
+    bool half_open_ = false;  // `id` was found, not accepted
 };
 
 }  // namespace tcpco_test

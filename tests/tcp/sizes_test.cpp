@@ -34,6 +34,10 @@ static_assert(fits<sizeof(sender_active<rack_bundle>), 840>);
 static_assert(fits<sizeof(receiver_active), 96>);
 static_assert(sizeof(transmission) <= 88);  // one for each segment in flight
 
+// A half-open connection (every forged SYN makes one), and one in TIME-WAIT.
+static_assert(sizeof(syn_received_record) == 64);
+static_assert(sizeof(time_wait_record) <= 96);
+
 // What travels with each frame, and names of things.
 static_assert(sizeof(frame_info) <= 16);
 static_assert(sizeof(frame) <= 40);

@@ -26,6 +26,7 @@
 #include "tcpco/storage/timer_wheel.hpp"
 #include "tcpco/tcp/listener.hpp"
 #include "tcpco/tcp/segment_arrives.hpp"
+#include "tcpco/tcp/syn_received_record.hpp"
 #include "tcpco/tcp/time_wait_record.hpp"
 #include "tcpco/tcp/timeouts.hpp"
 #include "tcpco/tcp/user_calls.hpp"
@@ -64,7 +65,8 @@ public:
     time_point deadline() const noexcept
     {
         const time_point end = live_ > 0 ? shutdown_at_ : time_point::never();
-        return std::min({timers_.deadline(), time_wait_timers_.deadline(), network_.deadline(), end});
+        return std::min({timers_.deadline(), time_wait_timers_.deadline(), syn_timers_.deadline(),
+                         network_.deadline(), end});
     }
 
     bool has_output() const noexcept
@@ -137,9 +139,12 @@ public:
 
     // Compact records of connections in TIME-WAIT that nobody holds any more; at most stack_limits.time_wait.
     std::size_t time_wait_count() const noexcept { return time_waits_.size(); }
+    // Compact records of half-open connections; at most stack_limits.syn_received.
+    std::size_t syn_received_count() const noexcept { return syn_queue_.size(); }
 
     // Calls fn(connection_id, const tcp_info&) for each connection, owned or not. Compact records of TIME-WAIT come last,
-    // with the id that the connection had and without statistics.
+    // with the id that the connection had and without statistics; before them half-open ones, whose id is good until
+    // something happens to them.
     template <class F>
     void for_each_connection(F&& fn);
 
@@ -194,6 +199,14 @@ private:
     void advance_time_waits();
     void abort_time_waits();
 
+    // syn_queue.hpp
+    std::uint32_t first_half_open() const noexcept { return connections_.limit() + time_waits_.limit(); }
+    void to_syn_queue(connection_type& c);
+    connection_type* from_syn_queue(std::uint32_t index);
+    void forget_half_open(std::uint32_t index);
+    void abort_half_open(std::uint32_t index);
+    void advance_syn_queue();
+
     // connections.hpp, socket_calls.hpp
     connection_type* make_connection();
     void settle(connection_type& c, tcp_state was, step_type& st);
@@ -238,6 +251,8 @@ private:
     slab<time_wait_record> time_waits_;
     timer_wheel time_wait_timers_;
     index_list time_wait_order_;  // the oldest first
+    slab<syn_received_record> syn_queue_;
+    timer_wheel syn_timers_;
     siphash_key port_key_;
     std::uint32_t port_counter_ = 0;
     time_point began_ = time_point::never();  // the first moment that the stack was told
@@ -256,6 +271,7 @@ private:
 
 #include "tcpco/stack/connections.hpp"
 #include "tcpco/stack/socket_calls.hpp"
+#include "tcpco/stack/syn_queue.hpp"
 #include "tcpco/stack/tcp_input.hpp"
 #include "tcpco/stack/tcp_listen.hpp"
 #include "tcpco/stack/tcp_output.hpp"

@@ -43,6 +43,9 @@ struct stack_limits {
     // a second with 60 s each, and 6 MiB when full. Beyond it the oldest is forgotten, and counted. 0: none, each keeps
     // its connection until it is over.
     std::uint32_t time_wait = 65'536;
+    // Half-open connections as compact records, 64 octets each (IPv4), over all listeners, each of which has a limit of
+    // its own (listen_options::half_open_limit). One more stays a whole connection, as all do with 0.
+    std::uint32_t syn_received = 65'536;
     std::uint32_t frame_slots = 1'024;  // 2 KiB each: frames that receive_copy() takes, and replies
     std::uint32_t jumbo_slots = 16;     // 65 KiB each: larger frames that receive_copy() takes
     std::uint32_t small_slots = 4'096;  // 2 KiB each: short writes, small payloads copied out

@@ -26,9 +26,11 @@ basic_stack<B>::basic_stack(const config& c)
       outbox_{c.limits.held_frames}, loopback_{c.limits.replies, frames_, jumbos_, host.counters},
       connections_{c.limits.connections},
       listeners_{c.limits.listeners},
-      flows_{c.limits.connections + c.limits.time_wait, four_tuple_hash{derive_key(c.seed, 5)}},
+      flows_{c.limits.connections + c.limits.time_wait + c.limits.syn_received,
+             four_tuple_hash{derive_key(c.seed, 5)}},
       listening_{c.limits.listeners, four_tuple_hash{derive_key(c.seed, 6)}},
-      time_waits_{c.limits.time_wait}, port_key_{derive_key(c.seed, 7)}, orphan_limit_{c.limits.orphans}
+      time_waits_{c.limits.time_wait}, syn_queue_{c.limits.syn_received}, port_key_{derive_key(c.seed, 7)},
+      orphan_limit_{c.limits.orphans}
 {
     network_.set_device(network_.config().mtu, network_.config().ethernet);
     host.mtu = network_.config().mtu;
@@ -204,6 +206,7 @@ void basic_stack<B>::advance(time_point now)
         advance_connection(c, st);
         settle(c, was, st);
     });
+    advance_syn_queue();
     advance_time_waits();
     if (shutdown_at_ <= now_) {
         shutdown_at_ = time_point::never();
@@ -221,6 +224,11 @@ void basic_stack<B>::for_each_connection(F&& fn)
 {
     step_type st = step_at(now_);
     connections_.for_each([&](slab_id id, connection_type& c) { fn(id, info_of(c, st)); });
+    syn_queue_.for_each([&](slab_id id, const syn_received_record& r) {
+        connection_type c;
+        view_half_open(c, r, st);
+        fn(slab_id{first_half_open() + id.index, id.generation}, info_of(c, st));
+    });
     time_waits_.for_each([&](slab_id, const time_wait_record& r) { fn(r.self, info_of(view_of(r, st), st)); });
 }
 
@@ -266,6 +274,7 @@ template <class B>
 void basic_stack<B>::abort_all(time_point now)
 {
     enter(now);
+    syn_queue_.for_each([this](slab_id id, const syn_received_record&) { abort_half_open(id.index); });
     connections_.for_each([this](slab_id, connection_type& c) {
         if (c.state != tcp_state::closed) {
             step_type st = step_at(now_);
@@ -281,6 +290,7 @@ template <class B>
 void basic_stack<B>::device_lost(errc why)
 {
     lost_ = why;
+    syn_queue_.for_each([this](slab_id id, const syn_received_record&) { forget_half_open(id.index); });
     connections_.for_each([this, why](slab_id, connection_type& c) {
         if (c.state == tcp_state::closed) {
             return;
@@ -336,6 +346,14 @@ void basic_stack<B>::check_invariants() const
             live += over ? 0U : 1U;
             orphans += !over && c.reader_gone ? 1U : 0U;
             check_connection(c);
+        }
+        for (std::uint32_t i = 0; i < syn_queue_.capacity(); ++i) {
+            if (syn_queue_.occupied(i)) {
+                const syn_received_record& r = syn_queue_.at(i);
+                TCPCO_ASSERT(flows_.find({r.local(), r.remote()}) == first_half_open() + i);
+                TCPCO_ASSERT(syn_timers_.when(i) != time_point::never());
+                ++live;
+            }
         }
         TCPCO_ASSERT(live == live_ && orphans == orphans_);
         TCPCO_ASSERT(time_waits_.size() == time_wait_order_.size());

@@ -135,6 +135,11 @@ errc basic_stack<B>::close(listener_id id)
     abandon_waiters(*l);
     listening_.erase({l->local, {}});
     l->queue.clear();
+    syn_queue_.for_each([&](slab_id record, const syn_received_record& r) {
+        if (r.listener == id.value) {
+            abort_half_open(record.index);
+        }
+    });
     connections_.for_each([&](slab_id, connection_type& c) {
         if (c.listener == id.value && !c.owned && (c.in_accept_queue || c.state == tcp_state::syn_received)) {
             step_type st = step_at(now_);
@@ -197,6 +202,14 @@ result<tcp_info> basic_stack<B>::info(connection_id id)
     step_type st = step_at(now_);
     if (connection_type* c = connection_of(id)) {
         return {errc::ok, info_of(*c, st)};
+    }
+    if (id.index >= first_half_open()) {
+        const syn_received_record* r = syn_queue_.get({id.index - first_half_open(), id.generation});
+        connection_type c;
+        if (r != nullptr) {
+            view_half_open(c, *r, st);
+            return {errc::ok, info_of(c, st)};
+        }
     }
     result<tcp_info> found{errc::bad_file_descriptor, {}};
     time_waits_.for_each([&](slab_id, const time_wait_record& r) {  // a search, for whoever looks after the end

@@ -57,7 +57,14 @@ void basic_stack<B>::receive_segment(datagram&& d)
         slice{std::move(d.payload.owner), tcp->payload.data(), static_cast<std::uint32_t>(tcp->payload.size())};
     const four_tuple flow{{d.destination, seg.header.destination_port}, {d.source, seg.header.source_port}};
     std::optional<sequence_number> not_below;
-    if (const std::uint32_t index = flows_.find(flow); index != flows_.npos) {
+    if (std::uint32_t index = flows_.find(flow); index != flows_.npos) {
+        if (index >= first_half_open()) {
+            const connection_type* half_open = from_syn_queue(index - first_half_open());
+            if (half_open == nullptr) {
+                return;
+            }
+            index = half_open->self.index;
+        }
         if (index >= connections_.limit()) {
             if (arrive_in_time_wait(index - connections_.limit(), seg, not_below)) {
                 arrive_at_listener(flow, seg, not_below ? &*not_below : nullptr);
@@ -139,7 +146,11 @@ void basic_stack<B>::answer(const std::optional<stateless_segment>& reply)
 template <class B>
 void basic_stack<B>::on_icmp(const icmp_notice& notice)
 {
-    const std::uint32_t index = flows_.find({notice.local, notice.remote});
+    std::uint32_t index = flows_.find({notice.local, notice.remote});
+    if (index != flows_.npos && index >= first_half_open()) {
+        const connection_type* half_open = from_syn_queue(index - first_half_open());
+        index = half_open != nullptr ? half_open->self.index : flows_.npos;
+    }
     if (index >= connections_.limit()) {  // nobody, or TIME-WAIT, which has nothing in flight
         host.counters.drop(drop_reason::icmp_ignored);
         return;

@@ -96,7 +96,11 @@ std::size_t basic_stack<B>::transmit_connection(std::uint32_t index, Sink& sink,
     }
     rearm_timer(c, st);
     arm(c);
-    compact(c);
+    if (c.state == tcp_state::syn_received) {
+        to_syn_queue(c);
+    } else {
+        compact(c);
+    }
     return taken;
 }
 

@@ -115,6 +115,7 @@ struct stack_counters {
     std::uint64_t orphans_reset = 0;       // closed beyond stack_limits.orphans
     std::uint64_t time_wait_evicted = 0;   // ended before their time: stack_limits.time_wait
     std::uint64_t time_wait_refused = 0;   // no compact record to be had: the connection itself stayed
+    std::uint64_t syn_received_refused = 0;  // no compact record to be had: the half-open connection itself stayed
     std::uint64_t syn_cookies_sent = 0;
     std::uint64_t syn_cookies_accepted = 0;
     std::uint64_t fast_open_sent = 0;      // SYNs of ours with text (RFC 7413)

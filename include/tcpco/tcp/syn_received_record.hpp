@@ -1,0 +1,173 @@
+// A connection in SYN-RECEIVED that came out of LISTEN and has sent its SYN,ACK, in 64 octets (RFC 4987 3.5, the SYN
+// cache): a flood of SYNs costs a tenth of what as many connections would.
+//
+// It answers nothing itself. Whatever happens to it, a segment, a timeout, an ICMP error, makes the connection again
+// (restore), which obeys the same rules as every other one (RFC 9293 3.10.7.4); if it is still half-open when all is
+// said, it becomes a record again. Rules written twice would drift apart.
+//
+// Left out: IPv6 addresses, for which there is no room: such connections stay as they are. Statistics but for
+// retransmissions; soft errors, since nobody can ask before accept(); what loss recovery thought of a repeated SYN,ACK;
+// fractions of microseconds of the limit of challenge ACKs. Fast Open and simultaneous open never become records.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <type_traits>
+
+#include "tcpco/tcp/ecn.hpp"
+#include "tcpco/tcp/opening.hpp"
+#include "tcpco/tcp/sender.hpp"
+
+namespace tcpco {
+
+struct syn_received_record {
+    time_point timer_base{};  // the retransmission timer counts from here: first SYN,ACK, or last timeout
+    slab_id listener{};
+    ipv4_address local_address{};
+    ipv4_address remote_address{};
+    std::uint16_t local_port = 0;
+    std::uint16_t remote_port = 0;
+    sequence_number iss{};
+    sequence_number irs{};
+    std::uint32_t ts_recent = 0;
+    std::uint32_t rcv_wnd = 0;       // octets, as last advertised
+    std::uint32_t resent_us = 0;     // microseconds from there to the last SYN,ACK: a repeated SYN gets one, too
+    std::int32_t challenge_us = 0;   // microseconds from there to the next credit of challenge ACKs
+    std::uint16_t snd_wnd = 0;       // of the SYN, which is never scaled
+    std::uint16_t peer_mss = 0;
+    std::uint16_t own_mss = 0;
+    std::uint16_t remote_uto = 0;
+    std::uint8_t retries = 0;
+    std::uint8_t challenge_credit = 0;
+    std::uint8_t snd_wscale : 4 = 0;
+    std::uint8_t rcv_wscale : 4 = 0;
+    bool timestamps : 1 = false;
+    bool sack_permitted : 1 = false;
+    bool retransmitted : 1 = false;
+    bool ecn : 1 = false;
+    std::uint8_t answers : 4 = 0;  // SYN,ACKs that answered a repeated SYN, at most 15: for tcp_info
+
+    endpoint local() const noexcept { return {local_address, local_port}; }
+    endpoint remote() const noexcept { return {remote_address, remote_port}; }
+};
+
+static_assert(std::is_trivially_copyable_v<syn_received_record>);
+static_assert(sizeof(syn_received_record) <= 64, "a flood makes thousands of them");
+
+// Nothing is to be sent, and nothing is known that the record could not say.
+template <class B>
+bool fits_syn_received_record(const connection<B>& c, const tcp_host<B>& host)
+{
+    const sender_active<B>* s = host.senders.get(c.sender);
+    return c.state == tcp_state::syn_received && c.passive && s != nullptr && s->board.flight_size() == 1 &&
+           s->board.lost() == 0 && c.acks_owed == 0 && c.timer == retransmission_timer::rto &&
+           c.ack_at == time_point::never() && !c.ecn_echo && !c.ecn_unacked && c.local.address.is_v4() && c.remote.address.is_v4();
+}
+
+template <class B>
+syn_received_record half_open_record_of(const connection<B>& c)
+{
+    const auto narrow = [](std::int64_t n, std::int64_t least, std::int64_t most) { return std::clamp(n, least, most); };
+    return {.timer_base = c.timer_base,
+            .listener = c.listener,
+            .local_address = c.local.address.v4(),
+            .remote_address = c.remote.address.v4(),
+            .local_port = c.local.port,
+            .remote_port = c.remote.port,
+            .iss = c.snd.iss,
+            .irs = c.rcv.irs,
+            .ts_recent = c.ts_recent,
+            .rcv_wnd = static_cast<std::uint32_t>(narrow(c.rcv.right_edge - c.rcv.nxt, 0, UINT32_MAX)),
+            .resent_us = static_cast<std::uint32_t>(narrow((c.last_sent_at - c.timer_base).microseconds(), 0, UINT32_MAX)),
+            .challenge_us = static_cast<std::int32_t>(
+                narrow((c.challenge_window - c.timer_base).microseconds() + 1, INT32_MIN, INT32_MAX)),
+            .snd_wnd = static_cast<std::uint16_t>(c.snd.wnd),
+            .peer_mss = c.peer_mss,
+            .own_mss = c.own_mss,
+            .remote_uto = c.remote_uto,
+            .retries = c.retries,
+            .challenge_credit = c.challenge_credit,
+            .snd_wscale = static_cast<std::uint8_t>(c.snd.wscale & 15),
+            .rcv_wscale = static_cast<std::uint8_t>(c.rcv.wscale & 15),
+            .timestamps = c.timestamps,
+            .sack_permitted = c.sack_permitted,
+            .retransmitted = c.syn_retransmitted,
+            .ecn = c.ecn,
+            .answers = static_cast<std::uint8_t>(narrow(std::int64_t{c.stats.retransmissions} - c.retries, 0, 15) & 15)};
+}
+
+// The record as a connection, but for its sending half: enough to look at.
+template <class B>
+void view_half_open(connection<B>& c, const syn_received_record& r, step<B>& st)
+{
+    const auto isn = st.host.isn;  // this is no new connection: the next one's number stays what it was
+    c.own_mss = r.own_mss;
+    begin(c, r.local(), r.remote(), nullptr, st);
+    st.host.isn = isn;
+    c.state = tcp_state::syn_received;
+    c.passive = true;
+    c.listener = r.listener;
+    c.snd.iss = r.iss;
+    c.snd.nxt = stream_offset{1};
+    c.snd.wnd = c.snd.max_wnd = r.snd_wnd;
+    c.snd.wl1 = stream_offset{0};
+    c.snd.wl2 = c.snd.una;
+    c.snd.wscale = r.snd_wscale;
+    c.rcv.irs = r.irs;
+    c.rcv.nxt = c.rcv.last_ack_sent = stream_offset{1};
+    c.rcv.right_edge = c.rcv.nxt + octet_count{r.rcv_wnd};
+    c.rcv.wscale = r.rcv_wscale;
+    c.timestamps = r.timestamps;
+    c.sack_permitted = r.sack_permitted;
+    c.ecn = r.ecn;
+    c.ts_recent = r.ts_recent;
+    c.ts_recent_at = st.now;  // 24 days are longer than any handshake
+    c.peer_mss = r.peer_mss;
+    c.remote_uto = r.remote_uto;
+    update_smss(c, st);
+    c.retries = c.unanswered = r.retries;
+    c.stats.timeouts = r.retries;
+    c.stats.retransmissions = std::uint32_t{r.retries} + r.answers;
+    c.stats.segments_sent = 1U + c.stats.retransmissions;
+    c.stats.segments_received = 1;
+    c.syn_retransmitted = r.retransmitted;
+    c.challenge_credit = r.challenge_credit;
+    c.challenge_window = r.timer_base + duration{std::int64_t{r.challenge_us} * 1'000};
+    c.timer_base = c.progress_at = r.timer_base;
+    c.last_sent_at = r.timer_base + duration{std::int64_t{r.resent_us} * 1'000};
+    c.ack_policy.on_ack_sent();
+    for (unsigned i = 0; i < r.retries; ++i) {
+        c.progress_at = c.progress_at - c.rto.rto();  // when the first SYN,ACK left: for the user timeout
+        c.rto.on_retransmission_timeout();
+    }
+}
+
+// The connection that the record was made of, its SYN,ACK in flight and its timer running. False: no memory.
+template <class B>
+bool restore_half_open(connection<B>& c, const syn_received_record& r, step<B>& st)
+{
+    view_half_open(c, r, st);
+    sender_active<B>* s = open_sender(c, st);
+    if (s == nullptr) {
+        return false;
+    }
+    constexpr stream_offset first{0};
+    constexpr stream_offset last{1};
+    const delivery_stamp stamp = s->rate.on_send(c.progress_at, 1, 0, true);
+    s->board.on_transmit_new(first, last, c.progress_at, 1, stamp);
+    if (r.retransmitted) {
+        s->board.on_retransmit(first, last, c.last_sent_at, s->rate.on_send(c.last_sent_at, 1, 0, false), 1);
+    }
+    if (r.retries > 0) {
+        note_reduction(c, *s);  // each timeout is one
+    }
+    leaving_segment syn_ack;
+    syn_ack.syn = true;
+    syn_ack.fresh = !r.retransmitted;
+    step<B> then{st.host, c.last_sent_at, {}};
+    detail::tell_policies_of_transmission(c, *s, syn_ack, 0, duration{}, then);
+    rearm_timer(c, st);
+    return true;
+}
+
+}  // namespace tcpco
