@@ -261,3 +261,22 @@ TEST_CASE("With abort_on_overflow a handshake that ends while the accept queue i
     CHECK_FALSE(p.accept());
     CHECK(p.connections().size() == 1);
 }
+
+TEST_CASE("A listener of one address comes before one of all addresses, which serves when that is gone", "[stack]")
+{
+    peer p;
+    p.check_payload = false;
+    const listener_id any = p.stack.listen({ip_address{}, 7}).value;
+    p.listen();
+    const auto connects = [&](int port) {
+        p.send("S seq=1000 port=" + std::to_string(port));
+        const packet answer = p.next();
+        p.send("A seq=1001 port=" + std::to_string(port) + " ack=" + std::to_string(answer.seq() + 1));
+    };
+    connects(10'000);
+    CHECK_FALSE(p.stack.can_accept(any));
+    CHECK(p.accept());
+    CHECK(p.stack.close(p.listener) == errc::ok);
+    connects(10'001);
+    CHECK(p.stack.can_accept(any));
+}
