@@ -29,8 +29,8 @@ static_assert(fits<sizeof(connection<default_policies>), 728>);
 static_assert(fits<sizeof(connection<rack_bundle>), 728>);  // the policies that cost sit in sender_active
 
 // While there is something to send, and while a hole is open.
-static_assert(fits<sizeof(sender_active<default_policies>), 520>);
-static_assert(fits<sizeof(sender_active<rack_bundle>), 840>);
+static_assert(fits<sizeof(sender_active<default_policies>), 544>);
+static_assert(fits<sizeof(sender_active<rack_bundle>), 864>);
 static_assert(fits<sizeof(receiver_active), 96>);
 static_assert(sizeof(transmission) <= 88);  // one for each segment in flight
 

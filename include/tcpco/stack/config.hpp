@@ -21,6 +21,9 @@ struct network_config {
     // DF on all that is sent, and ICMP's word on what a path can take believed (RFC 1191, RFC7323-5.7a). Off: routers
     // may fragment. On by default, as everywhere: PAWS needs it, and fragments get lost in firewalls.
     bool path_mtu_discovery = true;
+    // And where ICMP is filtered (Linux's tcp_mtu_probing is off by default; here a black hole costs some seconds once,
+    // not the connection). Means nothing where path_mtu_discovery is off.
+    tcpco::path_probing path_probing = tcpco::path_probing::on_black_hole;
     // Off: what the device could do for us is not asked of it, neither checksums nor the cutting of segments.
     bool offloads = true;
     std::uint8_t ttl = 64;                                  // MUST-49

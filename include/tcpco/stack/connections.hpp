@@ -34,6 +34,7 @@ basic_stack<B>::basic_stack(const config& c)
 {
     network_.set_device(network_.config().mtu, network_.config().ethernet);
     host.mtu = network_.config().mtu;
+    host.probing = network_.config().path_mtu_discovery ? network_.config().path_probing : path_probing::off;
 }
 
 template <class B>

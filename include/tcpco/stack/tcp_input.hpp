@@ -171,7 +171,7 @@ void basic_stack<B>::on_icmp(const icmp_notice& notice)
     }
 }
 
-// Path MTU discovery (RFC 1191). What would not make the packets smaller is ignored: an MTU can only fall this way
+// Path MTU discovery (RFC 1191; RFC8899-4.6.1a). What would not make the packets smaller is ignored: an MTU can only fall this way
 // (RFC1191-3e), and a message that came twice causes no second retransmission (RFC1191-6.4c, RFC5927-7.2a).
 template <class B>
 void basic_stack<B>::on_packet_too_big(connection_type& c, const icmp_notice& notice)

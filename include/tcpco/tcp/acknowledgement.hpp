@@ -9,6 +9,7 @@
 
 #include "tcpco/tcp/connection.hpp"
 #include "tcpco/tcp/ecn.hpp"
+#include "tcpco/tcp/path_search.hpp"
 #include "tcpco/tcp/retransmission_timer.hpp"
 #include "tcpco/tcp/send_buffer.hpp"
 #include "tcpco/tcp/transition_step.hpp"
@@ -217,6 +218,18 @@ void complete_info(connection<B>& c, sender_active<B>& s, ack_work& work)
 
 namespace detail {
 
+// How fast recovery sends: `ssthresh` is where it is to end.
+template <class B>
+void begin_recovery(const connection<B>& c, sender_active<B>& s, octet_count in_flight, octet_count newly_delivered,
+                    octet_count ssthresh)
+{
+    s.recovery_rate.on_enter({.in_flight = in_flight,
+                              .sacked = s.board.sacked(),
+                              .newly_delivered = newly_delivered,
+                              .ssthresh = ssthresh,
+                              .smss = c.smss});
+}
+
 // A congestion event, and the pace of the recovery that follows it.
 template <class B>
 void reduce_window(connection<B>& c, sender_active<B>& s, const congestion_event& why, octet_count newly_delivered,
@@ -228,11 +241,7 @@ void reduce_window(connection<B>& c, sender_active<B>& s, const congestion_event
     }
     s.congestion.on_congestion_event(event);
     note_reduction(c, s);
-    s.recovery_rate.on_enter({.in_flight = why.in_flight,
-                              .sacked = s.board.sacked(),
-                              .newly_delivered = newly_delivered,
-                              .ssthresh = s.congestion.ssthresh(),
-                              .smss = c.smss});
+    begin_recovery(c, s, why.in_flight, newly_delivered, s.congestion.ssthresh());
     observe(st.host.observer, event::cwnd_changed{.connection = key_of(c),
                                                   .at = st.now,
                                                   .cwnd = s.congestion.cwnd(),
@@ -288,8 +297,9 @@ void apply_verdict(connection<B>& c, sender_active<B>& s, recovery_verdict verdi
 template <class B>
 octet_count report_losses(connection<B>& c, sender_active<B>& s)
 {
-    return s.board.take_newly_lost([&c, &s]([[maybe_unused]] const transmission& t) {
+    return s.board.take_newly_lost([&c, &s](const transmission& t) {
         s.rate.on_lost(t.octets());
+        detail::note_probe_loss(s, t);
         if constexpr (told_of_packets_lost<typename B::congestion>) {
             s.congestion.on_packet_lost({.octets = t.octets(),
                                          .segments = t.wire_segments,
@@ -300,6 +310,24 @@ octet_count report_losses(connection<B>& c, sender_active<B>& s)
         static_cast<void>(c);
     });
 }
+
+namespace detail {
+
+// What an echo of marks asks for (RFC 3168 6.1.2).
+template <class B>
+void answer_echo(connection<B>& c, sender_active<B>& s, const arriving_segment& seg, ack_work& work, step<B>& st)
+{
+    work.info.ecn.ece = c.ecn && seg.has(tcp_flag::ece) && !seg.syn();
+    if (asks_to_slow_down(c, s, seg)) {
+        s.congestion.on_congestion_event({.cause = congestion_cause::ecn_echo,
+                                          .in_flight = work.flight_size,
+                                          .smss = c.smss,
+                                          .now = st.now});
+        note_reduction(c, s);
+    }
+}
+
+}  // namespace detail
 
 // RFC 9293 3.10.7.4 step 5, from ESTABLISHED on; seg.ack is at most snd.nxt.
 template <class B>
@@ -342,18 +370,15 @@ void process_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
         s->recovery.on_ack(work.info, work.sack, timing_of(c, *s, work.info.now), s->board);
     work.info.newly_lost = report_losses(c, *s);
     work.info.in_flight = s->board.in_flight();
-    apply_verdict(c, *s, verdict, work.flight_size, work.info.delivered, st);
-    const bool echoed = c.ecn && seg.has(tcp_flag::ece) && !seg.syn();
-    work.info.ecn = {.ece = echoed, .ce_segments = 0, .ce_octets = 0};
-    if (asks_to_slow_down(c, *s, seg)) {
-        s->congestion.on_congestion_event({.cause = congestion_cause::ecn_echo,
-                                           .in_flight = work.flight_size,
-                                           .smss = c.smss,
-                                           .now = st.now});
-        note_reduction(c, *s);
+    if (detail::lost_only_a_probe(c, *s, work.info.newly_lost, st) && verdict.kind == verdict_kind::enter) {
+        detail::begin_recovery(c, *s, work.flight_size, work.info.delivered, s->congestion.cwnd());
+    } else {
+        apply_verdict(c, *s, verdict, work.flight_size, work.info.delivered, st);
     }
+    detail::take_probe_result(c, *s, st);
+    detail::answer_echo(c, *s, seg, work, st);
     // The ACK that ends a recovery earns no growth, nor does one with an echo (RFC3168-6.1.2c).
-    work.info.in_recovery = was_in_recovery || s->recovery.in_recovery() || echoed;
+    work.info.in_recovery = was_in_recovery || s->recovery.in_recovery() || work.info.ecn.ece;
     if constexpr (wants_rate_samples_v<typename B::congestion>) {
         work.info.rate = s->rate.sample(work.info.min_rtt);
     }

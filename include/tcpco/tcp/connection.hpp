@@ -34,6 +34,16 @@
 
 namespace tcpco {
 
+// A probe for the path's MTU on its way (path_search.hpp).
+struct mtu_probe {
+    stream_offset first{};
+    stream_offset last{};
+    std::uint16_t size = 0;  // of the IP packet; 0: none
+    bool lost = false;
+
+    bool is_probing() const noexcept { return size != 0; }
+};
+
 // The sending machinery; exists while octets, a SYN or a FIN are unacknowledged or queued.
 template <class B>
 struct sender_active {
@@ -45,6 +55,7 @@ struct sender_active {
     round_counter rounds;
     pacer pace;
     limited_times times;
+    mtu_probe search;
     stream_offset reduced_until{};  // snd.nxt at the last reduction: an echo asks for no other one below (RFC 3168)
     octet_count flight_before_disorder = 0;  // FlightSize at the first sign of loss: without limited transmit's octets
     std::optional<typename B::congestion> before{};  // as it was before the episode's first reduction (undo)
@@ -113,6 +124,7 @@ struct tcp_host {
     fast_open_cache fast_open_client;
     syn_cookies cookies;
     path_mtu_cache paths;
+    path_probing probing = path_probing::on_black_hole;
     stack_counters counters;
     octet_count mtu = 1500;   // of the device, IP header included; of a path: path_mtu_of()
     octet_count tso_max = 0;  // largest TCP payload of one frame; 0: no segmentation offload

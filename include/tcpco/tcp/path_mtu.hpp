@@ -1,5 +1,8 @@
 // What is known of paths' MTUs (RFC 1191): which destinations cannot be reached with packets as large as the device's.
 //
+// Beside RFC 1191's ICMP messages it keeps what probing has found (RFC 4821): between which sizes the path's MTU lies, and
+// when the next probe may be sent.
+//
 // Of a stack, so that the next connection to the same place begins with the right size. Bounded: the entry that was
 // learnt longest ago gives way. An entry is forgotten after ten minutes (RFC1191-3f, 6.3a): the path may have become
 // wider, and the next large packet tells.
@@ -50,7 +53,69 @@ public:
             place = entries_.size() - 1;
         }
         if (place < entries_.size()) {
-            entries_[place] = {destination, mtu, now + lifetime};
+            entries_[place] = {.destination = destination, .mtu = mtu, .until = now + lifetime};
+        }
+    }
+
+    // --- the search (path_search.hpp) ------------------------------------------------------------------------------
+
+    // Packets of `failed` octets vanish without a word: `mtu` from now on, and probes for what lies between.
+    void suspect(const ip_address& destination, std::uint16_t mtu, std::uint16_t failed, time_point now) noexcept
+    {
+        const entry* before = entry_of(destination);
+        const std::uint16_t ceiling = before != nullptr && before->searching ? before->failed : 0xFFFF;
+        learn(destination, mtu, now);
+        if (entry* e = entry_of(destination)) {
+            e->searching = true;
+            // Perhaps it was an outage: what failed, here and in steps before, is tried again.
+            e->failed = ceiling != 0xFFFF ? ceiling : static_cast<std::uint16_t>(failed + 1);
+            e->tries = 0;
+            e->probe_at = now;
+            e->until = time_point::never();  // ends with the search
+        }
+    }
+
+    // The size to probe, between `current` and `most`; 0: none now. Large steps first: the largest size at once, for an
+    // outage is more common than a black hole, then halves.
+    std::uint16_t next_probe(const ip_address& destination, std::uint16_t current, std::uint16_t most,
+                             time_point now) noexcept
+    {
+        entry* e = entry_of(destination);
+        if (e == nullptr || !e->searching || now < e->probe_at) {
+            return 0;
+        }
+        const auto ceiling = static_cast<std::uint16_t>(std::min<unsigned>(e->failed, most + 1U));
+        if (ceiling <= current + 16U) {  // near enough (RFC 4821 7.3); once more in ten minutes
+            e->searching = ceiling > current + 1U || e->failed <= most;
+            e->probe_at = now + lifetime;
+            e->failed = 0xFFFF;
+            return 0;
+        }
+        const bool untried = ceiling == most + 1U;
+        return static_cast<std::uint16_t>(untried ? most : (current + ceiling) / 2);
+    }
+    void probe_sent(const ip_address& destination, time_point not_before) noexcept
+    {
+        if (entry* e = entry_of(destination)) {
+            e->probe_at = not_before;
+        }
+    }
+    void probe_arrived(const ip_address& destination, std::uint16_t size, time_point now) noexcept
+    {
+        if (entry* e = entry_of(destination)) {
+            e->mtu = std::max(e->mtu, size);
+            e->tries = 0;
+            e->probe_at = now;
+        }
+    }
+    // One loss may be anything's: the size is given up when as many were lost as MAX_PROBES says (RFC8899-5.1.2a).
+    void probe_lost(const ip_address& destination, std::uint16_t size, time_point) noexcept
+    {
+        constexpr std::uint8_t max_probes = 3;
+        entry* e = entry_of(destination);
+        if (e != nullptr && ++e->tries >= max_probes) {
+            e->failed = std::min(e->failed, size);
+            e->tries = 0;
         }
     }
 
@@ -71,7 +136,21 @@ private:
         ip_address destination{};
         std::uint16_t mtu = 0;
         time_point until{};
+        std::uint16_t failed = 0xFFFF;  // the smallest size that is known not to get through
+        std::uint8_t tries = 0;         // probes lost at the present size
+        bool searching = false;
+        time_point probe_at{};  // no probe before
     };
+
+    entry* entry_of(const ip_address& destination) noexcept
+    {
+        for (std::size_t i = 0; i < entries_.size(); ++i) {
+            if (entries_[i].destination == destination) {
+                return &entries_[i];
+            }
+        }
+        return nullptr;
+    }
 
     growable_array<entry> entries_;
     std::size_t limit_;

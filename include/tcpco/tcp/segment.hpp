@@ -59,6 +59,7 @@ struct leaving_segment {
     bool ece = false;            // RFC 3168; with SYN both flags have another meaning
     bool cwr = false;
     bool ect = false;            // the IP header says ECT(0)
+    bool mtu_probe = false;      // larger than the path is known to take
     std::uint16_t urgent = 0;    // urgent pointer; 0: without URG
     std::uint16_t window = 0;    // as it will stand in the header
     stream_offset right_edge{};  // what that window advertises

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "tcpco/tcp/path_search.hpp"
 #include "tcpco/tcp/send_room.hpp"
 
 namespace tcpco::detail {
@@ -63,8 +64,14 @@ bool choose_new(leaving_segment& out, connection<B>& c, sender_active<B>& s, oct
         c.cwnd_limited = false;
         return false;
     }
-    octet_count octets = std::min({available, window_room, frame_room(c, s, segment, st)});
-    if (!ignore_cwnd) {
+    const octet_count probe =
+        ignore_cwnd ? 0 : probe_payload(c, s, available, window_room, static_cast<octet_count>(encoded_size(out.options)), st);
+    if (probe > room && s.board.in_flight() > 0) {
+        c.cwnd_limited = true;  // until there is room for it
+        return false;
+    }
+    octet_count octets = probe > 0 ? probe : std::min({available, window_room, frame_room(c, s, segment, st)});
+    if (!ignore_cwnd && probe == 0) {
         const octet_count whole =
             octets > segment ? std::min(octets, std::max(segment, room / segment * segment)) : octets;
         if ((room < whole && s.board.in_flight() > 0) || !packets_are_bounded(c, s)) {
@@ -74,7 +81,7 @@ bool choose_new(leaving_segment& out, connection<B>& c, sender_active<B>& s, oct
         octets = whole;
     }
     // A FIN needs no room of its own beside a full segment: it takes a position, not an octet.
-    const bool fin_fits = c.fin_queued && octets == segment && available == segment + 1 && window_room > segment;
+    const bool fin_fits = c.fin_queued && probe == 0 && octets == segment && available == segment + 1 && window_room > segment;
     const stream_offset last = c.snd.nxt + octets + (fin_fits ? 1 : 0) + (is_syn ? syn_text(out, c, st) : 0);
     const bool bare_fin = c.fin_queued && c.snd.nxt == c.fin_at();
     if (!is_syn && !bare_fin && octets < segment && !may_send_small(c, octets, available, window_room, st)) {
@@ -87,7 +94,8 @@ bool choose_new(leaving_segment& out, connection<B>& c, sender_active<B>& s, oct
     }
     c.blocked_small = false;
     out.kind = segment_kind::new_data;
-    set_range(out, c, c.snd.nxt, last, segment);
+    out.mtu_probe = probe > 0;
+    set_range(out, c, c.snd.nxt, last, std::max(segment, probe));
     return true;
 }
 

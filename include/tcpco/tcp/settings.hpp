@@ -23,6 +23,10 @@ struct keep_alive {
     std::uint8_t count = 9;             // unanswered in a row until the connection is given up (MUST-29: not one alone)
 };
 
+// Whether segments larger than usual are sent to find a path's MTU where ICMP does not tell (RFC 4821). on_black_hole:
+// after three timeouts in a row of a full segment; a healthy path never sees one.
+enum class path_probing : std::uint8_t { off, on_black_hole };
+
 // Explicit congestion notification (RFC 3168). accept: when the peer asks for it; request: our own SYNs ask, too.
 enum class ecn_use : std::uint8_t { off, accept, request };
 

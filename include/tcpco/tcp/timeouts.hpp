@@ -54,8 +54,9 @@ void on_retransmission_timeout(connection<B>& c, sender_active<B>& s, step<B>& s
     ++st.host.counters.timeouts;
     c.retries = static_cast<std::uint8_t>(std::min(255, c.retries + 1));
     c.rto.on_retransmission_timeout();  // RFC 6298 5.5
+    leave_black_hole(c, s, st);
     const recovery_verdict verdict = s.recovery.on_timer(retransmission_timer::rto, timing_of(c, s, st.now), s.board);
-    report_losses(c, s);
+    lost_only_a_probe(c, s, report_losses(c, s), st);
     apply_verdict(c, s, verdict, flight_size, 0, st);
     if (is_synchronized(c.state)) {
         if constexpr (told_of_timeouts<typename B::congestion>) {
@@ -77,8 +78,11 @@ void on_recovery_timer(connection<B>& c, sender_active<B>& s, retransmission_tim
 {
     const octet_count flight_size = s.board.flight_size();
     const recovery_verdict verdict = s.recovery.on_timer(kind, timing_of(c, s, st.now), s.board);
-    report_losses(c, s);
-    apply_verdict(c, s, verdict, flight_size, 0, st);
+    if (lost_only_a_probe(c, s, report_losses(c, s), st) && verdict.kind == verdict_kind::enter) {
+        begin_recovery(c, s, flight_size, 0, s.congestion.cwnd());
+    } else {
+        apply_verdict(c, s, verdict, flight_size, 0, st);
+    }
     if (kind == retransmission_timer::pto) {
         c.timer_base = st.now;  // RFC 8985 7.3: the RTO counts from the probe
     }

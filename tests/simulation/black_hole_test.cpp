@@ -1,0 +1,182 @@
+// Paths that swallow large packets without a word: noticed, gone round, and found to be wide again (RFC 4821, RFC 8899).
+#include "simulation/cases.hpp"
+
+#include "tcpco/policy/congestion/cubic.hpp"
+#include "tcpco/policy/recovery/rack_tlp.hpp"
+#include "tcpco/policy/recovery_rate/prr.hpp"
+
+using namespace tcpco_test;
+
+namespace {
+
+struct rack_bundle : default_policies {
+    using recovery = tcpco::recovery::rack_tlp;
+    using recovery_rate = reduction::prr;
+    using congestion = tcpco::congestion::cubic;
+};
+
+constexpr link_profile path{.delay = duration{10'000'000}, .per_frame = duration{100'000}};
+constexpr duration a_minute{60'000'000'000};
+
+// a sends to b through a link that drops IP packets of more than `takes` octets.
+template <class Bundle>
+struct narrow : simulation<Bundle> {
+    using sim = simulation<Bundle>;
+    explicit narrow(std::size_t mtu, double loss = 0, std::uint64_t seed = 1,
+                    stack_config<Bundle> ca = sim::config_a())
+        : sim{ca, sim::config_b(), {.loss = loss, .delay = path.delay, .per_frame = path.per_frame}, seed}, takes{mtu}
+    {
+        this->skip_arp();
+        this->at_a.ends = this->at_b.ends = false;
+        this->frame_limit = 10'000'000;
+        this->link.drops = [this](std::size_t, int from, const octets& f) {
+            const bool large = f.size() > 14 + takes;
+            largest = from == 0 && !large ? std::max(largest, f.size() - 14) : largest;
+            return large;
+        };
+        this->open();
+    }
+    bool transfer(std::size_t n, duration limit)
+    {
+        const std::size_t all = this->at_b.received.size() + n;
+        this->at_a.to_send.resize(all, std::byte{5});
+        this->turn();
+        return this->run([this, all] { return this->at_b.received.size() == all; }, limit);
+    }
+
+    std::size_t takes;
+    std::size_t largest = 0;  // that got through
+};
+
+template <class Bundle>
+void through_the_hole(std::size_t takes, double loss, std::uint64_t seed)
+{
+    CAPTURE(takes, loss, seed);
+    narrow<Bundle> net{takes, loss, seed};
+    for (int i = 0; i < (loss == 0 ? 100 : 1); ++i) {  // a minute: time for some forty probes
+        REQUIRE(net.transfer(500'000, 10 * a_minute));
+        net.run_for(duration{300'000'000});
+    }
+    const tcp_info i = net.info_a();
+    CAPTURE(i.path_mtu, i.timeouts, net.largest);
+    CHECK(net.a.counters().black_holes >= 1);
+    CHECK(net.a.counters().mtu_probes >= 1);
+    CHECK(i.path_mtu <= takes);
+    CHECK(net.violation() == "");
+    if (loss == 0) {
+        CHECK(i.timeouts <= (takes > 1'064 ? 3u : takes > 532 ? 6u : 9u) + 1);  // three for each step down, no more
+        CHECK(i.path_mtu + 48u > takes);  // the search ends within some octets, or has to wait for its next try
+    }
+}
+
+}  // namespace
+
+TEST_CASE("black hole: every octet arrives, and the path's MTU is found from below",
+          "[simulation][RFC4821-7.7a][RFC8899-5.2a][RFC4821-7.6a][RFC4821-7.6b][RFC4821-7.1b][RFC4821-7.2a][RFC8899-5.1.2a]")
+{
+    const std::size_t takes = GENERATE(1'400u, 1'280u, 576u);
+    through_the_hole<default_policies>(takes, 0, 1);
+    through_the_hole<rack_bundle>(takes, 0, 1);
+    for (const std::uint64_t seed : {1u, 2u, 3u}) {
+        through_the_hole<default_policies>(takes, 0.02, seed);
+        through_the_hole<rack_bundle>(takes, 0.02, seed);
+    }
+}
+
+TEST_CASE("black hole: without probing the connection ends there", "[simulation]")
+{
+    auto c = simulation<>::config_a();
+    c.network.path_probing = path_probing::off;
+    narrow<default_policies> net{1'400, 0, 1, c};
+    CHECK_FALSE(net.transfer(100'000, 60 * a_minute));
+    CHECK(net.info_a().error == errc::timed_out);
+    CHECK(net.a.counters().black_holes == 0);
+}
+
+TEST_CASE("black hole: a probe that is lost alone slows nobody down", "[simulation][RFC4821-4a][RFC8899-3c][RFC8899-3d]")
+{
+    narrow<rack_bundle> net{1'300};
+    REQUIRE(net.transfer(20'000, a_minute));
+    octet_count least = 1'000'000'000;
+    octet_count last = 0;
+    bool grew_by_mtu = false;
+    const std::uint64_t before = net.a.counters().mtu_probes;
+    const std::size_t all = net.at_b.received.size() + 600'000;
+    net.at_a.to_send.resize(all, std::byte{1});
+    net.turn();
+    std::uint16_t mtu = net.info_a().path_mtu;
+    net.run(
+        [&] {
+            const tcp_info i = net.info_a();
+            least = last > 0 && i.cwnd < last ? std::min(least, i.cwnd) : least;
+            grew_by_mtu = grew_by_mtu || (i.path_mtu > mtu && i.cwnd > last + 2 * i.smss && last > 0);
+            mtu = i.path_mtu;
+            last = i.cwnd;
+            return net.at_b.received.size() == all;
+        },
+        10 * a_minute);
+    REQUIRE(net.at_b.received.size() == all);
+    CHECK(net.a.counters().mtu_probes > before);
+    CHECK(least == 1'000'000'000);  // never smaller than it was before
+    CHECK_FALSE(grew_by_mtu);
+}
+
+TEST_CASE("black hole: probes come no sooner than a second after one another, and each new search after ten minutes",
+          "[simulation][RFC4821-7.3a][RFC8899-3e][RFC8899-5.1.1a][RFC4821-7.1a][RFC8899-3a][RFC8899-3b][RFC4821-7.4a][RFC4821-7.6c]")
+{
+    narrow<default_policies> net{1'400};
+    net.record = true;
+    for (int i = 0; i < 20; ++i) {
+        REQUIRE(net.transfer(500'000, 10 * a_minute));
+        net.run_for(duration{300'000'000});
+    }
+    std::vector<time_point> probes;
+    std::size_t usual = 0;
+    for (const wire_frame& f : net.trace) {
+        if (f.from != 0) {
+            continue;
+        }
+        CHECK((std::to_integer<unsigned>(f.data[20]) & 0x40) != 0);  // DF
+        if (f.data.size() > 14 + 1'400 && usual > 0) {
+            probes.push_back(f.at);
+        }
+        usual = net.a.counters().black_holes > 0 && f.data.size() <= 14 + 1'400 && f.data.size() > 1'000 ? 1 : usual;
+    }
+    REQUIRE(probes.size() >= 3);
+    for (std::size_t i = 1; i < probes.size(); ++i) {
+        CHECK(probes[i] - probes[i - 1] >= duration{1'000'000'000});
+    }
+}
+
+TEST_CASE("black hole: a path that becomes wide again is used again", "[simulation][RFC4821-7.3a][RFC4821-7.6a]")
+{
+    narrow<default_policies> net{1'280};
+    REQUIRE(net.transfer(2'000'000, 10 * a_minute));
+    REQUIRE(net.info_a().path_mtu <= 1'280);
+    net.takes = 9'000;
+    net.run_for(11 * a_minute);
+    REQUIRE(net.transfer(2'000'000, 10 * a_minute));
+    CHECK(net.info_a().path_mtu == 1'500);
+}
+
+TEST_CASE("black hole: an outage that is none comes back to full size within seconds", "[simulation]")
+{
+    narrow<default_policies> net{1'500};
+    REQUIRE(net.transfer(50'000, a_minute));
+    net.run_for(duration{1'000'000'000});
+    net.takes = 0;
+    CHECK_FALSE(net.transfer(500'000, duration{20'000'000'000}));
+    CHECK(net.a.counters().black_holes >= 1);
+    net.takes = 1'500;
+    REQUIRE(net.run([&] { return net.at_b.received.size() == 550'000; }, 5 * a_minute));
+    REQUIRE(net.transfer(1'000'000, a_minute));
+    CHECK(net.info_a().path_mtu == 1'500);
+}
+
+TEST_CASE("black hole: a path without one never sees a probe", "[simulation]")
+{
+    narrow<default_policies> net{1'500, 0.05, 7};
+    REQUIRE(net.transfer(1'000'000, 10 * a_minute));
+    CHECK(net.a.counters().mtu_probes == 0);
+    CHECK(net.a.counters().black_holes == 0);
+}
