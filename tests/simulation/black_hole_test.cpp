@@ -53,9 +53,9 @@ void through_the_hole(std::size_t takes, double loss, std::uint64_t seed)
 {
     CAPTURE(takes, loss, seed);
     narrow<Bundle> net{takes, loss, seed};
-    for (int i = 0; i < (loss == 0 ? 100 : 1); ++i) {  // a minute: time for some forty probes
-        REQUIRE(net.transfer(500'000, 10 * a_minute));
-        net.run_for(duration{300'000'000});
+    for (int i = 0; i < (loss == 0 ? 70 : 1); ++i) {  // a minute: time for some forty probes
+        REQUIRE(net.transfer(loss == 0 ? 150'000 : 1'000'000, 10 * a_minute));
+        net.run_for(duration{600'000'000});
     }
     const tcp_info i = net.info_a();
     CAPTURE(i.path_mtu, i.timeouts, net.largest);
