@@ -257,6 +257,7 @@ TEST_CASE("With abort_on_overflow a handshake that ends while the accept queue i
     CHECK(p.next() == "-");
     p.send("A seq=1001 port=10001 ack=" + ack[1]);
     CHECK(p.next() == "R port=10001 | RA port=10001");
+    CHECK(p.dropped(drop_reason::accept_queue_full) == 1);
     CHECK(p.accept());
     CHECK_FALSE(p.accept());
     CHECK(p.connections().size() == 1);

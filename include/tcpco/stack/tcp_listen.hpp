@@ -96,11 +96,14 @@ void basic_stack<B>::accept_cookie(listener& l, std::uint32_t index, const four_
         answer(seg.length() == 0 ? answer_as_closed(flow.local, flow.remote, seg) : std::nullopt);
         return;
     }
-    if (l.queue.size() >= l.backlog && !l.abort_on_overflow) {
-        host.counters.drop(drop_reason::accept_queue_full);  // its text comes again, and with it the cookie
-        return;
+    const bool full = l.queue.size() >= l.backlog;
+    if (full) {
+        host.counters.drop(drop_reason::accept_queue_full);
+        if (!l.abort_on_overflow) {
+            return;  // its text comes again, and with it the cookie
+        }
     }
-    connection_type* c = l.queue.size() < l.backlog ? make_connection() : nullptr;
+    connection_type* c = full ? nullptr : make_connection();
     if (c == nullptr) {
         answer(answer_as_closed(flow.local, flow.remote, seg));
         return;
