@@ -21,6 +21,26 @@ struct no_wait_bundle : default_policies {
     using time_wait = tcpco::time_wait::none;
 };
 
+// A table in which no edge leads to TIME-WAIT: what did ends at once.
+struct no_wait_edges {
+    static constexpr auto rows = [] {
+        auto changed = state_machines::rfc9293::rows;
+        for (transition& row : changed) {
+            if (row.to == tcp_state::time_wait) {
+                row.to = tcp_state::closed;
+                row.act = row.from == tcp_state::fin_wait_2
+                              ? actions::send_ack | actions::signal_end_of_stream | actions::delete_tcb
+                              : actions::delete_tcb;
+            }
+        }
+        return changed;
+    }();
+};
+
+struct no_wait_edges_bundle : default_policies {
+    using state_machine = no_wait_edges;
+};
+
 constexpr duration a_day{86'400'000'000'000};
 constexpr duration an_hour{3'600'000'000'000};
 constexpr link_profile path{.delay = duration{20'000'000}, .per_frame = duration{100'000}};
@@ -156,4 +176,5 @@ TEST_CASE("simulation: TIME-WAIT lasts as long as its policy says", "[simulation
     CHECK(recycled >= duration{650'000'000});
     CHECK(recycled <= duration{5'000'000'000});
     CHECK(lasts(no_wait_bundle{}) <= duration{1'000'000'000});
+    CHECK(lasts(no_wait_edges_bundle{}) <= duration{1'000'000'000});
 }
