@@ -324,3 +324,32 @@ TEST_CASE("abort() with octets in flight resets at SND.NXT and sends no more dat
     p.send("A seq=1001 ack=15001");
     CHECK(p.next() == "R seq=15001");  // as in CLOSED
 }
+
+TEST_CASE("RST: its own sequence number must be RCV.NXT, text that reaches up to it does not help",
+          "[conformance][RFC5961-3.2c]")
+{
+    peer p;
+    p.in_established();
+    for (const char* forged : {"RA seq=1000 ack=5001 len=10", "RA seq=1 ack=5001 len=1010", "R seq=900 len=200"}) {
+        p.send(forged);
+        CHECK(p.next() == "A seq=5001 ack=1001");
+        CHECK(p.state() == "ESTABLISHED");
+    }
+    CHECK(p.dropped(drop_reason::tcp_bad_rst) == 3);
+}
+
+TEST_CASE("SYN: on a synchronized connection it is challenged wherever it lies, with text or without",
+          "[conformance][RFC5961-4.2a][RFC9293-3.10.7.4-4b]")
+{
+    peer p;
+    p.in_established();
+    for (const char* forged : {"SA seq=1000 ack=5001 len=10", "S seq=900 len=200", "SA seq=1001 ack=5001",
+                               "SAF seq=2000 ack=5001", "S seq=90000"}) {
+        p.send(forged);
+        CHECK(p.next() == "A seq=5001 ack=1001");
+        CHECK(p.next() == "-");
+        CHECK(p.state() == "ESTABLISHED");
+        CHECK(p.read() == 0);
+    }
+    CHECK(p.dropped(drop_reason::tcp_unexpected_syn) == 5);
+}

@@ -152,6 +152,40 @@ TEST_CASE("Timestamps: a segment without them is dropped in silence, the connect
     CHECK(p.read() == 100);
 }
 
+TEST_CASE("Timestamps: taken out in mid-life they are done without from the fourth segment on, until they are back",
+          "[conformance][RFC7323-3.2d]")
+{
+    peer p;
+    with_timestamps(p);
+    p.send("A seq=50001 ack=5001 len=100");  // outside the window: of no account
+    for (int i = 0; i < 3; ++i) {
+        p.send("A seq=1001 ack=5001 len=100");
+        CHECK(p.next() == "-");
+    }
+    p.send("A seq=1001 ack=5001 len=100");
+    CHECK(p.next() == "A ack=1101");
+    CHECK(p.read() == 100);
+    p.send("A seq=1101 ack=5001 len=100");
+    CHECK(p.next() == "A ack=1201");
+    p.send("A seq=1201 ack=5001 len=100 ts=101/0");
+    CHECK(p.next() == "A ack=1301");
+    p.send("A seq=1301 ack=5001 len=100");
+    CHECK(p.next() == "-");
+    CHECK(p.dropped(drop_reason::tcp_missing_timestamp) == 5);
+}
+
+TEST_CASE("Timestamps: what acknowledges nothing that was sent moves no clock: the peer's next segment passes",
+          "[conformance][RFC7323-5.3a][RFC7323-4.3a]")
+{
+    peer p;
+    with_timestamps(p);
+    p.send("A seq=1001 ack=900000 len=10 ts=2000000/0");  // in the window, from somebody who cannot know the rest
+    p.forget();
+    p.send("A seq=1001 ack=5001 len=100 ts=101/0");
+    CHECK(p.next() == "A ack=1101 tsecr=101");
+    CHECK(p.dropped(drop_reason::tcp_paws) == 0);
+}
+
 TEST_CASE("Timestamps: which one is echoed: delayed ACK, out of order, filled hole",
           "[conformance][RFC7323-4.3a][RFC7323-4.3b][RFC7323-4.3c][RFC7323-4.3d]")
 {

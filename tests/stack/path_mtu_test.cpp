@@ -175,3 +175,29 @@ TEST_CASE("Path MTU: so many destinations are known, the one learnt longest ago 
     paths.learn("192.0.2.2"_ip, 700, at(5));
     CHECK(paths.find("192.0.2.2"_ip, at(604)) == 700);
 }
+
+TEST_CASE("Path MTU: what one connection hears of a narrower place holds for the others to the same address",
+          "[stack][RFC1191-3b][RFC1191-3f]")
+{
+    peer p;
+    const packet first = in_flight(p);
+    p.send_icmp(unreachable, too_big, first, 1'400);
+    p.forget();
+    REQUIRE(p.info().path_mtu == 1'400);
+    const connection_id older = p.id;
+    p.peer_port = 40'001;
+    p.check_payload = false;
+    p.send("S seq=1000 mss=1460");
+    const packet answer = p.next();
+    p.send("A seq=1001 ack=" + std::to_string(answer.seq() + 1));
+    REQUIRE(p.accept());
+    p.write(4'000);
+    const packet second = p.next();
+    p.send_icmp(unreachable, too_big, second, 1'300);
+    p.forget();
+    REQUIRE(p.info().path_mtu == 1'300);
+    p.peer_port = 40'000;
+    p.send("A seq=1001 ack=5500");
+    p.forget();
+    CHECK(p.stack.info(older).value.path_mtu == 1'300);
+}

@@ -194,6 +194,22 @@ TEST_CASE("set_congestion: by name, in mid-life with the old windows, and it sta
     CHECK(fixed.a.set_congestion(d, "cubic") == errc::invalid_argument);
 }
 
+TEST_CASE("set_congestion: the time that tcp_info has counted is counted once", "[stack]")
+{
+    two_stacks<choosing, default_policies> net;
+    net.delay = 50_ms;
+    CHECK(net.b.listen(server).ec == errc::ok);
+    const connection_id c = net.a.connect(server).value;
+    net.run_for(1_s);
+    CHECK(net.a.write(c, pattern(10'000)).value == 10'000);
+    net.run_for(60_ms);
+    const duration before = net.a.info(c).value.busy;
+    CHECK(before >= 60_ms);
+    CHECK(net.a.set_congestion(c, "cubic") == errc::ok);
+    CHECK(net.a.info(c).value.busy >= before - 1_ms);
+    CHECK(net.a.info(c).value.busy <= before + 1_ms);
+}
+
 TEST_CASE("set_fin_wait_2_timeout: of one connection, in place of the stack's", "[stack]")
 {
     for (const auto& [seconds, lasts] : {std::pair{std::int16_t{0}, 60_s}, {std::int16_t{7}, 7_s}}) {

@@ -150,9 +150,8 @@ void take_cumulative_ack(connection<B>& c, sender_active<B>& s, const arriving_s
         }
     });
     c.snd.una = seg.ack;
-    if (c.path_mtu != 0 && st.host.paths.find(c.remote.address, work.info.now) != c.path_mtu) {
-        c.path_mtu = 0;  // forgotten: whether the path is wider now the next full-sized segment tells (RFC1191-6.3b)
-        change_smss(c, st);
+    if (c.path_mtu != 0) {
+        follow_path_mtu(c, st);
     }
     c.send.release_until(std::min(c.snd.una, c.send.end()));
     c.starved = c.starved && c.queued() >= reserve_share / 2;  // its share is free again

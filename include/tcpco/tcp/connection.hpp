@@ -175,4 +175,16 @@ void change_smss(connection<B>& c, step<B>& st)
     }
 }
 
+// What is known of the path may have changed: another connection heard of a narrower place, or it was forgotten, and the
+// next full-sized segment tells whether the path is wider now (RFC1191-6.3b).
+template <class B>
+void follow_path_mtu(connection<B>& c, step<B>& st)
+{
+    const std::uint16_t known = st.host.paths.find(c.remote.address, st.now);
+    if (known != c.path_mtu) {
+        c.path_mtu = known;
+        change_smss(c, st);
+    }
+}
+
 }  // namespace tcpco

@@ -100,7 +100,7 @@ template <class B>
 void update_ts_recent(connection<B>& c, const arriving_segment& seg, time_point now)
 {
     // An RST or SYN on a connection is a challenge at best: it must not set what later segments are measured by (5.2).
-    if (c.timestamps && seg.options.has_timestamps && !seg.rst() && !seg.syn() && seg.seq <= c.rcv.last_ack_sent &&
+    if (c.timestamps && seg.options.has_timestamps && !seg.rst() && !seg.syn() && seg.sent_seq <= c.rcv.last_ack_sent &&
         (static_cast<std::int32_t>(seg.options.tsval - c.ts_recent) >= 0 || ts_recent_is_void(c, now))) {
         c.ts_recent = seg.options.tsval;
         c.ts_recent_at = now;

@@ -23,6 +23,7 @@ struct arriving_segment {
     stream_offset seq{};
     stream_offset ack{};
     octet_count wnd = 0;  // scaled
+    stream_offset sent_seq{};  // `seq` before anything was trimmed
 
     bool has(std::uint16_t flags) const noexcept { return header.has(flags); }
     bool syn() const noexcept { return header.has(tcp_flag::syn); }

@@ -122,6 +122,27 @@ bool is_crossed_syn_ack(const connection<B>& c, const arriving_segment& seg)
            seg.seq == stream_offset{0} && seg.ack == c.snd.nxt;
 }
 
+// RFC 7323 3.2: a segment without the timestamp that was agreed SHOULD be dropped silently. Not a SYN: a peer that has
+// started anew does not know what was agreed, and RFC 5961 4.2 has every SYN answered with a challenge ACK. And not for
+// ever: behind a middlebox that has begun to take the option out, the connection would stand still. After three such
+// segments of the window in a row they are taken, without PAWS's protection, until one has the option again. Linux takes
+// them at once.
+template <class B>
+bool lacks_timestamp(connection<B>& c, const arriving_segment& seg)
+{
+    constexpr std::uint8_t enough = 3;
+    if (!c.timestamps || seg.options.has_timestamps || seg.rst() || seg.syn()) {
+        c.untimed = seg.options.has_timestamps ? std::uint8_t{0} : c.untimed;
+        return false;
+    }
+    if (c.untimed < enough) {
+        const bool acceptable = is_acceptable({c.rcv.nxt, c.rcv.wnd()}, seg.seq, seg.length());
+        c.untimed = static_cast<std::uint8_t>(c.untimed + (acceptable ? 1 : 0));
+        return true;
+    }
+    return false;
+}
+
 // First, check sequence number. Trims what lies outside the window.
 // RFC7323-3.2d, 3.2e, 3.2f, 5.3b, RFC2883-4.3a, RFC9293-3.8.6a
 template <class B>
@@ -132,9 +153,7 @@ verdict check_sequence_number(connection<B>& c, arriving_segment& seg, step<B>& 
         answer_unacceptable(c, seg, st);
         return verdict::drop;
     }
-    if (c.timestamps && !seg.options.has_timestamps && !seg.rst() && !seg.syn()) {
-        // RFC 7323 3.2: SHOULD drop silently. Not a SYN: a peer that has started anew does not know what was agreed, and
-        // RFC 5961 4.2 has every SYN answered with a challenge ACK. Linux does so, too.
+    if (lacks_timestamp(c, seg)) {
         st.drop(drop_reason::tcp_missing_timestamp);
         return verdict::drop;
     }
@@ -154,12 +173,12 @@ verdict check_sequence_number(connection<B>& c, arriving_segment& seg, step<B>& 
             owe_ack(c);
         }
     }
+    if (seg.syn() && !seg.rst() && is_synchronized(c.state)) {
+        return reject_unacceptable(c, seg, st);  // RFC 5961 4.2: wherever it lies; trimming would make it plain text
+    }
     c.last_received_at = st.now;
     c.keep_probes = 0;
-    update_ts_recent(c, seg, st.now);
-    note_user_timeout_option(c, seg);
     trim_to_window(c, seg);
-    note_marks(c, seg);
     return verdict::proceed;
 }
 
@@ -171,7 +190,7 @@ verdict check_rst(connection<B>& c, const arriving_segment& seg, step<B>& st)
     if (!seg.rst()) {
         return verdict::proceed;
     }
-    if (seg.seq != c.rcv.nxt) {
+    if (seg.sent_seq != c.rcv.nxt) {  // its own number: text before it must not widen the target
         st.drop(drop_reason::tcp_bad_rst);
         challenge(c, st);
     } else if (c.state == tcp_state::time_wait) {
@@ -241,6 +260,11 @@ verdict check_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
         challenge(c, st);
         return verdict::drop;
     }
+    // Only now is it the peer's, as far as both numbers can tell: a blind segment must not move the clock that PAWS
+    // compares with (Linux waits for the ACK check, too), nor advise, nor claim that a router marked it.
+    update_ts_recent(c, seg, st.now);
+    note_user_timeout_option(c, seg);
+    note_marks(c, seg);
     adopt_user_timeout(c, st);
     process_ack(c, seg, st);
     if (opens && !c.fast_opened) {
@@ -355,7 +379,7 @@ void segment_arrives(connection<B>& c, arriving_segment& seg, step<B>& st)
         detail::arrives_in_syn_sent(c, seg, st);
         return;
     }
-    seg.seq = from_wire(seg.header.seq, c.rcv.irs, c.rcv.nxt);
+    seg.seq = seg.sent_seq = from_wire(seg.header.seq, c.rcv.irs, c.rcv.nxt);
     seg.wnd = octet_count{seg.header.window} << (seg.syn() ? 0 : c.snd.wscale);
     if (detail::check_sequence_number(c, seg, st) == verdict::drop || detail::check_rst(c, seg, st) == verdict::drop ||
         detail::check_syn(c, seg, st) == verdict::drop || detail::check_ack(c, seg, st) == verdict::drop) {

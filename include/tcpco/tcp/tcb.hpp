@@ -73,11 +73,11 @@ struct tcb_statistics {
     std::uint32_t out_of_order = 0;     // segments that came behind a hole
     std::uint32_t marks_received = 0;   // segments with CE
     std::uint32_t dsacks_received = 0;  // reports of duplicates (RFC 2883)
-    // Milliseconds, of the times when the sending half existed before; the present one counts for itself.
-    std::uint32_t busy = 0;
-    std::uint32_t window_limited = 0;
-    std::uint32_t buffer_limited = 0;
-    std::uint32_t cwnd_limited = 0;
+    // Microseconds, of the times when the sending half existed before; the present one counts for itself.
+    std::uint64_t busy = 0;
+    std::uint64_t window_limited = 0;
+    std::uint64_t buffer_limited = 0;
+    std::uint64_t cwnd_limited = 0;
 };
 
 // The completions of suspended operations on one socket: one reader, one writer, one that waits for each of
@@ -192,6 +192,7 @@ struct transmission_control_block {
     std::int16_t fin_wait_2_seconds = 0;  // in place of the stack's FIN-WAIT-2 timeout; 0: that; negative: none at all
     std::uint8_t congestion_choice = 0;   // one more than the index chosen by name; 0: as the stack's config has it
     std::uint16_t path_mtu = 0;    // what a router on the way said (RFC 1191); 0: the device's
+    std::uint8_t untimed = 0;  // segments in a row without the timestamp that was agreed; 3: they are taken
     std::uint8_t dscp = 0;  // of all that this connection sends (MUST-48, SHLD-22)
 
     // Octets that the user wrote and the peer has not acknowledged.

@@ -18,6 +18,7 @@ struct tcp_info {
     errc soft_error = errc::ok;  // last soft error (RFC 9293 3.9.2.2, SHLD-25)
 
     std::uint16_t smss = 0;  // payload octets of a full-sized segment to the peer
+    std::uint16_t largest_received = 0;  // the peer's largest segment so far; 536 at first
     std::uint16_t rmss = 0;  // the MSS that this side announced
     std::uint8_t snd_wscale = 0;
     std::uint8_t rcv_wscale = 0;

@@ -20,16 +20,17 @@ namespace detail {
 template <class B>
 void keep_windows(connection<B>& c, step<B>& st)
 {
-    if (const sender_active<B>* s = st.sender(c)) {
+    if (sender_active<B>* s = st.sender(c)) {
         c.idle_cwnd = s->congestion.cwnd();
         c.idle_ssthresh = s->congestion.ssthresh();
-        const auto keep = [&](std::uint32_t& total, send_limit cause) {
-            total += static_cast<std::uint32_t>(s->times.spent(cause, st.now).milliseconds());
+        const auto keep = [&](std::uint64_t& total, send_limit cause) {
+            total += static_cast<std::uint64_t>(s->times.spent(cause, st.now).microseconds());
         };
         keep(c.stats.busy, send_limit::none);
         keep(c.stats.window_limited, send_limit::receive_window);
         keep(c.stats.buffer_limited, send_limit::send_buffer);
         keep(c.stats.cwnd_limited, send_limit::congestion_window);
+        s->times = {};  // where the half stays, it counts anew
     }
 }
 

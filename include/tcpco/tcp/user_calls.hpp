@@ -145,11 +145,11 @@ namespace detail {
 template <class B>
 void tell_of_sending(tcp_info& info, const connection<B>& c, step<B>& st)
 {
-    const auto ms = [](std::uint32_t n) { return duration{n * std::int64_t{1'000'000}}; };
-    info.busy = ms(c.stats.busy);
-    info.limited_by_receive_window = ms(c.stats.window_limited);
-    info.limited_by_send_buffer = ms(c.stats.buffer_limited);
-    info.limited_by_cwnd = ms(c.stats.cwnd_limited);
+    const auto us = [](std::uint64_t n) { return duration{static_cast<std::int64_t>(n) * 1'000}; };
+    info.busy = us(c.stats.busy);
+    info.limited_by_receive_window = us(c.stats.window_limited);
+    info.limited_by_send_buffer = us(c.stats.buffer_limited);
+    info.limited_by_cwnd = us(c.stats.cwnd_limited);
     if (const sender_active<B>* s = st.sender(c)) {
         info.in_flight = s->board.in_flight();
         info.sacked = s->board.sacked();
@@ -198,6 +198,7 @@ tcp_info info_of(const connection<B>& c, step<B>& st)
     info.error = c.error;
     info.soft_error = c.soft_error;
     info.smss = c.smss;
+    info.largest_received = c.rmss;
     info.rmss = c.own_mss;
     info.snd_wscale = c.snd.wscale;
     info.rcv_wscale = c.rcv.wscale;

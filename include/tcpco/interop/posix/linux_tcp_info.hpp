@@ -6,7 +6,8 @@
 //
 // Units are Linux's: microseconds, the last_* times milliseconds, windows of the sender in segments. Zero is what the
 // stack does not measure: ato, fackets (as in Linux since 4.15), last_ack_sent (likewise always), rcv_rtt,
-// delivery_rate, delivered_ce, reord_seen.
+// delivery_rate, delivered_ce, reord_seen. rcv_mss is the largest segment that came, reordering always Linux's initial 3;
+// delivered counts octets in full segments; last_data_recv and last_ack_recv are both the last acceptable segment.
 #pragma once
 
 #include <algorithm>
@@ -105,7 +106,7 @@ inline linux_tcp_info to_linux(const tcpco::tcp_info& t, tcp_state visible, std:
     i.tcpi_window_scales = static_cast<std::uint8_t>((t.snd_wscale & 15u) | (t.rcv_wscale & 15u) << 4);
     i.tcpi_rto = clamp_32(t.rto.microseconds());
     i.tcpi_snd_mss = t.smss;
-    i.tcpi_rcv_mss = t.smss;
+    i.tcpi_rcv_mss = t.largest_received;
     i.tcpi_unacked = clamp_32((t.unacked + smss - 1) / smss);
     i.tcpi_pmtu = t.path_mtu;
     i.tcpi_rtt = clamp_32(t.srtt.microseconds());
