@@ -206,6 +206,7 @@ TEST_CASE("ARP: an old entry is confirmed by unicast while it is used, and traff
         }
     }
     e.host.receive(arp_reply());
+    e.peer.send(tcp_flag::ack);  // else the neighbour is doubted again
     CHECK(count_arp_requests(e.host.wait(30_s)) == 0);
 }
 

@@ -24,9 +24,9 @@ template <std::size_t Size, std::size_t Bound>
 constexpr bool fits = Size <= Bound && Size + 64 > Bound;  // a bound that is far too large holds nothing
 
 // An idle connection: this, its timer node and its flow table entry, and nothing else.
-static_assert(fits<sizeof(transmission_control_block), 624>);
-static_assert(fits<sizeof(connection<default_policies>), 752>);
-static_assert(fits<sizeof(connection<rack_bundle>), 752>);  // the policies that cost sit in sender_active
+static_assert(fits<sizeof(transmission_control_block), 632>);
+static_assert(fits<sizeof(connection<default_policies>), 760>);
+static_assert(fits<sizeof(connection<rack_bundle>), 760>);  // the policies that cost sit in sender_active
 
 // While there is something to send, and while a hole is open.
 static_assert(fits<sizeof(sender_active<default_policies>), 544>);

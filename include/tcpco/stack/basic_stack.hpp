@@ -78,7 +78,12 @@ public:
     std::size_t transmit(time_point now, Sink&& sink, std::size_t budget = ~std::size_t{0});
     void transmitted(transmit_token token) noexcept { outbox_.release(token); }
 
+    // Also in mid-life: connections follow the new MTU.
     void configure_device(const device_config& d);
+    // The carrier of the link went or came; without a word it is taken for there.
+    void link_changed(time_point now, bool up);
+    // This stack is at another address from now on.
+    void set_address(time_point now, const ip_prefix& address);
     // The device is gone: every connection and every wait ends with `why`, and so does every connect() and listen()
     // until configure_device() brings another.
     void device_lost(errc why);
@@ -181,9 +186,17 @@ private:
     template <class Sink>
     std::size_t transmit_replies(Sink& sink, std::size_t budget);
     void deliver_looped();
-    sink_verdict loop_back(const outgoing_frame& f) noexcept
+    // To ourselves, to nowhere while there is no carrier, or to the device.
+    template <class Sink>
+    sink_verdict emit(const outgoing_frame& f, bool local, Sink& sink)
     {
-        loopback_.push(f);
+        if (local) {
+            loopback_.push(f);
+        } else if (!link_up_) {
+            ++host.counters.frames_without_carrier;
+        } else {
+            return sink(f);
+        }
         return sink_verdict::done;
     }
     template <class Sink>
@@ -206,6 +219,10 @@ private:
     void forget_half_open(std::uint32_t index);
     void abort_half_open(std::uint32_t index);
     void advance_syn_queue();
+
+    // link_life.hpp
+    void change_mtu(octet_count mtu);
+    void end_without_reset(connection_type& c, errc why);
 
     // connections.hpp, socket_calls.hpp
     connection_type* make_connection();
@@ -264,12 +281,14 @@ private:
     std::size_t cut_off_ = 0;
     bool shut_down_ = false;
     bool checksum_offload_ = false;
+    bool link_up_ = true;
     errc lost_ = errc::ok;  // why there is no device any more
 };
 
 }  // namespace tcpco
 
 #include "tcpco/stack/connections.hpp"
+#include "tcpco/stack/link_life.hpp"
 #include "tcpco/stack/socket_calls.hpp"
 #include "tcpco/stack/syn_queue.hpp"
 #include "tcpco/stack/tcp_input.hpp"

@@ -41,7 +41,7 @@ template <class B>
 void basic_stack<B>::configure_device(const device_config& d)
 {
     network_.set_device(d.mtu, d.ethernet.value_or(network_.config().ethernet));
-    host.mtu = network_.config().mtu;
+    change_mtu(network_.config().mtu);
     lost_ = errc::ok;
     checksum_offload_ = d.tx_checksum_offload && network_.config().offloads;
     // What remains of the largest frame for TCP payload, whatever the headers; 65535 is IPv4's own limit.
@@ -71,6 +71,9 @@ template <class B>
 void basic_stack<B>::settle(connection_type& c, tcp_state was, step_type& st)
 {
     answer(std::exchange(st.reply, std::nullopt));
+    if (std::exchange(st.doubtful, false)) {
+        network_.doubt(c.neighbour, now_);
+    }
     account(c, was);
     if (c.events != readiness::none && c.owned) {
         ready_.push_back(c.self.index);
@@ -296,12 +299,7 @@ void basic_stack<B>::device_lost(errc why)
         if (c.state == tcp_state::closed) {
             return;
         }
-        detail::end_with(c, why);
-        step_type st = step_at(now_);
-        const tcp_state was = c.state;
-        take_transition(c, tcp_event::abort, st);
-        st.reply.reset();  // there is nothing to send it with
-        settle(c, was, st);
+        end_without_reset(c, why);  // there is nothing to send it with
     });
     abort_time_waits();
     listeners_.for_each([this, why](slab_id id, listener& l) {

@@ -105,6 +105,14 @@ public:
         return std::nullopt;
     }
 
+    // Asks entry i's owner whether it is still there, and everybody if it is not.
+    void doubt(index i, time_point now)
+    {
+        if (i < used_ && entries_[i].what == state::reachable) {
+            ask(entries_[i], state::confirming, now);
+        }
+    }
+
     // Keeps a packet until the entry is resolved. False when too many wait already.
     bool hold(index i, slice&& packet)
     {

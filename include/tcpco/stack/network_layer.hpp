@@ -15,6 +15,7 @@
 #include "tcpco/stack/datagram.hpp"
 #include "tcpco/stack/icmp_notice.hpp"
 #include "tcpco/stack/neighbour_cache.hpp"
+#include "tcpco/stack/own_address.hpp"
 #include "tcpco/stack/reply_queue.hpp"
 #include "tcpco/storage/frame.hpp"
 #include "tcpco/wire/arp.hpp"
@@ -40,9 +41,6 @@ public:
                        .tries = c.arp_tries},
                       key}
     {
-        if (c.address.address.is_v4() && c.address.length < 31) {
-            subnet_broadcast_ = c.address.broadcast();
-        }
     }
 
     const network_config& config() const noexcept { return config_; }
@@ -50,6 +48,11 @@ public:
     {
         config_.mtu = std::max<std::uint16_t>(mtu, 576);  // RFC 1122 3.3.3: what every host can take
         config_.ethernet = ethernet;
+    }
+    void set_address(const ip_prefix& address) noexcept
+    {
+        config_.address = address;
+        own_ = own_address{address};
     }
     std::size_t link_header() const noexcept { return config_.ethernet ? ethernet_header_size : 0; }
 
@@ -87,9 +90,8 @@ public:
 
     // --- routes ----------------------------------------------------------------------------------------------------
 
-    bool is_ours(const ip_address& a) const noexcept { return a == config_.address.address; }
-    // What never leaves this stack.
-    bool is_local(const ip_address& a) const noexcept { return is_ours(a) || (a.is_v4() && a.v4().is_loopback()); }
+    bool is_ours(const ip_address& a) const noexcept { return own_.is_ours(a); }
+    bool is_local(const ip_address& a) const noexcept { return own_.is_local(a); }
     // The destination of a frame that write_headers() began, ARP aside.
     bool loops(std::span<const std::byte> whole) const noexcept
     {
@@ -106,8 +108,8 @@ public:
     // ok, or why packets to `remote` cannot leave (MUST-46: no broadcast, multicast or unspecified peers).
     errc reachable(const ip_address& remote) const noexcept
     {
-        if (!remote.is_v4() || remote.is_unspecified() || remote.is_multicast() || is_broadcast(remote.v4()) ||
-            is_network(remote.v4())) {
+        if (!remote.is_v4() || remote.is_unspecified() || remote.is_multicast() || own_.is_broadcast(remote.v4()) ||
+            own_.is_network(remote.v4())) {
             return errc::address_not_available;
         }
         const bool direct = !config_.ethernet || config_.address.contains(remote) || is_local(remote);
@@ -140,6 +142,14 @@ public:
     }
 
     bool set_neighbour(ipv4_address address, mac_address mac) { return neighbours_.set_permanent(address, mac); }
+
+    // What was sent there may not arrive (MUST-20): is the neighbour still where it was?
+    void doubt(neighbour n, time_point now)
+    {
+        if (n != no_neighbour) {
+            neighbours_.doubt(n, now);
+        }
+    }
 
     // Whether an address was resolved since the last call, and whether one did not answer.
     bool take_resolved() noexcept { return std::exchange(resolved_, false); }
@@ -219,19 +229,6 @@ private:
         counters_.drop(reason);
         return std::nullopt;
     }
-    bool is_broadcast(ipv4_address a) const noexcept
-    {
-        return a.is_limited_broadcast() || (subnet_broadcast_ && a == *subnet_broadcast_);
-    }
-
-    // The subnet's own number: RFC 1122 3.3.6 knew it as an old form of broadcast.
-    bool is_network(ipv4_address a) const noexcept
-    {
-        const ip_prefix& own = config_.address;
-        return own.address.is_v4() && own.length < 31 && own.contains(ip_address{a}) &&
-               (a.value & (0xFFFFFFFFu >> own.length)) == 0;
-    }
-
     // RFC 826. Only senders on our own subnet are believed, and a new entry is made only for one that asks for us.
     void receive_arp(time_point now, std::span<const std::byte> octets)
     {
@@ -272,11 +269,11 @@ private:
                                                              : drop_reason::ip_malformed);
         }
         const ipv4_header& header = ip->header;
-        if (header.source.is_multicast() || header.source.is_unspecified() || is_broadcast(header.source) ||
+        if (header.source.is_multicast() || header.source.is_unspecified() || own_.is_broadcast(header.source) ||
             (!looped_ && is_local(header.source))) {
             return drop(drop_reason::ip_bad_source);  // MUST-63
         }
-        const bool broadcast = link_broadcast || is_broadcast(header.destination) || header.destination.is_multicast();
+        const bool broadcast = link_broadcast || own_.is_broadcast(header.destination) || header.destination.is_multicast();
         if (!broadcast && !(looped_ ? is_local(header.destination) : is_ours(header.destination))) {
             return drop(drop_reason::ip_not_ours);
         }
@@ -436,7 +433,7 @@ private:
     stack_counters& counters_;
     reply_queue replies_;
     neighbour_cache neighbours_;
-    std::optional<ipv4_address> subnet_broadcast_;  // none on a /31 or /32 (RFC 3021)
+    own_address own_{config_.address};
     std::optional<icmp_notice> notice_;
     time_point retry_at_ = time_point::never();
     time_point unreachable_window_{};

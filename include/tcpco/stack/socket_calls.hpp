@@ -36,6 +36,9 @@ result<connection_id> basic_stack<B>::connect(endpoint remote, const connect_opt
     if (is_quiet()) {
         return {errc::would_block, {}};
     }
+    if (!link_up_ && !network_.is_local(remote.address)) {
+        return {errc::network_down, {}};
+    }
     if (remote.port == 0) {
         return {errc::invalid_argument, {}};
     }

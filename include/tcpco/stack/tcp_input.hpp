@@ -166,6 +166,10 @@ void basic_stack<B>::on_icmp(const icmp_notice& notice)
         return;
     }
     c.soft_error = notice.error;
+    c.events |= readiness::advised;  // RFC9293-3.9.1.8a
+    if (c.owned) {
+        ready_.push_back(c.self.index);
+    }
     if (c.state == tcp_state::syn_sent && notice.error == errc::port_unreachable) {
         give_up(c);
     }

@@ -42,7 +42,7 @@ std::size_t basic_stack<B>::transmit_replies(Sink& sink, std::size_t budget)
             e->piece_count = 2;  // one reference; the gather list below shows the first piece only
             const transmit_token token = outbox_.token_of(*e);
             const outgoing_frame f{e->gather().first(1), frame_info{}, token};
-            const sink_verdict verdict = network_.loops(whole.octets()) ? loop_back(f) : sink(f);
+            const sink_verdict verdict = emit(f, network_.loops(whole.octets()), sink);
             if (verdict != sink_verdict::held) {
                 outbox_.release(token);
             }
@@ -127,7 +127,7 @@ auto basic_stack<B>::send_one(connection_type& c, step_type& st, Sink& sink) -> 
     build_frame(*e, c, out, *next_hop, info);
     const transmit_token token = outbox_.token_of(*e);
     const outgoing_frame f{e->gather(), info, token};
-    const sink_verdict verdict = network_.is_local(c.remote.address) ? loop_back(f) : sink(f);
+    const sink_verdict verdict = emit(f, network_.is_local(c.remote.address), sink);
     if (verdict == sink_verdict::refused) {
         outbox_.release(token);
         return send_outcome::refused;

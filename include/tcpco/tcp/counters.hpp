@@ -118,6 +118,8 @@ struct stack_counters {
     std::uint64_t syn_received_refused = 0;  // no compact record to be had: the half-open connection itself stayed
     std::uint64_t syn_cookies_sent = 0;
     std::uint64_t syn_cookies_accepted = 0;
+    std::uint64_t frames_without_carrier = 0;  // lost: link_changed(now, false)
+    std::uint64_t close_wait_held = 0;     // reported: tcp_settings::close_wait_report
     std::uint64_t black_holes = 0;         // paths on which full segments vanished (RFC 4821)
     std::uint64_t mtu_probes = 0;          // segments larger than usual, to find out
     std::uint64_t fast_open_sent = 0;      // SYNs of ours with text (RFC 7413)

@@ -68,6 +68,11 @@ struct tcp_settings {
     std::uint8_t syn_ack_retries = 5;
     std::uint8_t data_retries = 15;
 
+    // How long the peer may wait for our close before it is reported (readiness::advised, stack_counters::close_wait_held):
+    // most often somebody forgot it. Nothing is done about it: what is still to be sent may take as long as it likes.
+    // Zero: never.
+    duration close_wait_report{300'000'000'000};
+
     // How long FIN-WAIT-2 may last once nobody can read any more (not in the RFC; Linux's default). Never runs after a
     // mere shutdown(write).
     duration fin_wait_2_timeout = duration{60'000'000'000};

@@ -30,6 +30,7 @@ inline constexpr std::uint8_t flushed = 8;      // everything written is acknowl
 inline constexpr std::uint8_t closed = 16;      // the connection is over
 inline constexpr std::uint8_t acceptable = 32;  // a listener has a connection
 inline constexpr std::uint8_t urgent = 64;      // the peer's urgent mark appeared or moved on
+inline constexpr std::uint8_t advised = 128;    // tcp_info has news: an ICMP error, R1 reached, CLOSE-WAIT held long
 }  // namespace readiness
 
 // What the life timer means; one at a time.
@@ -90,6 +91,9 @@ struct waiting_operations {
     completion* closer = nullptr;
     completion* urgent = nullptr;
 };
+
+// R1 of RFC 9293 3.8.3 (SHLD-10: at least three): so many timeouts in a row are a delivery problem.
+inline constexpr std::uint8_t r1_timeouts = 3;
 
 inline constexpr std::uint32_t no_user_timeout = 0xFFFFFFFF;
 
@@ -173,6 +177,7 @@ struct transmission_control_block {
     time_point challenge_window{};  // when challenge_credit was last filled
     time_point last_sent_at{};
     time_point last_received_at{};  // an acceptable segment
+    time_point close_wait_at = time_point::never();  // when it has been held too long
     time_point progress_at{};       // the user timeout counts from here: first octet outstanding, or last new ACK
 
     endpoint local{};
@@ -227,6 +232,7 @@ struct transmission_control_block {
     {
         time_point at = timer_at < ack_at ? timer_at : ack_at;
         at = life_at < at ? life_at : at;
+        at = close_wait_at < at ? close_wait_at : at;
         return pacing_at < at ? pacing_at : at;
     }
 };

@@ -30,6 +30,10 @@ bool give_up(connection<B>& c, step<B>& st)
     const bool over = c.user_timeout != 0 ? st.now >= user_timeout_at(c) : c.unanswered >= retry_limit(c, st);
     if (!over) {
         c.unanswered = static_cast<std::uint8_t>(std::min(255, c.unanswered + 1));
+        if (c.unanswered == r1_timeouts) {
+            c.events |= readiness::advised;  // SHLD-9, SHLD-10
+            st.doubtful = true;              // MUST-20: the next hop is asked for anew
+        }
         return false;
     }
     take_transition(c, tcp_event::gave_up, st);
@@ -188,6 +192,12 @@ void advance_connection(connection<B>& c, step<B>& st)
     }
     if (c.life_at <= st.now) {
         detail::on_life_timer(c, st);
+    }
+    if (c.close_wait_at <= st.now) {
+        c.close_wait_at = time_point::never();
+        const bool held = c.state == tcp_state::close_wait;
+        c.events |= held ? readiness::advised : readiness::none;
+        st.host.counters.close_wait_held += held ? 1U : 0U;
     }
 }
 

@@ -45,7 +45,7 @@ void delete_tcb(connection<B>& c, step<B>& st)
     c.receiver = {};
     c.send.release();
     c.timer = retransmission_timer::none;
-    c.timer_at = c.ack_at = c.life_at = c.pacing_at = time_point::never();
+    c.timer_at = c.ack_at = c.life_at = c.pacing_at = c.close_wait_at = time_point::never();
     c.life = life_timer::none;
     c.acks_owed = 0;
     c.probe_owed = c.read_since_ack = false;

@@ -1,0 +1,100 @@
+// basic_stack: what becomes of connections when their link changes under them: its MTU, its carrier, its address.
+// Included by basic_stack.hpp.
+#pragma once
+
+#include "tcpco/stack/basic_stack.hpp"
+
+namespace tcpco {
+
+// Segments fit the device from now on. In flight, what is larger than it can take leaves again in pieces, which is no
+// congestion; where the MTU has grown, connections use it as far as their peers announced.
+template <class B>
+void basic_stack<B>::change_mtu(octet_count mtu)
+{
+    const octet_count before = std::exchange(host.mtu, mtu);
+    if (mtu == before) {
+        return;
+    }
+    connections_.for_each([&](slab_id id, connection_type& c) {
+        if (c.state == tcp_state::closed || c.state == tcp_state::listen) {
+            return;
+        }
+        step_type st = step_at(now_);
+        change_smss(c, st);
+        if (mtu < before) {
+            resend_flight(c, st);
+        }
+        dirty_.push_back(id.index);
+    });
+}
+
+// Without a carrier every frame is lost, connections keep their state and back off; connect() answers network_down. When
+// it is back they need not wait for a timer that had backed off meanwhile: what is unacknowledged leaves at once, and R2
+// counts anew. Applications are not told (RFC 1122 4.2.3.9's soft error).
+template <class B>
+void basic_stack<B>::link_changed(time_point now, bool up)
+{
+    enter(now);
+    if (up == link_up_) {
+        return;
+    }
+    link_up_ = up;
+    connections_.for_each([this, up](slab_id id, connection_type& c) {
+        if (!up || c.state == tcp_state::closed || c.retries == 0) {
+            return;
+        }
+        step_type st = step_at(now_);
+        c.retries = c.unanswered = 0;
+        c.rto.on_forward_progress();
+        c.timer_base = c.progress_at = now_;
+        resend_flight(c, st);
+        rearm_timer(c, st);
+        arm(c);
+        dirty_.push_back(id.index);
+    });
+}
+
+// Another address, or another subnet, for this stack. Connections and listeners of the old address end with
+// address_not_available: nothing could reach them any more (Linux lets them time out); no RST is sent from an address
+// that is not ours. Those of 127.0.0.0/8 and listeners of all addresses stay.
+template <class B>
+void basic_stack<B>::set_address(time_point now, const ip_prefix& address)
+{
+    enter(now);
+    const ip_address old = network_.config().address.address;
+    network_.set_address(address);
+    if (old == address.address) {
+        return;
+    }
+    syn_queue_.for_each([&](slab_id id, const syn_received_record&) { forget_half_open(id.index); });
+    connections_.for_each([&](slab_id, connection_type& c) {
+        if (c.state != tcp_state::closed && c.local.address == old) {
+            end_without_reset(c, errc::address_not_available);
+        }
+    });
+    time_waits_.for_each([&](slab_id id, const time_wait_record& r) {
+        if (r.local.address == old) {
+            forget_time_wait(id.index);
+        }
+    });
+    listeners_.for_each([&](slab_id id, listener& l) {
+        if (l.local.address == old) {
+            l.error = errc::address_not_available;
+            listening_.erase({l.local, {}});
+            ready_listeners_.push_back(id.index);
+        }
+    });
+}
+
+template <class B>
+void basic_stack<B>::end_without_reset(connection_type& c, errc why)
+{
+    detail::end_with(c, why);
+    step_type st = step_at(now_);
+    const tcp_state was = c.state;
+    take_transition(c, tcp_event::abort, st);
+    st.reply.reset();
+    settle(c, was, st);
+}
+
+}  // namespace tcpco
