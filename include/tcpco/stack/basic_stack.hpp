@@ -73,7 +73,8 @@ public:
     {
         return !outbox_.exhausted() && (network_.has_output() || !dirty_.empty() || !loopback_.empty());
     }
-    // Offers up to `budget` frames to sink(const outgoing_frame&) -> sink_verdict; returns how many it took.
+    // Offers up to `budget` frames to sink(const outgoing_frame&) -> sink_verdict; returns how many it took. Frames from
+    // the stack to itself never meet the sink, but count: they are work, too, and the budget bounds it.
     template <class Sink>
     std::size_t transmit(time_point now, Sink&& sink, std::size_t budget = ~std::size_t{0});
     void transmitted(transmit_token token) noexcept { outbox_.release(token); }
