@@ -305,6 +305,10 @@ template <class B>
 void check_fin(connection<B>& c, const arriving_segment& seg, step<B>& st)
 {
     if (take_fin(c, seg)) {
+        if (c.receiver) {  // text that the peer sent behind its own FIN: nobody will ever read it
+            st.host.receivers.erase(c.receiver);
+            c.receiver = {};
+        }
         take_transition(c, tcp_event::fin_acceptable, st);
         const duration patience = st.host.settings.close_wait_report;
         c.close_wait_at = c.state == tcp_state::close_wait && patience > duration{} ? st.now + patience : c.close_wait_at;
