@@ -62,6 +62,7 @@ TEST_CASE("drill: a call has arguments, a result, an errno and the time until wh
     CHECK(made.error == "ECONNREFUSED");
     CHECK(made.blocks_until == 200000);
     CHECK(std::get<call>(only("+0 close(3) = 0").what).error.empty());
+    CHECK(std::get<call>(only("+0 write(3, \"a,(b\", 4) = 4").what).arguments.size() == 3);
 }
 
 TEST_CASE("drill: checks of tcp_info, tolerance, comments and stated differences are read")
