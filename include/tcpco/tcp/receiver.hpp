@@ -46,7 +46,8 @@ receive_window_state window_state(const connection<B>& c, step<B>& st)
 template <class B>
 stream_offset offered_edge(const connection<B>& c, step<B>& st)
 {
-    const octet_count window = std::max<octet_count>(0, c.window.window(window_state(c, st)));
+    const octet_count sayable = octet_count{65'535} << c.rcv.wscale;  // more would be an update that says nothing new
+    const octet_count window = std::clamp<octet_count>(c.window.window(window_state(c, st)), 0, sayable);
     const stream_offset edge = c.rcv.nxt + window;
     const octet_count worthwhile = std::min<octet_count>(c.window.capacity() / 2, c.own_mss);
     return edge - c.rcv.right_edge >= worthwhile ? edge : c.rcv.right_edge;
