@@ -75,6 +75,9 @@ std::string play(oracle::state in, oracle::segment s, std::uint32_t seq_offset, 
     s.seq = f.rcv_nxt + seq_offset;
     s.ack = s.has_ack ? f.snd_nxt + ack_offset : 0;
     const oracle::verdict v = oracle::predict(f, s);
+    if (in == oracle::state::syn_sent) {
+        p.irs = sequence_number{s.seq};  // the octets of its stream count from this SYN
+    }
     const std::string text = said(s, more);
     p.send(text);
     if (p.waiting() == 0 && v.reply.front() == 'A') {
@@ -120,7 +123,7 @@ TEST_CASE("Every kind of segment in every state is answered as the tables of RFC
                         const std::string fault = play(static_cast<oracle::state>(in), s, seq, ack,
                                                        cells % 7 == 0 ? "P" : "");
                         ++cells;
-                        if (!fault.empty() && ++wrong <= 200) {
+                        if (!fault.empty() && ++wrong % 5 == 1) {
                             UNSCOPED_INFO(fault);
                         }
                     }
@@ -132,6 +135,6 @@ TEST_CASE("Every kind of segment in every state is answered as the tables of RFC
         }
     }
     INFO(cells << " cells, " << wrong << " differ");
-    CHECK(cells > 10'000);
     CHECK(wrong == 0);
+    CHECK(cells > 10'000);
 }
