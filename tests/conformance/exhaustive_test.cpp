@@ -144,7 +144,8 @@ std::string play(const setting& at, oracle::segment s, std::uint32_t seq_offset,
         p.irs = sequence_number{s.seq};  // the octets of its stream count from this SYN
     }
     const std::size_t before = octets_to_read(p);
-    const std::string text = said(s, more) + (at.ts == timing::newer ? " ts=101/0" : at.ts == timing::older ? " ts=99/0" : "");
+    const char* ts = at.ts == timing::newer ? " ts=101/0" : at.ts == timing::older ? " ts=99/0" : "";
+    const std::string text = said(s, more) + ts;
     p.send(text);
     if (p.waiting() == 0 && v.may_wait) {
         p.wait(500_ms);
@@ -181,7 +182,7 @@ struct tally {
 void note(tally& t, const std::string& fault)
 {
     ++t.cells;
-    if (!fault.empty() && ++t.wrong <= 2000) {
+    if (!fault.empty() && ++t.wrong <= 20) {
         UNSCOPED_INFO(fault);
     }
 }
@@ -230,10 +231,10 @@ TEST_CASE("Every kind of segment in every state is answered as the tables of RFC
 {
     tally t;
     play_all(t, oracle::state::closed, timing::none, false,
-             {{0U - 100'000U, 0U - 1U, 0U, 1U, 500U, 9'995U, 9'999U, 10'000U, 20'000U},
-              {0U, 0U - 1U, 0U - 2U, 1U, 0U - 70'000U, 70'000U},
+             {{0U - 100'000U, 0U - 1U, 0U, 1U, 9'995U, 9'999U, 10'000U},
+              {0U, 0U - 1U, 0U - 2U, 1U, 0U - 70'000U},
               {0U, 1U, 10U}});
-    check(t, 19'000);
+    check(t, 13'000);
 }
 
 TEST_CASE("A closed window: of every kind of segment in every state only what the tables name is used",

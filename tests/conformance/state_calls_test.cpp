@@ -134,7 +134,6 @@ TEST_CASE("write() and read() in every state: what they answer, and what is sent
         CHECK(p.stack.write(p.id, octet).ec == row.write);
         CHECK(p.next() == row.written);
         CHECK(p.next() == "-");
-        CHECK(p.info().state == p.stack.info(p.id).value.state);
         CHECK(p.state() == std::string{row.state}.substr(0, 12));
     }
 }
@@ -152,7 +151,10 @@ TEST_CASE("shutdown() and close() in every state: one FIN, or none",
             CHECK(p.next() == row.fin);
             CHECK(p.next() == "-");
             CHECK(only_state(p) == row.closed);
-            CHECK(p.write_error() == (whole ? errc::bad_file_descriptor : errc::broken_pipe));
+            const bool forgotten = row.state == std::string{"SYN-SENT"};  // 3.10.4: there is no connection any more
+            CHECK(p.write_error() == (whole       ? errc::bad_file_descriptor
+                                      : forgotten ? errc::not_connected
+                                                  : errc::broken_pipe));
         }
     }
 }
