@@ -159,7 +159,8 @@ std::string play(const setting& at, oracle::segment s, std::uint32_t seq_offset,
     const bool old_number = reused && !precedes(sequence_number{f.snd_nxt}, reply.header.seq);  // RFC 9293 3.4.1
     const bool dead = v.next == "CLOSED" || reused;
     const std::size_t got = dead ? 0 : read_all(p, at.in) - before;
-    if (reply == v.reply && !more_than_one && !old_number && after == v.next && got == v.delivered && error == v.error) {
+    const bool one_good_reply = reply == v.reply && !more_than_one && !old_number;
+    if (one_good_reply && after == v.next && got == v.delivered && error == v.error) {
         return {};
     }
     return std::string{oracle::name(at.in)} + " (" + std::to_string(static_cast<int>(at.in)) + "): " + text +
@@ -212,7 +213,8 @@ void play_all(tally& t, const setting& at, const axes& a)
 
 void play_all(tally& t, oracle::state first, timing ts, bool window_closed, const axes& a)
 {
-    for (auto in = static_cast<std::uint8_t>(first); in <= static_cast<std::uint8_t>(oracle::state::time_wait_alone); ++in) {
+    constexpr auto last = static_cast<unsigned>(oracle::state::time_wait_alone);
+    for (auto in = static_cast<unsigned>(first); in <= last; ++in) {
         play_all(t, {static_cast<oracle::state>(in), ts, window_closed}, a);
     }
 }

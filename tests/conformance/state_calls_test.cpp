@@ -1,5 +1,5 @@
-// The user's calls (RFC 9293 3.10.1 to 3.10.6) and the timeouts (3.10.8, 3.8.3, 3.8.4, 3.6.1) in every state, as tables.
-// Segments in every state: exhaustive_test.cpp.
+// The user's calls (RFC 9293 3.10.1 to 3.10.6) and the timeouts (3.10.8, 3.8.3, 3.8.4, 3.6.1) in every state, as
+// tables. Segments in every state: exhaustive_test.cpp.
 #include "support/peer.hpp"
 
 #include "catch.hpp"
@@ -176,7 +176,8 @@ TEST_CASE("abort() in every state: an RST where the peer may still send or wait,
     }
 }
 
-TEST_CASE("connect() with the socket pair of a connection in whatever state is refused", "[conformance][RFC9293-3.10.1b]")
+TEST_CASE("connect() with the socket pair of a connection in whatever state is refused",
+          "[conformance][RFC9293-3.10.1b]")
 {
     for (const calls_row& row : calls) {
         INFO(row.state);
@@ -189,7 +190,8 @@ TEST_CASE("connect() with the socket pair of a connection in whatever state is r
     }
 }
 
-TEST_CASE("R2 in every state that waits for an acknowledgement: so many repeats, then the end", "[conformance][MUST-20]")
+TEST_CASE("R2 in every state that waits for an acknowledgement: so many repeats, then the end",
+          "[conformance][MUST-20]")
 {
     for (const timeout_row& row : unanswered) {
         INFO(row.state);

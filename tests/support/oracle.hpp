@@ -60,7 +60,10 @@ inline const char* name(state s)
     return names[static_cast<std::size_t>(s)];
 }
 
-inline std::string words(const char* flags, std::uint32_t seq) { return std::string{flags} + " seq=" + std::to_string(seq); }
+inline std::string words(const char* flags, std::uint32_t seq)
+{
+    return std::string{flags} + " seq=" + std::to_string(seq);
+}
 inline std::string words(const char* flags, std::uint32_t seq, std::uint32_t ack)
 {
     return words(flags, seq) + " ack=" + std::to_string(ack);
@@ -214,8 +217,8 @@ inline std::optional<verdict> syn_and_reset_at_closed_window(const facts& f, con
     return verdict{"-", name(f.in)};
 }
 
-// The SYN,ACK of a simultaneous open repeats a SYN that has come, so step 1 would answer it with an ACK and drop it. Its
-// acknowledgement is taken at once, as in Linux: a round trip less, and it cannot loop.
+// The SYN,ACK of a simultaneous open repeats a SYN that has come, so step 1 would answer it with an ACK and drop it.
+// Its acknowledgement is taken at once, as in Linux: a round trip less, and it cannot loop.
 inline std::optional<verdict> crossed_syn_ack(const facts& f, const segment& s)
 {
     if (f.in != state::syn_received_active || !s.syn || !s.has_ack || s.rst || s.seq + 1 != f.rcv_nxt ||
