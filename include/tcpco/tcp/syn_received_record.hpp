@@ -45,7 +45,8 @@ struct syn_received_record {
     bool sack_permitted : 1 = false;
     bool retransmitted : 1 = false;
     bool ecn : 1 = false;
-    std::uint8_t answers : 4 = 0;  // SYN,ACKs that answered a repeated SYN, at most 15: for tcp_info
+    std::uint8_t untimed : 2 = 0;  // segments in a row without timestamp: the SYN,ACK may have lost its option
+    std::uint8_t answers : 2 = 0;  // SYN,ACKs that answered a repeated SYN, at most 3: for tcp_info
 
     endpoint local() const noexcept { return {local_address, local_port}; }
     endpoint remote() const noexcept { return {remote_address, remote_port}; }
@@ -93,7 +94,8 @@ syn_received_record half_open_record_of(const connection<B>& c)
             .sack_permitted = c.sack_permitted,
             .retransmitted = c.syn_retransmitted,
             .ecn = c.ecn,
-            .answers = static_cast<std::uint8_t>(narrow(std::int64_t{c.stats.retransmissions} - c.retries, 0, 15) & 15)};
+            .untimed = static_cast<std::uint8_t>(c.untimed & 3),
+            .answers = static_cast<std::uint8_t>(narrow(std::int64_t{c.stats.retransmissions} - c.retries, 0, 3) & 3)};
 }
 
 // The record as a connection, but for its sending half: enough to look at.
@@ -120,6 +122,7 @@ void view_half_open(connection<B>& c, const syn_received_record& r, step<B>& st)
     c.timestamps = r.timestamps;
     c.sack_permitted = r.sack_permitted;
     c.ecn = r.ecn;
+    c.untimed = r.untimed;
     c.ts_recent = r.ts_recent;
     c.ts_recent_at = st.now;  // 24 days are longer than any handshake
     c.peer_mss = r.peer_mss;
