@@ -97,6 +97,7 @@ public:
         }
         if (c.name == "socket" || c.name == "accept") {
             descriptors_[std::stoi(c.result)] = static_cast<int>(result);
+            world_.opened(static_cast<int>(result));
             return c.result;
         }
         return std::to_string(result);

@@ -42,13 +42,17 @@ inline std::string text_of(const segment& s)
     return text + (s.any_options ? "" : " <" + options + ">");
 }
 
-// Whether a packet is what the script wants. The stack's timestamps may say anything, their echo may not.
+// Whether a packet is what the script wants. The stack's timestamps may say anything, their echo may not; and how far it
+// shifts its window is a matter of its memory.
 inline bool agrees(const segment& wanted, const segment& got)
 {
     auto options = got.options;
     for (std::size_t i = 0; i < std::min(options.size(), wanted.options.size()); ++i) {
         if (options[i].first == "TS" && wanted.options[i].first == "TS") {
             options[i].second[0] = wanted.options[i].second[0];
+        }
+        if (options[i].first == "wscale" && wanted.options[i].first == "wscale") {
+            options[i].second = wanted.options[i].second;
         }
     }
     std::string flags = wanted.flags, got_flags = got.flags;

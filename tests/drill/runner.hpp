@@ -5,6 +5,7 @@
 // not played: scripts use O_NONBLOCK.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <exception>
 #include <iomanip>
@@ -54,7 +55,7 @@ public:
     // Empty, or what did not come as the script has it.
     std::string play(const script& s)
     {
-        tolerance_ = s.tolerance;
+        tolerance_ = s.tolerance + world_.tolerance();
         try {
             for (const event& e : s.events) {
                 line_ = e.line;
@@ -180,7 +181,8 @@ private:
         return name_ + ':' + std::to_string(line_) + ": on " + world_.name() + "\n  expected: " + wanted +
                "\n  got:      " + got + "\n  the trace:\n" + trace_;
     }
-    [[noreturn]] void differs(const std::string& wanted, const std::string& got) { 
+    [[noreturn]] void differs(const std::string& wanted, const std::string& got) const
+    {
         throw mismatch{told(wanted, got)};
     }
 
@@ -194,6 +196,13 @@ private:
     std::int64_t last_ = 0;
     int line_ = 1;
 };
+
+// Whether the script says that it does not hold there.
+inline bool differs_on(const std::string& world, const std::string& text)
+{
+    const script s = read_script(text);
+    return std::any_of(s.differences.begin(), s.differences.end(), [&](const auto& d) { return d.first == world; });
+}
 
 // Empty, or why the script does not hold there.
 inline std::string play(world& w, const std::string& name, const std::string& text)

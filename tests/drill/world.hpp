@@ -23,6 +23,8 @@ public:
     virtual bool wait_for_packet(std::int64_t limit) = 0;  // until one is there (true) or `limit` has passed
     virtual void inject(const octets& packet) = 0;
     virtual const char* name() const = 0;                  // as scripts call it: "tcpco" or "kernel"
+    virtual std::int64_t tolerance() const { return 0; }   // beyond the script's, microseconds
+    virtual void opened(int) {}                            // a descriptor of the script's
     virtual std::int64_t longest_wait() const = 0;         // for a packet that may come whenever it likes
 
     std::deque<std::pair<std::int64_t, octets>> packets;  // that the stack sent, with their times

@@ -1,0 +1,82 @@
+// The same scripts, played against the kernel's own TCP: what the scripts say is what another stack does, too, but for
+// the differences that they state.
+#include "drill/kernel_world.hpp"
+
+#include <exception>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "drill/runner.hpp"
+#include "drill/script_files.hpp"
+#include "skip.hpp"
+
+#include "catch.hpp"
+
+using namespace tcpco_test::drill;
+
+namespace {
+
+std::string on_kernel(const script_file& s)
+{
+    std::string failure;
+    for (int tries = 0; tries < 3; ++tries) {  // time is real, and the machine may be busy with something else
+        try {
+            kernel_world world;
+            failure = play(world, s.name, s.text);
+        } catch (const std::exception& e) {
+            failure = s.name + ": " + e.what();
+        }
+        if (failure.empty() || differs_on("kernel", s.text)) {
+            break;
+        }
+    }
+    return failure;
+}
+
+// Why no script can be played, or nothing.
+std::string missing()
+{
+    if (const std::string& refusal = tcpco_test::private_network(); !refusal.empty()) {
+        return refusal;
+    }
+    std::string why;
+    std::thread{[&why] {
+        try {
+            kernel_world world;
+        } catch (const std::exception& e) {
+            why = e.what();
+        }
+    }}.join();
+    return why;
+}
+
+}  // namespace
+
+// All at the same time, each on a thread in a namespace of its own.
+TEST_CASE("every script holds on the kernel but for the differences that it states", "[drill]")
+{
+    if (const std::string why = missing(); !why.empty()) {
+        tcpco_test::skip("no scripts against the kernel: " + why);
+        return;
+    }
+    const auto scripts = all_scripts();
+    std::vector<std::string> failures(scripts.size());
+    std::vector<std::thread> threads;
+    for (std::size_t i = 0; i < scripts.size(); ++i) {
+        threads.emplace_back([&, i] { failures[i] = on_kernel(scripts[i]); });
+    }
+    for (std::thread& t : threads) {
+        t.join();
+    }
+    for (std::size_t i = 0; i < scripts.size(); ++i) {
+        const bool stated = differs_on("kernel", scripts[i].text);
+        if (stated && failures[i].empty()) {
+            WARN(scripts[i].name << " states a difference which this kernel does not have");
+        }
+        if (!failures[i].empty() && !stated) {
+            UNSCOPED_INFO(failures[i]);
+        }
+        CHECK((stated || failures[i].empty()));
+    }
+}
