@@ -27,6 +27,7 @@ LINUX_ALLOWED = re.compile(r"^(reactor/(uring|poll)|device/(tap|tun|frame_fd|int
 
 HEADER_LINES = 450
 FUNCTION_LINES = 70
+LINE_OCTETS = 120  # of headers
 # Spelled in two halves, so that a search for them does not find this file.
 UNFINISHED = re.compile(r"\b(" + "|".join(["TO" "DO", "FIX" "ME", "X" "XX", "HA" "CK"]) + r")\b|\b(?i:not im" r"plemented|st" r"ub)\b")
 TEST_NAME = re.compile(r"^[A-Za-z0-9_' ,.:()=<>+\-/^]+$")  # ; [ " \ break a run by name under Catch2 2.13
@@ -154,6 +155,9 @@ class checker:
         if len(re.findall(r"^#pragma once$", code, re.M)) != 1:
             self.report(path, 1, "pragma-once", "exactly one #pragma once")
         lines = text.count("\n")
+        for number, line in enumerate(text.split("\n"), 1):
+            if len(line) > LINE_OCTETS:
+                self.report(path, number, "line-length", f"{len(line)} octets, the limit is {LINE_OCTETS}")
         if lines > HEADER_LINES:
             self.report(path, lines, "header-length", f"{lines} lines, the limit is {HEADER_LINES}: is there a seam inside?")
         for first, last in functions(code):
@@ -316,6 +320,7 @@ def faults():
     yield "pragma-once", "include/tcpco/core/x.hpp", "// For a test.\n// #pragma once\n"
     yield "opening-comment", "include/tcpco/core/x.hpp", "#pragma once\n// Late.\n"
     yield "header-length", "include/tcpco/core/x.hpp", HEADER + "\n" * HEADER_LINES
+    yield "line-length", "include/tcpco/core/x.hpp", HEADER + "// " + "x" * LINE_OCTETS + "\n"
     for opening in TOO_LONG:
         yield "function-length", "include/tcpco/core/x.hpp", long_function(opening, FUNCTION_LINES + 1)
     for opening in IN_CLASS:

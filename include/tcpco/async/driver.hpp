@@ -60,8 +60,8 @@ public:
         }
         reactor_.add(*this);
     }
-    // Without a driver the stack has no device: whoever still waits on a socket is told network_down (a coroutine of this
-    // reactor resumes when it next turns).
+    // Without a driver the stack has no device: whoever still waits on a socket is told network_down (a coroutine of
+    // this reactor resumes when it next turns).
     ~driver() override
     {
         stack_.device_lost(errc::network_down);

@@ -2,8 +2,9 @@
 //
 // They refer to the connection by its id and to the stack by a counted handle, not to the socket object. So a socket
 // may be moved while an operation waits. Where it is closed or destroyed, by another coroutine, the operation
-// completes with bad_file_descriptor. Where the stack loses its device, or its driver is destroyed, every wait ends with
-// network_down (for a listener too): only a stack that is destroyed before its driver leaves operations without an end.
+// completes with bad_file_descriptor. Where the stack loses its device, or its driver is destroyed, every wait ends
+// with network_down (for a listener too): only a stack that is destroyed before its driver leaves operations without
+// an end.
 //
 // There are two kinds. A `single_wait` waits once and does its work when its result is taken. A `stepwise_wait` does
 // what it can each time that it is told, and waits again until all is done.

@@ -73,8 +73,8 @@ public:
     {
         return !outbox_.exhausted() && (network_.has_output() || !dirty_.empty() || !loopback_.empty());
     }
-    // Offers up to `budget` frames to sink(const outgoing_frame&) -> sink_verdict; returns how many it took. Frames from
-    // the stack to itself never meet the sink, but count: they are work, too, and the budget bounds it.
+    // Offers up to `budget` frames to sink(const outgoing_frame&) -> sink_verdict; returns how many it took. Frames
+    // from the stack to itself never meet the sink, but count: they are work, too, and the budget bounds it.
     template <class Sink>
     std::size_t transmit(time_point now, Sink&& sink, std::size_t budget = ~std::size_t{0});
     void transmitted(transmit_token token) noexcept { outbox_.release(token); }
@@ -148,9 +148,9 @@ public:
     // Compact records of half-open connections; at most stack_limits.syn_received.
     std::size_t syn_received_count() const noexcept { return syn_queue_.size(); }
 
-    // Calls fn(connection_id, const tcp_info&) for each connection, owned or not. Compact records of TIME-WAIT come last,
-    // with the id that the connection had and without statistics; before them half-open ones, whose id is good until
-    // something happens to them.
+    // Calls fn(connection_id, const tcp_info&) for each connection, owned or not. Compact records of TIME-WAIT come
+    // last, with the id that the connection had and without statistics; before them half-open ones, whose id is good
+    // until something happens to them.
     template <class F>
     void for_each_connection(F&& fn);
 

@@ -37,9 +37,9 @@ struct network_config {
 struct stack_limits {
     std::uint32_t connections = 65'536;
     std::uint32_t listeners = 1'024;
-    // Connections that their users closed and that still send or wait for the peer's FIN. Each keeps its send buffer, and
-    // a peer that acknowledges nothing keeps it for minutes: this bounds what such peers can take from those who are
-    // served. One more is reset on close(), and counted (Linux's tcp_max_orphans). A quarter of the connections;
+    // Connections that their users closed and that still send or wait for the peer's FIN. Each keeps its send buffer,
+    // and a peer that acknowledges nothing keeps it for minutes: this bounds what such peers can take from those who
+    // are served. One more is reset on close(), and counted (Linux's tcp_max_orphans). A quarter of the connections;
     // close_all() and shutdown() are exempt.
     std::uint32_t orphans = 16'384;
     // Connections in TIME-WAIT that nobody holds any more, 96 octets each. As many as connections: a thousand closings

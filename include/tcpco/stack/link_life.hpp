@@ -28,9 +28,9 @@ void basic_stack<B>::change_mtu(octet_count mtu)
     });
 }
 
-// Without a carrier every frame is lost, connections keep their state and back off; connect() answers network_down. When
-// it is back they need not wait for a timer that had backed off meanwhile: what is unacknowledged leaves at once, and R2
-// counts anew. Applications are not told (RFC 1122 4.2.3.9's soft error).
+// Without a carrier every frame is lost, connections keep their state and back off; connect() answers network_down.
+// When it is back they need not wait for a timer that had backed off meanwhile: what is unacknowledged leaves at once,
+// and R2 counts anew. Applications are not told (RFC 1122 4.2.3.9's soft error).
 template <class B>
 void basic_stack<B>::link_changed(time_point now, bool up)
 {

@@ -273,7 +273,8 @@ private:
             (!looped_ && is_local(header.source))) {
             return drop(drop_reason::ip_bad_source);  // MUST-63
         }
-        const bool broadcast = link_broadcast || own_.is_broadcast(header.destination) || header.destination.is_multicast();
+        const bool to_many = own_.is_broadcast(header.destination) || header.destination.is_multicast();
+        const bool broadcast = link_broadcast || to_many;
         if (!broadcast && !(looped_ ? is_local(header.destination) : is_ours(header.destination))) {
             return drop(drop_reason::ip_not_ours);
         }

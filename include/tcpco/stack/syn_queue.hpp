@@ -2,8 +2,8 @@
 //
 // They stand in the same flow table as connections, with values behind those of TIME-WAIT. There may be
 // limits.syn_received of them, and of each listener half_open_limit: what is beyond is the syn_defence policy's
-// question, by default answered with a cookie, so nobody who waits is pushed out (RFC4987-3.5a). A record that something
-// happens to is a connection again until the next transmit(); in events it then has another key.
+// question, by default answered with a cookie, so nobody who waits is pushed out (RFC4987-3.5a). A record that
+// something happens to is a connection again until the next transmit(); in events it then has another key.
 #pragma once
 
 #include "tcpco/stack/basic_stack.hpp"

@@ -115,13 +115,14 @@ time_wait_answer basic_stack<B>::ask_time_wait(const connection_type& c, const a
     if (seg.rst() || seg.acks() || find_listener(c.local) == listening_.npos) {
         return time_wait_answer::ack;
     }
-    const time_wait_answer verdict = host.time_wait.accepts_syn({.seq = seg.header.seq,
-                                                                 .rcv_nxt = to_wire(c.rcv.nxt, c.rcv.irs),
-                                                                 .had_timestamps = c.timestamps,
-                                                                 .has_timestamps = seg.options.has_timestamps,
-                                                                 .tsval = seg.options.tsval,
-                                                                 .ts_recent = c.ts_recent,
-                                                                 .age = now_ - (c.life_at - host.time_wait.two_msl(rto))});
+    const time_wait_syn syn{.seq = seg.header.seq,
+                            .rcv_nxt = to_wire(c.rcv.nxt, c.rcv.irs),
+                            .had_timestamps = c.timestamps,
+                            .has_timestamps = seg.options.has_timestamps,
+                            .tsval = seg.options.tsval,
+                            .ts_recent = c.ts_recent,
+                            .age = now_ - (c.life_at - host.time_wait.two_msl(rto))};
+    const time_wait_answer verdict = host.time_wait.accepts_syn(syn);
     if (verdict == time_wait_answer::accept) {
         not_below = to_wire(c.snd.nxt, c.snd.iss);
     } else if (verdict == time_wait_answer::drop) {
@@ -175,8 +176,9 @@ void basic_stack<B>::on_icmp(const icmp_notice& notice)
     }
 }
 
-// Path MTU discovery (RFC 1191; RFC8899-4.6.1a). What would not make the packets smaller is ignored: an MTU can only fall this way
-// (RFC1191-3e), and a message that came twice causes no second retransmission (RFC1191-6.4c, RFC5927-7.2a).
+// Path MTU discovery (RFC 1191; RFC8899-4.6.1a). What would not make the packets smaller is ignored: an MTU can only
+// fall this way (RFC1191-3e), and a message that came twice causes no second retransmission (RFC1191-6.4c,
+// RFC5927-7.2a).
 template <class B>
 void basic_stack<B>::on_packet_too_big(connection_type& c, const icmp_notice& notice)
 {

@@ -176,8 +176,8 @@ void change_smss(connection<B>& c, step<B>& st)
     }
 }
 
-// What is known of the path may have changed: another connection heard of a narrower place, or it was forgotten, and the
-// next full-sized segment tells whether the path is wider now (RFC1191-6.3b).
+// What is known of the path may have changed: another connection heard of a narrower place, or it was forgotten, and
+// the next full-sized segment tells whether the path is wider now (RFC1191-6.3b).
 template <class B>
 void follow_path_mtu(connection<B>& c, step<B>& st)
 {

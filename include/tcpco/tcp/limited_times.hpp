@@ -1,8 +1,9 @@
 // Why is it slow? How long a connection had something to send, and what it waited for meanwhile.
 //
-// Busy is the time with octets queued or unacknowledged. Of it, one cause at a time: the peer's window; our send buffer,
-// which was too small for what the path holds; cwnd. What is left was limited by the application or by nobody. Linux's
-// tcp_info counts the first three alike (tcpi_busy_time, tcpi_rwnd_limited, tcpi_sndbuf_limited); cwnd is ours.
+// Busy is the time with octets queued or unacknowledged. Of it, one cause at a time: the peer's window; our send
+// buffer, which was too small for what the path holds; cwnd. What is left was limited by the application or by nobody.
+// Linux's tcp_info counts the first three alike (tcpi_busy_time, tcpi_rwnd_limited, tcpi_sndbuf_limited); cwnd is
+// ours.
 #pragma once
 
 #include <array>

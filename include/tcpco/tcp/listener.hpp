@@ -30,7 +30,10 @@ struct listener {
     ring_deque<slab_id> queue{};  // established, not yet accepted
     ready_node waiting{};         // head of the list of suspended accept() calls
 
-    listener(endpoint l, std::uint32_t b) : local{l}, backlog{b}, half_open_limit{b} { waiting.next = waiting.prev = &waiting; }
+    listener(endpoint l, std::uint32_t b) : local{l}, backlog{b}, half_open_limit{b}
+    {
+        waiting.next = waiting.prev = &waiting;
+    }
     listener(const listener&) = delete;
     listener& operator=(const listener&) = delete;
     // The waiting completions belong to their coroutines; they must not point into a listener that is gone.

@@ -1,7 +1,7 @@
 // What is known of paths' MTUs (RFC 1191): which destinations cannot be reached with packets as large as the device's.
 //
-// Beside RFC 1191's ICMP messages it keeps what probing has found (RFC 4821): between which sizes the path's MTU lies, and
-// when the next probe may be sent.
+// Beside RFC 1191's ICMP messages it keeps what probing has found (RFC 4821): between which sizes the path's MTU lies,
+// and when the next probe may be sent.
 //
 // Of a stack, so that the next connection to the same place begins with the right size. Bounded: the entry that was
 // learnt longest ago gives way. An entry is forgotten after ten minutes (RFC1191-3f, 6.3a): the path may have become

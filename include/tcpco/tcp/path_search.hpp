@@ -1,9 +1,9 @@
-// Finding a path's MTU without ICMP (RFC 4821; RFC 8899 where it says more): a black hole is noticed by timeouts of full
-// segments, and segments larger than usual then find out how much gets through after all.
+// Finding a path's MTU without ICMP (RFC 4821; RFC 8899 where it says more): a black hole is noticed by timeouts of
+// full segments, and segments larger than usual then find out how much gets through after all.
 //
-// What is known of a path stands in path_mtu_cache, for all connections to the same place; a probe on its way belongs to
-// the connection that sent it. A probe is ordinary new data in one large segment: when it is lost alone that is no sign
-// of congestion, and its octets leave again in segments of the usual size.
+// What is known of a path stands in path_mtu_cache, for all connections to the same place; a probe on its way belongs
+// to the connection that sent it. A probe is ordinary new data in one large segment: when it is lost alone that is no
+// sign of congestion, and its octets leave again in segments of the usual size.
 #pragma once
 
 #include <algorithm>
@@ -27,8 +27,9 @@ bool searches(const step<B>& st) noexcept
     return st.host.probing != path_probing::off;
 }
 
-// What to fall to when `mtu` does not get through: 1024 octets of payload at first (RFC4821-7.2a; Linux's tcp_base_mss),
-// then half (RFC4821-7.7a). Not below what the cache takes for the narrowest path; that is more than RFC 8899's 68.
+// What to fall to when `mtu` does not get through: 1024 octets of payload at first (RFC4821-7.2a; Linux's
+// tcp_base_mss), then half (RFC4821-7.7a). Not below what the cache takes for the narrowest path; that is more than
+// RFC 8899's 68.
 constexpr std::uint16_t mtu_below(octet_count mtu, octet_count headers) noexcept
 {
     const octet_count base = 1'024 + headers;
@@ -84,7 +85,8 @@ octet_count probe_payload(const connection<B>& c, const sender_active<B>& s, oct
 template <class B>
 void note_probe(const connection<B>& c, sender_active<B>& s, const leaving_segment& out, step<B>& st)
 {
-    const auto size = out.octets + static_cast<octet_count>(encoded_size(out.options)) + fixed_headers(c.remote.address);
+    const auto options = static_cast<octet_count>(encoded_size(out.options));
+    const octet_count size = out.octets + options + fixed_headers(c.remote.address);
     s.search = {.first = out.seq, .last = out.end(), .size = static_cast<std::uint16_t>(size)};
     st.host.paths.probe_sent(c.remote.address, st.now + std::max(c.rto.rto(), duration{1'000'000'000}));
     ++st.host.counters.mtu_probes;

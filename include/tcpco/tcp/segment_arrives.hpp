@@ -123,10 +123,10 @@ bool is_crossed_syn_ack(const connection<B>& c, const arriving_segment& seg)
 }
 
 // RFC 7323 3.2: a segment without the timestamp that was agreed SHOULD be dropped silently. Not a SYN: a peer that has
-// started anew does not know what was agreed, and RFC 5961 4.2 has every SYN answered with a challenge ACK. And not for
-// ever: behind a middlebox that has begun to take the option out, the connection would stand still. After three such
-// segments of the window in a row they are taken, without PAWS's protection, until one has the option again. Linux takes
-// them at once.
+// started anew does not know what was agreed, and RFC 5961 4.2 has every SYN answered with a challenge ACK. And not
+// for ever: behind a middlebox that has begun to take the option out, the connection would stand still. After three
+// such segments of the window in a row they are taken, without PAWS's protection, until one has the option again.
+// Linux takes them at once.
 template <class B>
 bool lacks_timestamp(connection<B>& c, const arriving_segment& seg)
 {
@@ -311,7 +311,9 @@ void check_fin(connection<B>& c, const arriving_segment& seg, step<B>& st)
         }
         take_transition(c, tcp_event::fin_acceptable, st);
         const duration patience = st.host.settings.close_wait_report;
-        c.close_wait_at = c.state == tcp_state::close_wait && patience > duration{} ? st.now + patience : c.close_wait_at;
+        if (c.state == tcp_state::close_wait && patience > duration{}) {
+            c.close_wait_at = st.now + patience;
+        }
     }
 }
 

@@ -64,8 +64,8 @@ bool choose_new(leaving_segment& out, connection<B>& c, sender_active<B>& s, oct
         c.cwnd_limited = false;
         return false;
     }
-    const octet_count probe =
-        ignore_cwnd ? 0 : probe_payload(c, s, available, window_room, static_cast<octet_count>(encoded_size(out.options)), st);
+    const auto options = static_cast<octet_count>(encoded_size(out.options));
+    const octet_count probe = ignore_cwnd ? 0 : probe_payload(c, s, available, window_room, options, st);
     if (probe > room && s.board.in_flight() > 0) {
         c.cwnd_limited = true;  // until there is room for it
         return false;
@@ -81,7 +81,8 @@ bool choose_new(leaving_segment& out, connection<B>& c, sender_active<B>& s, oct
         octets = whole;
     }
     // A FIN needs no room of its own beside a full segment: it takes a position, not an octet.
-    const bool fin_fits = c.fin_queued && probe == 0 && octets == segment && available == segment + 1 && window_room > segment;
+    const bool fills_all = probe == 0 && octets == segment && available == segment + 1;
+    const bool fin_fits = c.fin_queued && fills_all && window_room > segment;
     const stream_offset last = c.snd.nxt + octets + (fin_fits ? 1 : 0) + (is_syn ? syn_text(out, c, st) : 0);
     const bool bare_fin = c.fin_queued && c.snd.nxt == c.fin_at();
     if (!is_syn && !bare_fin && octets < segment && !may_send_small(c, octets, available, window_room, st)) {

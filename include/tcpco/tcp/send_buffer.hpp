@@ -1,5 +1,5 @@
-// How much the user may write: the send buffer's limit, which grows with cwnd, and the low-water mark of what is not sent
-// yet.
+// How much the user may write: the send buffer's limit, which grows with cwnd, and the low-water mark of what is not
+// sent yet.
 #pragma once
 
 #include <algorithm>

@@ -20,8 +20,8 @@ template <class B>
 void restart_after_idle(connection<B>& c, sender_active<B>& s, step<B>& st)
 {
     if constexpr (told_of_idle_restart<typename B::congestion>) {
-        if (st.host.settings.restart_after_idle && s.board.flight_size() == 0 && is_synchronized(c.state) && c.last_sent_at != time_point{} &&
-            st.now - c.last_sent_at > c.rto.rto()) {
+        const bool idle = s.board.flight_size() == 0 && is_synchronized(c.state) && c.last_sent_at != time_point{};
+        if (st.host.settings.restart_after_idle && idle && st.now - c.last_sent_at > c.rto.rto()) {
             s.congestion.on_idle_restart(st.now, initial_window(c, st));
         }
     }

@@ -39,8 +39,8 @@ struct tcp_settings {
     bool timestamps = true;      // offer timestamps (RFC 7323)
     bool window_scaling = true;  // offer window scale (RFC 7323)
 
-    // Initial window in segments of SMSS (RFC 6928: 10, at most max(14600, 2 SMSS) octets). 0: the table of RFC 5681 3.1,
-    // 4 segments up to 1095 octets, 3 up to 2190, else 2 (RFC5681-3.1a).
+    // Initial window in segments of SMSS (RFC 6928: 10, at most max(14600, 2 SMSS) octets). 0: the table of RFC 5681
+    // 3.1, 4 segments up to 1095 octets, 3 up to 2190, else 2 (RFC5681-3.1a).
     std::uint8_t initial_window_segments = 10;
 
     // After an idle RTO the controller begins with the initial window again (RFC5681-4.1a; Linux:
@@ -68,9 +68,9 @@ struct tcp_settings {
     std::uint8_t syn_ack_retries = 5;
     std::uint8_t data_retries = 15;
 
-    // How long the peer may wait for our close before it is reported (readiness::advised, stack_counters::close_wait_held):
-    // most often somebody forgot it. Nothing is done about it: what is still to be sent may take as long as it likes.
-    // Zero: never.
+    // How long the peer may wait for our close before it is reported (readiness::advised,
+    // stack_counters::close_wait_held): most often somebody forgot it. Nothing is done about it: what is still to be
+    // sent may take as long as it likes. Zero: never.
     duration close_wait_report{300'000'000'000};
 
     // How long FIN-WAIT-2 may last once nobody can read any more (not in the RFC; Linux's default). Never runs after a
@@ -83,8 +83,9 @@ struct tcp_settings {
 
     // Send buffer of a connection in octets. It begins with the first number and grows to the second as cwnd grows, to
     // twice cwnd, so that a round trip's worth is in flight and another waits (Linux: tcp_wmem, 16 KiB to 4 MiB; here
-    // memory is taken by what is written, not by the limit, so the first may be what fills 800 Mbit/s at 10 ms). It does
-    // not grow while slots run short, and never once set_send_buffer() has set it. Not smaller than the second: no tuning.
+    // memory is taken by what is written, not by the limit, so the first may be what fills 800 Mbit/s at 10 ms). It
+    // does not grow while slots run short, and never once set_send_buffer() has set it. Not smaller than the second:
+    // no tuning.
     std::uint32_t send_buffer_initial = 1u << 20;
     std::uint32_t send_buffer_octets = 1u << 22;
     // Writers wait while so many octets are not even sent (Linux: TCP_NOTSENT_LOWAT): what is written last leaves soon,

@@ -62,13 +62,16 @@ bool fits_syn_received_record(const connection<B>& c, const tcp_host<B>& host)
     const sender_active<B>* s = host.senders.get(c.sender);
     return c.state == tcp_state::syn_received && c.passive && s != nullptr && s->board.flight_size() == 1 &&
            s->board.lost() == 0 && c.acks_owed == 0 && c.timer == retransmission_timer::rto &&
-           c.ack_at == time_point::never() && !c.ecn_echo && !c.ecn_unacked && c.local.address.is_v4() && c.remote.address.is_v4();
+           c.ack_at == time_point::never() && !c.ecn_echo && !c.ecn_unacked && c.local.address.is_v4() &&
+           c.remote.address.is_v4();
 }
 
 template <class B>
 syn_received_record half_open_record_of(const connection<B>& c)
 {
-    const auto narrow = [](std::int64_t n, std::int64_t least, std::int64_t most) { return std::clamp(n, least, most); };
+    const auto narrow = [](std::int64_t n, std::int64_t least, std::int64_t most) {
+        return std::clamp(n, least, most);
+    };
     return {.timer_base = c.timer_base,
             .listener = c.listener,
             .local_address = c.local.address.v4(),
@@ -79,7 +82,8 @@ syn_received_record half_open_record_of(const connection<B>& c)
             .irs = c.rcv.irs,
             .ts_recent = c.ts_recent,
             .rcv_wnd = static_cast<std::uint32_t>(narrow(c.rcv.right_edge - c.rcv.nxt, 0, UINT32_MAX)),
-            .resent_us = static_cast<std::uint32_t>(narrow((c.last_sent_at - c.timer_base).microseconds(), 0, UINT32_MAX)),
+            .resent_us =
+                static_cast<std::uint32_t>(narrow((c.last_sent_at - c.timer_base).microseconds(), 0, UINT32_MAX)),
             .challenge_us = static_cast<std::int32_t>(
                 narrow((c.challenge_window - c.timer_base).microseconds() + 1, INT32_MIN, INT32_MAX)),
             .snd_wnd = static_cast<std::uint16_t>(c.snd.wnd),

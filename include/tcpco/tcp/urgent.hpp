@@ -3,8 +3,8 @@
 // The octets themselves are delivered in line, as all others (RFC6093-6a). The pointer names the octet behind the
 // urgent ones (MUST-62, RFC6093-4a), on both sides; Linux agrees by default (its tcp_stdurg is the contrary reading of
 // RFC 1122), but takes the last urgent octet out of the stream unless SO_OOBINLINE is set. There is no limit to how
-// many octets may be urgent (MUST-31): where the mark is more than 65535 octets ahead, a segment names the farthest that its
-// field can, and the segments behind it more.
+// many octets may be urgent (MUST-31): where the mark is more than 65535 octets ahead, a segment names the farthest
+// that its field can, and the segments behind it more.
 //
 // Kept for the applications that have it (RFC6093-5b); new ones should not begin with it (SHLD-13, RFC6093-5a), for
 // middleboxes clear the flag.

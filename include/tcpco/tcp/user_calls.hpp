@@ -64,10 +64,9 @@ inline result<slice> receive_slice(transmission_control_block& c) noexcept
     return {errc::ok, c.receive.take_front()};
 }
 
-// SEND (3.10.2): queues what there is room for. would_block: the send buffer is full or the low-water mark reached, or slots run short and this
-// connection has its share of the last quarter (reserve_share): peers that do not read cannot stop the others.
-// no_buffer_space: there is no slot at all.
-// RFC9293-3.10.2a, 3.10.2b, MUST-60
+// SEND (3.10.2): queues what there is room for. would_block: the send buffer is full or the low-water mark reached, or
+// slots run short and this connection has its share of the last quarter (reserve_share): peers that do not read cannot
+// stop the others. no_buffer_space: there is no slot at all. RFC9293-3.10.2a, 3.10.2b, MUST-60
 inline result<std::size_t> send_octets(transmission_control_block& c, std::span<const std::byte> octets,
                                        buffer_pool& small, buffer_pool& large) noexcept
 {

@@ -6,8 +6,8 @@
 //
 // Units are Linux's: microseconds, the last_* times milliseconds, windows of the sender in segments. Zero is what the
 // stack does not measure: ato, fackets (as in Linux since 4.15), last_ack_sent (likewise always), rcv_rtt,
-// delivery_rate, delivered_ce, reord_seen. rcv_mss is the largest segment that came, reordering always Linux's initial 3;
-// delivered counts octets in full segments; last_data_recv and last_ack_recv are both the last acceptable segment.
+// delivery_rate, delivered_ce, reord_seen. rcv_mss is the largest segment that came, reordering always Linux's initial
+// 3; delivered counts octets in full segments; last_data_recv and last_ack_recv are both the last acceptable segment.
 #pragma once
 
 #include <algorithm>

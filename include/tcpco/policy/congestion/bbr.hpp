@@ -1,10 +1,10 @@
 // BBR, version 3 (draft-ietf-ccwg-bbr-04): sends at the rate that the path delivered, keeps in flight what the path
 // holds, and looks from time to time for more of either. Loss bounds it; it is not what it waits for.
 //
-// The connection paces, counts round trips and samples the delivery rate; the model of the path stands in bbr_model.hpp.
-// Names in comments are the draft's. What differs from the draft: gains are percents and rates integers; loss ranges
-// (StartupFullLossCnt) are counted as ACKs that brought losses; the random wait between probes comes from a generator
-// whose state is part of the value, so that a run can be repeated.
+// The connection paces, counts round trips and samples the delivery rate; the model of the path stands in
+// bbr_model.hpp. Names in comments are the draft's. What differs from the draft: gains are percents and rates
+// integers; loss ranges (StartupFullLossCnt) are counted as ACKs that brought losses; the random wait between probes
+// comes from a generator whose state is part of the value, so that a run can be repeated.
 #pragma once
 
 #include <algorithm>
@@ -258,7 +258,8 @@ private:
     constexpr void set_cwnd(const ack_info& a) noexcept
     {
         const octet_count extra = model_.extra_acked();
-        const octet_count largest = std::max({bdp(model_.bw(), cwnd_gain()) + extra, 3 * send_quantum(), least_cwnd()}) +
+        const octet_count holds = bdp(model_.bw(), cwnd_gain()) + extra;
+        const octet_count largest = std::max({holds, 3 * send_quantum(), least_cwnd()}) +
                                     (phase_ == phase::probe_bw_up ? 2 * smss_ : 0);
         if (a.newly_lost > 0) {
             cwnd_ = std::max(cwnd_ - a.newly_lost, smss_);

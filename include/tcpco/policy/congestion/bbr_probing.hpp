@@ -36,7 +36,10 @@ protected:
     // Where the ACKs of a probe stand (section 5.3.3.6).
     enum class ack_phase : std::uint8_t { init, probe_starting, probe_feedback, probe_stopping, refilling };
 
-    static constexpr std::int64_t percent(std::int64_t value, std::int64_t p) noexcept { return mul_div(value, p, 100); }
+    static constexpr std::int64_t percent(std::int64_t value, std::int64_t p) noexcept
+    {
+        return mul_div(value, p, 100);
+    }
     static constexpr octet_count share(octet_count value, std::int64_t p) noexcept { return percent(value, p); }
 
     constexpr octet_count least_cwnd() const noexcept { return 4 * smss_; }  // MinPipeCwnd

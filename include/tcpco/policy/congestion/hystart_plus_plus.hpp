@@ -1,10 +1,10 @@
-// HyStart++ (RFC 9406) around any loss-based controller: the initial slow start ends when the round-trip time rises, not
-// only when the queue overflows.
+// HyStart++ (RFC 9406) around any loss-based controller: the initial slow start ends when the round-trip time rises,
+// not only when the queue overflows.
 //
 //     using congestion = tcpco::congestion::hystart_plus_plus<tcpco::congestion::cubic>;
 //
-// The mixin owns the window during the initial slow start; then it hands the window and ssthresh over and is nothing but
-// the controller that it is around (section 4.3: only the first slow start begins without a known ssthresh).
+// The mixin owns the window during the initial slow start; then it hands the window and ssthresh over and is nothing
+// but the controller that it is around (section 4.3: only the first slow start begins without a known ssthresh).
 #pragma once
 
 #include <algorithm>
@@ -154,8 +154,8 @@ public:
 private:
     enum class phase : std::uint8_t { slow_start, conservative, handed_over };
 
-    // RFC9406-4.2a: a round ends when the octet that was SND.NXT at its beginning is acknowledged: the sample of that ACK
-    // is the new round's.
+    // RFC9406-4.2a: a round ends when the octet that was SND.NXT at its beginning is acknowledged: the sample of that
+    // ACK is the new round's.
     constexpr void count_round(const ack_info& a) noexcept
     {
         if (a.una <= round_end_) {
