@@ -178,7 +178,7 @@ TEST_CASE("Middlebox: options blanked in the SYN, in the SYN,ACK, or in both cos
 {
     const int where = GENERATE(1, 2, 3);  // bits: SYN, SYN,ACK
     const std::uint8_t kind =
-        GENERATE(mss_option, scale_option, sack_permitted_option, timestamps_option, std::uint8_t{0xFF});
+        GENERATE(as<std::uint8_t>{}, mss_option, scale_option, sack_permitted_option, timestamps_option, 0xFF);
     CAPTURE(where, static_cast<int>(kind));
     completes_through([&](opened& o) {
         if (!o.syn() || (where & (o.syn_ack() ? 2 : 1)) == 0) {
