@@ -152,6 +152,22 @@ TEST_CASE("Timestamps: a segment without them is dropped in silence, the connect
     CHECK(p.read() == 100);
 }
 
+TEST_CASE("Timestamps: the echo of a retransmission ends the back-off, which without it stays", "[conformance][RFC7323-4.1a]")
+{
+    peer p;
+    with_timestamps(p);
+    p.write(100);
+    p.forget();
+    p.wait(7_s);  // 1, 3 and 7 s
+    const packet again = p.last();
+    REQUIRE(again == "A seq=5001 len=100 t=7");
+    REQUIRE(p.info().rto == 8_s);
+    p.wait(20_ms);
+    p.send("A seq=1001 ack=5101 ts=101/" + std::to_string(again.options.tsval));
+    CHECK(p.info().rto == 1_s);
+    CHECK(p.info().srtt < 100_ms);
+}
+
 TEST_CASE("Timestamps: taken out in mid-life they are done without from the fourth segment on, until they are back",
           "[conformance][RFC7323-3.2d]")
 {

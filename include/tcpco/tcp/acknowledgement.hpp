@@ -165,12 +165,29 @@ void take_cumulative_ack(connection<B>& c, sender_active<B>& s, const arriving_s
     }
 }
 
+// What was sent twice has no round trip by itself (Karn), but its timestamp's echo names the transmission. In whole
+// milliseconds, so for the RTO alone: else a backed-off one would stay on a path where each segment needs two tries.
+// RFC7323-4.1a, MUST-18
+template <class B>
+void measure_by_echo(connection<B>& c, const arriving_segment& seg, time_point now)
+{
+    constexpr std::uint32_t believable = 1'000'000;  // a quarter of an hour
+    const std::uint32_t age = timestamp_now(c, now) - seg.options.tsecr;
+    if (c.timestamps && seg.options.has_timestamps && seg.options.tsecr != 0 && age < believable) {
+        const duration rtt{std::max<std::int64_t>(age, 1) * 1'000'000};
+        c.rto.on_rtt_sample({.rtt = rtt, .source = rtt_source::timestamp});
+    }
+}
+
 // RTT from transmission records, never from retransmitted ones (Karn, MUST-18); rounds and rate from the same.
 // RFC7323-4.1a, 4.2a
 template <class B>
-void measure(connection<B>& c, sender_active<B>& s, ack_work& work, step<B>& st)
+void measure(connection<B>& c, sender_active<B>& s, const arriving_segment& seg, ack_work& work, step<B>& st)
 {
     ack_info& info = work.info;
+    if (!work.delivered.has_rtt && work.advances && is_synchronized(c.state)) {
+        measure_by_echo(c, seg, info.now);
+    }
     if (work.delivered.has_rtt) {
         info.latest_rtt = std::max(duration{1}, info.now - work.delivered.rtt_sent_at);
         const octet_count per_round = (work.flight_size + 2 * c.smss - 1) / (2 * c.smss);
@@ -361,7 +378,7 @@ void process_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
     s->rate.begin_ack();
     detail::take_cumulative_ack(c, *s, seg, work, st);
     detail::take_sack_blocks(c, *s, seg, work);
-    detail::measure(c, *s, work, st);
+    detail::measure(c, *s, seg, work, st);
     detail::complete_info(c, *s, work);
 
     const bool was_in_recovery = s->recovery.in_recovery();
