@@ -116,6 +116,37 @@ TEST_CASE("ECN: a SYN that is repeated does not ask again, and then nothing is a
     CHECK(p.next() == "A seq=5001 len=1000 ecn=0");
 }
 
+TEST_CASE("ECN: who has sent both kinds of SYN echoes marks, and sends none that could be marked",
+          "[conformance][RFC3168-6.1.1c][RFC3168-6.1.1e]")
+{
+    peer p{asking()};
+    p.connect();
+    REQUIRE(p.next() == "SEW seq=5000");
+    p.wait(1_s);
+    REQUIRE(p.next() == "S seq=5000");
+    p.send("SAE seq=1000 ack=5001 mss=1000");
+    p.forget();
+    p.send("A seq=1001 ack=5001 len=100 ecn=3");
+    CHECK(p.next() == "AE seq=5001 ack=1101");
+    p.write(100);
+    CHECK(p.next() == "AE seq=5001 len=100 ecn=0");
+}
+
+TEST_CASE("ECN: a SYN that comes again without asking agrees to nothing any more",
+          "[conformance][RFC3168-6.1.1b][RFC3168-6.1.1c]")
+{
+    peer p;
+    p.listen();
+    p.send("SEW seq=1000 mss=1000");
+    REQUIRE(p.next() == "SAE seq=5000 ack=1001");
+    p.send("S seq=1000 mss=1000");
+    CHECK(p.next() == "SA seq=5000 ack=1001");
+    p.send("A seq=1001 ack=5001");
+    REQUIRE(p.accept());
+    p.write(100);
+    CHECK(p.next() == "A seq=5001 len=100 ecn=0");
+}
+
 TEST_CASE("ECN: new data is ECT(0), nothing else is: no ACK, no retransmission, no probe, no FIN",
           "[conformance][RFC3168-5a][RFC3168-5.2a][RFC3168-6.1.5a][RFC3168-6.1.6a]")
 {

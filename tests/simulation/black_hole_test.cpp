@@ -159,6 +159,38 @@ TEST_CASE("black hole: a path that becomes wide again is used again", "[simulati
     CHECK(net.info_a().path_mtu == 1'500);
 }
 
+TEST_CASE("black hole: an older connection to the same place does not end the search, and needs no timeouts of its own",
+          "[simulation][RFC4821-7.6a]")
+{
+    narrow<default_policies> net{1'500};
+    REQUIRE(net.transfer(10'000, a_minute));
+    const listener_id other = net.b.listen({net.b.address(), 8}).value;
+    const connection_id older = net.a.connect({net.b.address(), 8}).value;
+    net.run_for(duration{1'000'000'000});
+    const connection_id reads = net.b.accept(other).value;
+    net.takes = 1'300;
+    REQUIRE(net.transfer(20'000, a_minute));
+    REQUIRE(net.info_a().path_mtu < 1'300);
+    REQUIRE(net.a.write(older, pattern(100)).ec == errc::ok);
+    net.run_for(duration{3'000'000'000});
+    for (int i = 0; i < 40; ++i) {
+        REQUIRE(net.transfer(150'000, a_minute));
+        net.run_for(duration{600'000'000});
+    }
+    CHECK(net.info_a().path_mtu > 1'250);
+    REQUIRE(net.a.write(older, pattern(50'000)).ec == errc::ok);
+    octets got(60'000);
+    std::size_t n = 0;
+    net.run(
+        [&] {
+            n += net.b.read(reads, got).value;
+            return n == 50'100;
+        },
+        a_minute);
+    CHECK(n == 50'100);
+    CHECK(net.a.info(older).value.timeouts <= 3);
+}
+
 TEST_CASE("black hole: an outage that is none comes back to full size within seconds", "[simulation]")
 {
     narrow<default_policies> net{1'500};

@@ -89,6 +89,7 @@ TEST_CASE("device: without a carrier frames are lost, and everything goes on at 
     net.a.link_changed(net.now, true);
     CHECK(net.finish(300'000, duration{5'000'000'000}));
     CHECK(net.now - up < duration{5'000'000'000});
+    CHECK(net.info_a().path_mtu == 1'500);  // that nothing got through was not for its size
 }
 
 TEST_CASE("device: another address ends what was bound to the old one, and nothing else", "[stack]")
@@ -191,4 +192,17 @@ TEST_CASE("reports: a CLOSE-WAIT that is held too long is told once, and nothing
     in_time.forget();
     in_time.wait(60_s);
     CHECK(in_time.stack.counters().close_wait_held == 0);
+}
+
+TEST_CASE("device: a listener that lost its address does not take another's place with it", "[stack][MUST-42]")
+{
+    transfer net{0};
+    const ip_prefix old = "192.0.2.1/24"_net;
+    const listener_id first = net.a.listen({old.address, 80}).value;
+    net.a.set_address(net.now, "192.0.2.9/24"_net);
+    net.a.set_address(net.now, old);
+    const auto second = net.a.listen({old.address, 80});
+    REQUIRE(second.ec == errc::ok);
+    CHECK(net.a.close(first) == errc::ok);
+    CHECK(net.a.listen({old.address, 80}).ec == errc::address_in_use);
 }

@@ -30,7 +30,8 @@ void basic_stack<B>::change_mtu(octet_count mtu)
 
 // Without a carrier every frame is lost, connections keep their state and back off; connect() answers network_down.
 // When it is back they need not wait for a timer that had backed off meanwhile: what is unacknowledged leaves at once,
-// and R2 counts anew. Applications are not told (RFC 1122 4.2.3.9's soft error).
+// and R2 counts anew. Half-open records wait for
+// their timers. Applications are not told.
 template <class B>
 void basic_stack<B>::link_changed(time_point now, bool up)
 {
@@ -39,11 +40,18 @@ void basic_stack<B>::link_changed(time_point now, bool up)
         return;
     }
     link_up_ = up;
+    if (up) {
+        host.paths = path_mtu_cache{};  // what vanished meanwhile says nothing about sizes
+    }
     connections_.for_each([this, up](slab_id id, connection_type& c) {
-        if (!up || c.state == tcp_state::closed || c.retries == 0) {
+        if (!up || c.state == tcp_state::closed) {
             return;
         }
         step_type st = step_at(now_);
+        follow_path_mtu(c, st);
+        if (c.retries == 0) {
+            return;
+        }
         c.retries = c.unanswered = 0;
         c.rto.on_forward_progress();
         c.timer_base = c.progress_at = now_;
@@ -66,7 +74,11 @@ void basic_stack<B>::set_address(time_point now, const ip_prefix& address)
     if (old == address.address) {
         return;
     }
-    syn_queue_.for_each([&](slab_id id, const syn_received_record&) { forget_half_open(id.index); });
+    syn_queue_.for_each([&](slab_id id, const syn_received_record& r) {
+        if (r.local().address == old) {
+            forget_half_open(id.index);
+        }
+    });
     connections_.for_each([&](slab_id, connection_type& c) {
         if (c.state != tcp_state::closed && c.local.address == old) {
             end_without_reset(c, errc::address_not_available);

@@ -136,7 +136,9 @@ errc basic_stack<B>::close(listener_id id)
     }
     l->error = errc::bad_file_descriptor;
     abandon_waiters(*l);
-    listening_.erase({l->local, {}});
+    if (listening_.find({l->local, {}}) == id.value.index) {  // else it has lost its place: set_address()
+        listening_.erase({l->local, {}});
+    }
     l->queue.clear();
     syn_queue_.for_each([&](slab_id record, const syn_received_record& r) {
         if (r.listener == id.value) {

@@ -28,6 +28,7 @@ struct ack_work {
     sack_info sack{};
     octet_count flight_size = 0;  // before this ACK
     bool advances = false;
+    bool covers_syn = false;
     bool duplicate = false;
 };
 
@@ -72,6 +73,7 @@ bool update_send_window(connection<B>& c, const arriving_segment& seg, step<B>& 
         if (sender_active<B>* s = st.sender(c)) {
             s->board.mark_all_lost();
             s->board.take_newly_lost();
+            s->search = {};
         }
         c.probe_owed = false;
     }
@@ -185,7 +187,7 @@ template <class B>
 void measure(connection<B>& c, sender_active<B>& s, const arriving_segment& seg, ack_work& work, step<B>& st)
 {
     ack_info& info = work.info;
-    if (!work.delivered.has_rtt && work.advances && is_synchronized(c.state)) {
+    if (!work.delivered.has_rtt && work.advances && !work.covers_syn) {  // a cookie's timestamp is a little old
         measure_by_echo(c, seg, info.now);
     }
     if (work.delivered.has_rtt) {
@@ -293,6 +295,7 @@ void apply_verdict(connection<B>& c, sender_active<B>& s, recovery_verdict verdi
     case verdict_kind::tlp_repaired:
         event.cause = congestion_cause::tlp_repaired;
         s.congestion.on_congestion_event(event);
+        note_reduction(c, s);
         break;
     case verdict_kind::spurious:
         c.rto.on_spurious_timeout();
@@ -363,6 +366,7 @@ void process_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
     detail::ack_work work;
     work.flight_size = s->board.flight_size();
     work.advances = seg.ack > c.snd.una;
+    work.covers_syn = c.snd.una == stream_offset{0};
     // RFC 5681 section 2; with a closed window it is the answer to a probe.
     work.duplicate = !work.advances && seg.ack == c.snd.una && work.flight_size > 0 && seg.length() == 0 &&
                      !window_changed && c.snd.wnd > 0;
@@ -388,6 +392,7 @@ void process_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
     work.info.in_flight = s->board.in_flight();
     if (detail::lost_only_a_probe(c, *s, work.info.newly_lost, st) && verdict.kind == verdict_kind::enter) {
         detail::begin_recovery(c, *s, work.flight_size, work.info.delivered, s->congestion.cwnd());
+        s->before.reset();
     } else {
         apply_verdict(c, *s, verdict, work.flight_size, work.info.delivered, st);
     }

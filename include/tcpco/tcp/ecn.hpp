@@ -35,7 +35,7 @@ void negotiate_ecn(connection<B>& c, const arriving_segment& seg, const tcp_sett
 {
     const unsigned flags = seg.header.flags & detail::ecn_flags;
     if (seg.acks()) {
-        c.ecn = c.ecn_asked && !c.syn_retransmitted && flags == tcp_flag::ece;
+        c.ecn = c.ecn_asked && flags == tcp_flag::ece;
     } else {
         c.ecn = settings.ecn != ecn_use::off && flags == detail::ecn_flags;
     }
@@ -66,6 +66,14 @@ inline void note_marks(transmission_control_block& c, const arriving_segment& se
     }
 }
 
+// Who has also sent a SYN that did not ask may not send ECT, but has to echo marks all the same (RFC3168-6.1.1c,
+// 6.1.1e).
+template <class B>
+bool may_send_ect(const connection<B>& c) noexcept
+{
+    return !(c.ecn_asked && c.ecn_plain_syn);
+}
+
 // ECE on every segment with ACK until CWR came, and on the ACK of whatever was marked (RFC3168-6.1.3b, RFC8257-3.2a);
 // ECT(0) on new data alone, and CWR on the first of it after a reduction.
 // RFC3168-5a, 5.2a, 6.1.1h, 6.1.2e, 6.1.2f, 6.1.5a, 6.1.6a
@@ -76,7 +84,7 @@ void mark_segment(leaving_segment& out, const connection<B>& c) noexcept
         return;
     }
     out.ece = out.ack && (detail::echoes_exactly_v<B> ? bool{c.ce_last} : c.ecn_echo || c.ecn_unacked);
-    out.ect = out.kind == segment_kind::new_data && out.octets > 0;
+    out.ect = out.kind == segment_kind::new_data && out.octets > 0 && may_send_ect(c);
     out.cwr = out.ect && c.cwr_owed;
 }
 

@@ -71,7 +71,6 @@ public:
             e->failed = ceiling != 0xFFFF ? ceiling : static_cast<std::uint16_t>(failed + 1);
             e->tries = 0;
             e->probe_at = now;
-            e->until = time_point::never();  // ends with the search
         }
     }
 
@@ -88,6 +87,7 @@ public:
         if (ceiling <= current + 16U) {  // near enough (RFC 4821 7.3); once more in ten minutes
             e->searching = ceiling > current + 1U || e->failed <= most;
             e->probe_at = now + lifetime;
+            e->until = now + lifetime * 2;  // known until it has been tried again
             e->failed = 0xFFFF;
             return 0;
         }
@@ -98,6 +98,7 @@ public:
     {
         if (entry* e = entry_of(destination)) {
             e->probe_at = not_before;
+            e->until = not_before + lifetime * 2;
         }
     }
     void probe_arrived(const ip_address& destination, std::uint16_t size, time_point now) noexcept

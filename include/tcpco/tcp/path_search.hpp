@@ -48,6 +48,11 @@ bool leave_black_hole(connection<B>& c, const sender_active<B>& s, step<B>& st)
     }
     const auto head = s.board.first_unacked();
     const octet_count mtu = path_mtu_of(c, st.host);
+    if (const std::uint16_t known = st.host.paths.find(c.remote.address, st.now); known != 0 && known < mtu) {
+        c.path_mtu = known;  // another connection to the same place has found out already
+        change_smss(c, st);
+        return true;
+    }
     if (head == scoreboard::npos || mtu <= path_mtu_cache::narrowest || c.snd.wnd == 0 ||
         s.board[head].octets() + fixed_headers(c.remote.address) <= mtu_below(mtu, fixed_headers(c.remote.address))) {
         return false;  // small segments are lost, too: it is not their size
@@ -74,6 +79,9 @@ octet_count probe_payload(const connection<B>& c, const sender_active<B>& s, oct
     const octet_count fixed = fixed_headers(c.remote.address);
     const octet_count most = std::min<octet_count>(st.host.mtu, c.peer_mss + fixed);
     const octet_count current = path_mtu_of(c, st.host);
+    if (c.path_mtu == 0 || most <= current) {
+        return 0;  // this connection is on no search
+    }
     const std::uint16_t next = st.host.paths.next_probe(c.remote.address, static_cast<std::uint16_t>(current),
                                                         static_cast<std::uint16_t>(most), st.now);
     const octet_count payload = next - fixed - options;

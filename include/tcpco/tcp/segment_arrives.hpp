@@ -95,6 +95,7 @@ verdict reject_unacceptable(connection<B>& c, const arriving_segment& seg, step<
         return verdict::drop;
     }
     if (c.state == tcp_state::syn_received && seg.syn() && !seg.acks() && seg.seq == stream_offset{0}) {
+        c.ecn = c.ecn && seg.has(ecn_flags);  // RFC 3168 6.1.1: a SYN that does not ask any more agrees to nothing
         resend_syn(c, st);  // our SYN,ACK was lost: repeat that, since a mere ACK tells a peer in SYN-SENT nothing
         return verdict::drop;
     }

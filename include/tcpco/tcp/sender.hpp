@@ -49,7 +49,7 @@ send_limit limit_of(const connection<B>& c)
     if (unsent && (c.blocked_small || c.send_right_edge() <= c.snd.nxt)) {
         return send_limit::receive_window;
     }
-    if (unsent && c.cwnd_limited) {
+    if (unsent && (c.cwnd_limited || c.pacing_at != time_point::never())) {
         return send_limit::congestion_window;
     }
     if (!unsent && c.snd.una == c.snd.nxt) {
@@ -185,7 +185,8 @@ void commit_octets(connection<B>& c, const leaving_segment& out, step<B>& st)
     }
     c.probe_owed = false;
     c.cwr_owed = c.cwr_owed && !out.cwr;
-    c.ecn_asked = out.syn && !out.ack ? out.cwr : bool{c.ecn_asked};
+    c.ecn_plain_syn = c.ecn_plain_syn || (out.syn && !out.ack && !out.cwr);
+    c.ecn_asked = c.ecn_asked || (out.syn && !out.ack && out.cwr);
     c.last_sent_at = st.now;
     c.stats.octets_sent += static_cast<std::uint64_t>(out.octets);
     c.stats.data_segments_sent += out.octets > 0 ? out.wire_segments : 0U;

@@ -145,6 +145,7 @@ struct transmission_control_block {
     bool uto_owed : 1 = false;       // the next segment without SYN carries our advice
     bool ecn : 1 = false;          // negotiated (RFC 3168)
     bool ecn_asked : 1 = false;    // by our SYN
+    bool ecn_plain_syn : 1 = false;  // and not by a later one
     bool ecn_echo : 1 = false;     // a mark came, and no CWR since
     bool ecn_unacked : 1 = false;  // a mark came, and no ACK left since
     bool cwr_owed : 1 = false;     // the next new data says that the window was reduced

@@ -115,7 +115,9 @@ public:
     // BBROnEnterRTO: everything is taken for lost, so one segment is in flight next.
     constexpr void on_retransmission_timeout(const retransmission_timeout& e) noexcept
     {
-        save_cwnd();
+        if (e.first) {
+            save_cwnd();
+        }
         cwnd_ = e.smss;
     }
     // BBRHandleSpuriousLossDetection

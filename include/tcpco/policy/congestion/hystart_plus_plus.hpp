@@ -48,7 +48,7 @@ public:
     constexpr void on_connection_established(const connection_established& e) noexcept
     {
         base_.on_connection_established(e);
-        phase_ = e.prior_ssthresh > 0 ? phase::handed_over : phase::slow_start;
+        phase_ = e.prior_ssthresh > 0 && e.prior_ssthresh < no_threshold ? phase::handed_over : phase::slow_start;
         cwnd_ = base_.cwnd();
         begin_round({});
         last_min_ = duration::max();
