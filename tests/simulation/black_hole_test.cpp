@@ -77,7 +77,7 @@ TEST_CASE("black hole: every octet arrives, and the path's MTU is found from bel
     const std::size_t takes = GENERATE(1'400u, 1'280u, 576u);
     through_the_hole<default_policies>(takes, 0, 1);
     through_the_hole<rack_bundle>(takes, 0, 1);
-    for (const std::uint64_t seed : {1u, 2u, 3u}) {
+    for (std::uint64_t seed = 1; seed <= (sanitized ? 1u : 3u); ++seed) {
         through_the_hole<default_policies>(takes, 0.02, seed);
         through_the_hole<rack_bundle>(takes, 0.02, seed);
     }
