@@ -23,11 +23,11 @@ struct lone {
         const time_point end = now + length;
         for (;;) {
             while (stack.has_output()) {
-                const std::size_t taken = stack.transmit(now, [this](const outgoing_frame&) {
+                stack.transmit(now, [this](const outgoing_frame&) {
                     ++left;
                     return sink_verdict::done;
                 });
-                REQUIRE(taken + 1 > 0);
+                REQUIRE(++turns < 1'000'000);  // two ends in one stack must not answer each other for ever
             }
             stack.check_invariants();
             const time_point next = stack.deadline();
@@ -86,6 +86,7 @@ struct lone {
     basic_stack<> stack;
     time_point now{1_s};
     int left = 0;
+    int turns = 0;
 };
 
 }  // namespace
