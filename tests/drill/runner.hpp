@@ -204,6 +204,18 @@ inline bool differs_on(const std::string& world, const std::string& text)
     return std::any_of(s.differences.begin(), s.differences.end(), [&](const auto& d) { return d.first == world; });
 }
 
+// Where the script fails there, as it states ("differs on kernel: line 12: ..."): how the mismatch has to begin. Empty: it
+// states none.
+inline std::string stated_mismatch(const std::string& world, const std::string& name, const std::string& text)
+{
+    for (const auto& [where, what] : read_script(text).differences) {
+        if (where == world && what.rfind("line ", 0) == 0) {
+            return name + ":" + what.substr(5, what.find(':') - 5) + ":";
+        }
+    }
+    return {};
+}
+
 // Empty, or why the script does not hold there.
 inline std::string play(world& w, const std::string& name, const std::string& text)
 {
