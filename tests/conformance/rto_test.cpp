@@ -195,6 +195,46 @@ TEST_CASE("Timestamps: the ACK of a retransmitted segment gives a sample of the 
     CHECK(p.info().unacked == 0);
 }
 
+TEST_CASE("Karn: octets that waited behind a hole for a retransmission give no sample, neither by ACK nor by SACK",
+          "[conformance][MUST-18][RFC6298-3a]")
+{
+    const bool sack = GENERATE(false, true);
+    CAPTURE(sack);
+    peer p;
+    p.in_established(sack ? "mss=1000 sackOK" : "mss=1000");
+    p.write(3'000);
+    CHECK(p.forget() == 3);
+    const duration srtt = p.info().srtt;
+    p.wait(1_s);
+    CHECK(p.next() == "A seq=5001 len=1000 t=1");
+    p.wait(50_ms);
+    p.send(sack ? "A seq=1001 ack=6001 sack=7001-8001" : "A seq=1001 ack=8001");
+    CHECK(p.info().srtt == srtt);
+    CHECK(p.info().rto == 2_s);
+}
+
+TEST_CASE("Timestamps: the echo of a first transmission is a sample when it comes too soon to be the second one's",
+          "[conformance][MUST-18][RFC7323-4.1a]")
+{
+    const bool soon = GENERATE(true, false);
+    CAPTURE(soon);
+    peer p;
+    p.in_syn_received("mss=1000 ts=1");
+    p.wait(400_ms);  // the round trip
+    p.send("A seq=1001 ack=5001 ts=2/0");
+    REQUIRE(p.accept());
+    const duration before = p.info().srtt;
+    p.write(900);
+    const packet first = p.next();
+    p.wait(1'200_ms);
+    REQUIRE(p.next() == "A seq=5001 len=900 t=1.6");
+    const duration rto = p.info().rto;
+    p.wait(soon ? 100_ms : 400_ms);
+    p.send("A seq=1001 ack=5901 ts=3/" + std::to_string(first.options.tsval));
+    CHECK((p.info().srtt > before) == soon);
+    CHECK((p.info().rto == rto) == !soon);
+}
+
 // --- giving up -------------------------------------------------------------------------------------------------------
 
 TEST_CASE("Data that is never acknowledged ends the connection, not before 100 s",

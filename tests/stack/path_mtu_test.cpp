@@ -3,6 +3,7 @@
 #include "tcpco/tcp/path_mtu.hpp"
 
 #include <cstddef>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -200,4 +201,47 @@ TEST_CASE("Path MTU: what one connection hears of a narrower place holds for the
     p.send("A seq=1001 ack=5500");
     p.forget();
     CHECK(p.stack.info(older).value.path_mtu == 1'300);
+}
+
+TEST_CASE("Path MTU: a router's word about a probe between the known size and the probed one is the next probe's size",
+          "[stack][RFC8899-4.6.2a][RFC8899-4.6.1a]")
+{
+    const bool names_size = GENERATE(true, false);
+    const std::size_t takes = names_size ? 1'300u : 1'492u;  // without a size: the plateau below what was sent
+    CAPTURE(takes);
+    peer p;
+    p.in_established("mss=1460");
+    p.write(10'000);
+    std::vector<std::size_t> probes;
+    std::map<std::uint32_t, std::uint32_t> arrived;
+    std::uint32_t ack = 5'001;
+    for (int i = 0; i < 1'000 && p.info().path_mtu != takes; ++i) {
+        const packet seen = p.next();
+        if (seen == "-") {
+            if (p.info().unacked == 0) {
+                p.write(10'000);
+            }
+            p.wait(200_ms);
+            continue;
+        }
+        const bool probe = p.stack.counters().mtu_probes > probes.size() && seen.length > 1'024;
+        if (probe) {
+            probes.push_back(seen.length + 40);
+        }
+        if (seen.length + 40 > takes) {
+            if (probe) {
+                p.send_icmp(unreachable, too_big, seen, names_size ? std::uint16_t{1'300} : std::uint16_t{0});
+            }
+            continue;
+        }
+        arrived[seen.header.seq.value] = seen.header.seq.value + static_cast<std::uint32_t>(seen.length);
+        for (auto at = arrived.begin(); at != arrived.end() && at->first <= ack; at = arrived.erase(at)) {
+            ack = std::max(ack, at->second);
+        }
+        p.send("A seq=1001 ack=" + std::to_string(ack));
+    }
+    CHECK(probes == std::vector<std::size_t>{1'500, takes});
+    CHECK(p.info().path_mtu == takes);
+    CHECK(p.info().timeouts <= 6);
+    CHECK(p.dropped(drop_reason::icmp_ignored) == 0);
 }

@@ -182,16 +182,23 @@ void basic_stack<B>::on_icmp(const icmp_notice& notice)
 template <class B>
 void basic_stack<B>::on_packet_too_big(connection_type& c, const icmp_notice& notice)
 {
+    step_type st = step_at(now_);
+    const sender_active<B>* s = st.sender(c);
     const octet_count current = path_mtu_of(c, host);
-    const auto sent = static_cast<std::uint16_t>(std::min<octet_count>(current, notice.quoted_length));
+    const bool of_probe = s != nullptr && s->search.is_probing() && notice.quoted_length == s->search.size;
+    const octet_count largest = of_probe ? octet_count{notice.quoted_length} : current;
+    const auto sent = static_cast<std::uint16_t>(std::min<octet_count>(largest, notice.quoted_length));
     const std::uint16_t mtu =
         notice.next_hop_mtu != 0 ? notice.next_hop_mtu : path_mtu_cache::plateau_below(sent);
+    if (network_.config().path_mtu_discovery && of_probe && mtu > current && mtu < sent) {
+        host.paths.probe_refused(c.remote.address, mtu);  // RFC8899-4.6.2a: its octets come back as lost by themselves
+        return;
+    }
     if (!network_.config().path_mtu_discovery || mtu < 68 || mtu >= current ||
         current <= path_mtu_cache::narrowest) {
         host.counters.drop(drop_reason::icmp_ignored);
         return;
     }
-    step_type st = step_at(now_);
     const tcp_state was = c.state;
     narrow_path(c, std::max(mtu, path_mtu_cache::narrowest), st);
     settle(c, was, st);

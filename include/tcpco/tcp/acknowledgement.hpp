@@ -27,6 +27,7 @@ struct ack_work {
     ack_info info{};
     sack_info sack{};
     octet_count flight_size = 0;  // before this ACK
+    time_point head_sent_at{};    // when the oldest outstanding octets left last
     bool advances = false;
     bool covers_syn = false;
     bool duplicate = false;
@@ -73,7 +74,7 @@ bool update_send_window(connection<B>& c, const arriving_segment& seg, step<B>& 
         if (sender_active<B>* s = st.sender(c)) {
             s->board.mark_all_lost();
             s->board.take_newly_lost();
-            s->search = {};
+            s->search.forget_probe();
         }
         c.probe_owed = false;
     }
@@ -104,6 +105,7 @@ template <class B>
 void on_delivered(const connection<B>& c, sender_active<B>& s, const transmission& t, time_point now)
 {
     s.rate.on_delivered(t, now);
+    note_size_delivered(c, s, t);
     if constexpr (told_of_deliveries<typename B::recovery>) {
         s.recovery.on_delivered(t, timing_of(c, s, now));
     }
@@ -146,11 +148,15 @@ void take_cumulative_ack(connection<B>& c, sender_active<B>& s, const arriving_s
     if (!work.advances) {
         return;
     }
+    if (const auto head = s.board.first_unacked(); head != scoreboard::npos) {
+        work.head_sent_at = s.board[head].sent_at;
+    }
     work.delivered += s.board.on_cumulative_ack(seg.ack, [&](const transmission& t, bool was_sacked) {
         if (!was_sacked) {
             on_delivered(c, s, t, work.info.now);
         }
     });
+    take_answer(c, s, seg.ack, st);
     c.snd.una = seg.ack;
     if (c.path_mtu != 0) {
         follow_path_mtu(c, st);
@@ -169,13 +175,20 @@ void take_cumulative_ack(connection<B>& c, sender_active<B>& s, const arriving_s
 
 // What was sent twice has no round trip by itself (Karn), but its timestamp's echo names the transmission. In whole
 // milliseconds, so for the RTO alone: else a backed-off one would stay on a path where each segment needs two tries.
+// An echo of an earlier transmission than the last, as late as an answer to the last could be, is more often that
+// answer: the receiver had the octets, its ACK was lost, and a duplicate does not move what it echoes (RFC7323-5.3a).
+// Taken for a round trip it would raise the RTO, and so the next such "round trip".
 // RFC7323-4.1a, MUST-18
 template <class B>
-void measure_by_echo(connection<B>& c, const arriving_segment& seg, time_point now)
+void measure_by_echo(connection<B>& c, const arriving_segment& seg, time_point sent_at, time_point now)
 {
     constexpr std::uint32_t believable = 1'000'000;  // a quarter of an hour
     const std::uint32_t age = timestamp_now(c, now) - seg.options.tsecr;
-    if (c.timestamps && seg.options.has_timestamps && seg.options.tsecr != 0 && age < believable) {
+    if (!c.timestamps || !seg.options.has_timestamps || seg.options.tsecr == 0 || age >= believable) {
+        return;
+    }
+    const bool earlier = static_cast<std::int32_t>(timestamp_now(c, sent_at) - seg.options.tsecr) > 0;
+    if (!earlier || now - sent_at < c.min_rtt.get() / 2) {
         const duration rtt{std::max<std::int64_t>(age, 1) * 1'000'000};
         c.rto.on_rtt_sample({.rtt = rtt, .source = rtt_source::timestamp});
     }
@@ -187,10 +200,13 @@ template <class B>
 void measure(connection<B>& c, sender_active<B>& s, const arriving_segment& seg, ack_work& work, step<B>& st)
 {
     ack_info& info = work.info;
-    if (!work.delivered.has_rtt && work.advances && !work.covers_syn) {  // a cookie's timestamp is a little old
-        measure_by_echo(c, seg, info.now);
+    // What is reported together with a retransmission may have waited for it behind the hole, or for an ACK that was
+    // not lost: that time is no round trip (MUST-18).
+    const bool has_rtt = work.delivered.has_rtt && !work.delivered.any_retransmitted;
+    if (!has_rtt && work.advances && !work.covers_syn) {  // a cookie's timestamp is a little old
+        measure_by_echo(c, seg, work.head_sent_at, info.now);
     }
-    if (work.delivered.has_rtt) {
+    if (has_rtt) {
         info.latest_rtt = std::max(duration{1}, info.now - work.delivered.rtt_sent_at);
         const octet_count per_round = (work.flight_size + 2 * c.smss - 1) / (2 * c.smss);
         c.rto.on_rtt_sample(

@@ -34,14 +34,31 @@
 
 namespace tcpco {
 
-// A probe for the path's MTU on its way (path_search.hpp).
-struct mtu_probe {
-    stream_offset first{};
+// What a connection does to find its path's MTU (path_search.hpp): the probe on its way, and the question whether
+// smaller segments get through where larger ones do not.
+struct mtu_search {
+    stream_offset first{};  // the probe's octets
     stream_offset last{};
-    std::uint16_t size = 0;  // of the IP packet; 0: none
+    std::uint16_t size = 0;  // of the probe's IP packet; 0: none
     bool lost = false;
 
+    bool asking = false;          // the head leaves in a packet of `asked` octets
+    std::uint8_t passed = 0;      // how often such a one has got through since a larger one did
+    std::uint16_t asked = 0;      // 0: nothing has been asked
+
     bool is_probing() const noexcept { return size != 0; }
+    void forget_probe() noexcept
+    {
+        first = last = {};
+        size = 0;
+        lost = false;
+    }
+    void forget_question() noexcept
+    {
+        asking = false;
+        passed = 0;
+        asked = 0;
+    }
 };
 
 // The sending machinery; exists while octets, a SYN or a FIN are unacknowledged or queued.
@@ -55,7 +72,7 @@ struct sender_active {
     round_counter rounds;
     pacer pace;
     limited_times times;
-    mtu_probe search;
+    mtu_search search;
     stream_offset reduced_until{};  // snd.nxt at the last reduction: an echo asks for no other one below (RFC 3168)
     octet_count flight_before_disorder = 0;  // FlightSize at the first sign of loss: without limited transmit's octets
     std::optional<typename B::congestion> before{};  // as it was before the episode's first reduction (undo)

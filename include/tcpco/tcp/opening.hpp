@@ -354,7 +354,7 @@ void resend_flight(connection<B>& c, step<B>& st)
     if (sender_active<B>* s = st.sender(c)) {
         s->board.mark_all_lost();
         s->board.take_newly_lost();
-        s->search = {};  // a probe for the path's MTU leaves in pieces like the rest
+        s->search.forget_probe();  // its octets leave in pieces like the rest
     }
 }
 

@@ -91,8 +91,8 @@ public:
             e->failed = 0xFFFF;
             return 0;
         }
-        const bool untried = ceiling == most + 1U;
-        return static_cast<std::uint16_t>(untried ? most : (current + ceiling) / 2);
+        const bool untried = ceiling == most + 1U || e->told;
+        return static_cast<std::uint16_t>(untried ? ceiling - 1 : (current + ceiling) / 2);
     }
     void probe_sent(const ip_address& destination, time_point not_before) noexcept
     {
@@ -106,6 +106,7 @@ public:
         if (entry* e = entry_of(destination)) {
             e->mtu = std::max(e->mtu, size);
             e->tries = 0;
+            e->told = false;
             e->probe_at = now;
         }
     }
@@ -117,6 +118,16 @@ public:
         if (e != nullptr && ++e->tries >= max_probes) {
             e->failed = std::min(e->failed, size);
             e->tries = 0;
+            e->told = false;
+        }
+    }
+    // A router on the way would take `mtu` octets of it: the next probe has that size, unless somebody lies.
+    void probe_refused(const ip_address& destination, std::uint16_t mtu) noexcept
+    {
+        if (entry* e = entry_of(destination)) {
+            e->failed = std::min(e->failed, static_cast<std::uint16_t>(mtu + 1));
+            e->tries = 0;
+            e->told = true;
         }
     }
 
@@ -140,6 +151,7 @@ private:
         std::uint16_t failed = 0xFFFF;  // the smallest size that is known not to get through
         std::uint8_t tries = 0;         // probes lost at the present size
         bool searching = false;
+        bool told = false;  // `failed` is a router's word: what lies below it is worth a probe
         time_point probe_at{};  // no probe before
     };
 

@@ -18,6 +18,9 @@ namespace detail {
 // Timeouts in a row of a full segment that mean a black hole (RFC8899-5.2a: MAX_PROBES).
 inline constexpr unsigned black_hole_timeouts = 3;
 
+// Small pieces that must get through where full segments did not, before the path is taken for narrow.
+inline constexpr unsigned pieces_that_tell = 2;
+
 // Segments that must follow a probe, so that duplicate ACKs tell of its loss without a timeout.
 inline constexpr octet_count segments_behind_a_probe = 4;
 
@@ -37,32 +40,82 @@ constexpr std::uint16_t mtu_below(octet_count mtu, octet_count headers) noexcept
     return static_cast<std::uint16_t>(std::max<octet_count>(less, path_mtu_cache::narrowest));
 }
 
-// A retransmission timeout, `c.retries` counted already. True: the segments were too large for the path, as far as one
-// can know, and are smaller from now on.
+// Packets of `less` octets from now on, and a search for what lies above.
+template <class B>
+void fall_to(connection<B>& c, sender_active<B>& s, std::uint16_t less, step<B>& st)
+{
+    const auto failed = static_cast<std::uint16_t>(path_mtu_of(c, st.host));
+    st.host.paths.suspect(c.remote.address, less, failed, st.now);
+    ++st.host.counters.black_holes;
+    c.path_mtu = less;
+    change_smss(c, st);
+    s.search.forget_question();
+}
+
+// A retransmission timeout, `c.retries` counted already. Chance takes three full segments in a row on a path that loses
+// every fifth; and an outage all of them. So the head is sent in a small piece then, which asks whether it was the
+// size. The size asked is smaller after three more timeouts.
 // RFC4821-7.7a, RFC8899-5.2a
 template <class B>
-bool leave_black_hole(connection<B>& c, const sender_active<B>& s, step<B>& st)
+void ask_for_black_hole(connection<B>& c, sender_active<B>& s, step<B>& st)
 {
-    if (!searches(st) || !is_synchronized(c.state) || c.retries == 0 || c.retries % black_hole_timeouts != 0) {
-        return false;
+    const unsigned enough = s.search.passed > 0 ? black_hole_timeouts - 1 : black_hole_timeouts;
+    if (!searches(st) || !is_synchronized(c.state) || c.retries < enough || c.snd.wnd == 0) {
+        return;
     }
-    const auto head = s.board.first_unacked();
+    const octet_count headers = fixed_headers(c.remote.address);
     const octet_count mtu = path_mtu_of(c, st.host);
     if (const std::uint16_t known = st.host.paths.find(c.remote.address, st.now); known != 0 && known < mtu) {
         c.path_mtu = known;  // another connection to the same place has found out already
         change_smss(c, st);
-        return true;
+        s.search.forget_question();
+        return;
     }
-    if (head == scoreboard::npos || mtu <= path_mtu_cache::narrowest || c.snd.wnd == 0 ||
-        s.board[head].octets() + fixed_headers(c.remote.address) <= mtu_below(mtu, fixed_headers(c.remote.address))) {
-        return false;  // small segments are lost, too: it is not their size
+    const auto head = s.board.first_unacked();
+    if (head == scoreboard::npos || mtu <= path_mtu_cache::narrowest) {
+        return;
     }
-    const std::uint16_t less = mtu_below(mtu, fixed_headers(c.remote.address));
-    st.host.paths.suspect(c.remote.address, less, static_cast<std::uint16_t>(mtu), st.now);
-    ++st.host.counters.black_holes;
-    c.path_mtu = less;
-    change_smss(c, st);
-    return true;
+    const bool again = s.search.asking && (c.retries - enough) % black_hole_timeouts != 0;
+    const bool answered = !s.search.asking && s.search.asked != 0;
+    if (!again && !answered) {
+        s.search.asked = mtu_below(s.search.asking ? s.search.asked : mtu, headers);
+    }
+    s.search.asking = again || s.board[head].octets() + headers > s.search.asked;  // else small ones are lost, too
+}
+
+// Payload of the piece in which the head has to leave; 0: as much as fits.
+template <class B>
+octet_count asked_payload(const connection<B>& c, const sender_active<B>& s, octet_count options)
+{
+    return s.search.asking ? octet_count{s.search.asked} - fixed_headers(c.remote.address) - options : 0;
+}
+
+// A record has arrived: a larger segment than the asked one answers the question, too.
+template <class B>
+void note_size_delivered(const connection<B>& c, sender_active<B>& s, const transmission& t)
+{
+    const octet_count segment = t.octets() / std::max<octet_count>(1, t.wire_segments);
+    if (s.search.asked != 0 && segment + fixed_headers(c.remote.address) > s.search.asked) {
+        s.search.forget_question();
+    }
+}
+
+// Everything below `una` has arrived, and c.snd.una is still what it was. One piece that got through may be chance; the
+// second one, with nothing larger between them, is none.
+template <class B>
+void take_answer(connection<B>& c, sender_active<B>& s, stream_offset una, step<B>& st)
+{
+    if (!s.search.asking) {
+        return;
+    }
+    if (una - c.snd.una + fixed_headers(c.remote.address) > s.search.asked) {
+        s.search.forget_question();  // more than the piece: the larger one had arrived
+        return;
+    }
+    s.search.asking = false;
+    if (++s.search.passed >= pieces_that_tell) {
+        fall_to(c, s, s.search.asked, st);
+    }
 }
 
 // Payload of the probe that is due; 0: none. `available`: unsent octets; `window`: what of them the peer would take.
@@ -95,7 +148,9 @@ void note_probe(const connection<B>& c, sender_active<B>& s, const leaving_segme
 {
     const auto options = static_cast<octet_count>(encoded_size(out.options));
     const octet_count size = out.octets + options + fixed_headers(c.remote.address);
-    s.search = {.first = out.seq, .last = out.end(), .size = static_cast<std::uint16_t>(size)};
+    s.search.first = out.seq;
+    s.search.last = out.end();
+    s.search.size = static_cast<std::uint16_t>(size);
     st.host.paths.probe_sent(c.remote.address, st.now + std::max(c.rto.rto(), duration{1'000'000'000}));
     ++st.host.counters.mtu_probes;
 }
@@ -109,7 +164,7 @@ void take_probe_result(connection<B>& c, sender_active<B>& s, step<B>& st)
         return;
     }
     const std::uint16_t size = s.search.size;
-    s.search = {};
+    s.search.forget_probe();
     st.host.paths.probe_arrived(c.remote.address, size, st.now);
     c.path_mtu = size < st.host.mtu ? size : std::uint16_t{0};
     change_smss(c, st);
@@ -134,7 +189,7 @@ bool lost_only_a_probe(const connection<B>& c, sender_active<B>& s, octet_count 
     if (alone) {
         st.host.paths.probe_lost(c.remote.address, s.search.size, st.now);
     }
-    s.search = {};
+    s.search.forget_probe();
     return alone;
 }
 

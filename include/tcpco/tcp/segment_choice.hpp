@@ -111,6 +111,12 @@ bool choose_retransmission(leaving_segment& out, connection<B>& c, sender_active
         out.options.sack_count = 0;  // else what once was one segment would leave as two; the next ACK has the blocks
         segment = segment_room(c, out, st);
     }
+    if (const octet_count piece = asked_payload(c, s, static_cast<octet_count>(encoded_size(out.options))); piece > 0) {
+        if (s.board.in_flight() > 0) {
+            return false;  // the piece alone, so that its answer tells something
+        }
+        segment = std::min(segment, piece);
+    }
     const stream_offset first = decision.range.first;
     if (c.snd.una == stream_offset{0} && first > c.snd.una) {
         return false;  // until the SYN is acknowledged it alone is repeated (RFC7413-4.2.2b, 4.2.2f)

@@ -58,7 +58,7 @@ void on_retransmission_timeout(connection<B>& c, sender_active<B>& s, step<B>& s
     ++st.host.counters.timeouts;
     c.retries = static_cast<std::uint8_t>(std::min(255, c.retries + 1));
     c.rto.on_retransmission_timeout();  // RFC 6298 5.5
-    leave_black_hole(c, s, st);
+    ask_for_black_hole(c, s, st);
     const recovery_verdict verdict = s.recovery.on_timer(retransmission_timer::rto, timing_of(c, s, st.now), s.board);
     lost_only_a_probe(c, s, report_losses(c, s), st);
     apply_verdict(c, s, verdict, flight_size, 0, st);
