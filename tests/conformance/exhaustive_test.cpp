@@ -135,7 +135,13 @@ std::size_t read_all(peer<>& p, oracle::state in)
 std::string play(const setting& at, oracle::segment s, std::uint32_t seq_offset, std::uint32_t ack_offset,
                  const char* more)
 {
-    peer p;
+    // Small pools: twenty thousand stacks are made and unmade.
+    peer p{with([](auto& c) {
+        c.limits.frame_slots = 64;
+        c.limits.jumbo_slots = 1;
+        c.limits.small_slots = 128;
+        c.limits.large_slots = 16;
+    })};
     const oracle::facts f = bring(p, at);
     s.seq = f.rcv_nxt + seq_offset;
     s.ack = s.has_ack ? f.snd_nxt + ack_offset : 0;

@@ -2,6 +2,7 @@
 """Compiles the library's headers in ways in which users include them. Nothing is linked or kept.
 
     compile_headers.py <root> --compiler g++ alone            each header by itself and twice; all, forwards and backwards
+    compile_headers.py <root> --compiler g++ together         all headers, forwards and backwards
     compile_headers.py <root> --compiler g++ no-exceptions    core/ to stack/ and core.hpp, -fno-exceptions -fno-rtti, with
                                                               every member of the default stack instantiated
     compile_headers.py <root> --compiler g++ self-test        headers with a fault must fail
@@ -47,10 +48,19 @@ def headers_of(root, without_liburing):
     return found
 
 
+def orders(headers):
+    return {"all headers, forwards": include(*headers), "all headers, backwards": include(*reversed(headers))}
+
+
 def alone(cxx, headers):
-    jobs = {name: include(name, name) for name in headers}
-    jobs["all headers, forwards"] = include(*headers)
-    jobs["all headers, backwards"] = include(*reversed(headers))
+    return compiled(cxx, {name: include(name, name) for name in headers} | orders(headers))
+
+
+def together(cxx, headers):
+    return compiled(cxx, orders(headers))
+
+
+def compiled(cxx, jobs):
     with concurrent.futures.ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
         said = dict(zip(jobs, pool.map(cxx.check, jobs.values())))
     return {name: text for name, text in said.items() if text}
@@ -92,7 +102,7 @@ def self_test(program):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("root", type=pathlib.Path)
-    parser.add_argument("mode", choices=["alone", "no-exceptions", "self-test"])
+    parser.add_argument("mode", choices=["alone", "together", "no-exceptions", "self-test"])
     parser.add_argument("--compiler", default="g++")
     parser.add_argument("--without-liburing", action="store_true")
     arguments = parser.parse_args()
@@ -100,7 +110,7 @@ def main():
         return self_test(arguments.compiler)
     headers = headers_of(arguments.root, arguments.without_liburing)
     cxx = compiler(arguments.compiler, arguments.root / "include")
-    failures = (alone if arguments.mode == "alone" else no_exceptions)(cxx, headers)
+    failures = {"alone": alone, "together": together, "no-exceptions": no_exceptions}[arguments.mode](cxx, headers)
     for name, said in failures.items():
         print(f"---- {name}\n{said[:3000]}")
     print(f"{len(headers)} headers, {len(failures)} failures")
