@@ -4,9 +4,9 @@
 
 #include <cstddef>
 
-#include "tcpco/policy/congestion/cubic.hpp"
-#include "tcpco/policy/recovery/rack_tlp.hpp"
-#include "tcpco/policy/recovery_rate/prr.hpp"
+#include "tcpco/policy/congestion/reno.hpp"
+#include "tcpco/policy/recovery/new_reno.hpp"
+#include "tcpco/policy/recovery_rate/pass_through.hpp"
 
 #include "catch.hpp"
 
@@ -14,10 +14,10 @@ using namespace tcpco;
 
 namespace {
 
-struct rack_bundle : default_policies {
-    using congestion = tcpco::congestion::cubic;
-    using recovery = tcpco::recovery::rack_tlp;
-    using recovery_rate = reduction::prr;
+struct small_bundle : default_policies {
+    using congestion = tcpco::congestion::reno;
+    using recovery = tcpco::recovery::new_reno;
+    using recovery_rate = reduction::pass_through;
 };
 
 template <std::size_t Size, std::size_t Bound>
@@ -26,11 +26,11 @@ constexpr bool fits = Size <= Bound && Size + 64 > Bound;  // a bound that is fa
 // An idle connection: this, its timer node and its flow table entry, and nothing else.
 static_assert(fits<sizeof(transmission_control_block), 632>);
 static_assert(fits<sizeof(connection<default_policies>), 760>);
-static_assert(fits<sizeof(connection<rack_bundle>), 760>);  // the policies that cost sit in sender_active
+static_assert(fits<sizeof(connection<small_bundle>), 760>);  // the policies that cost sit in sender_active
 
 // While there is something to send, and while a hole is open.
-static_assert(fits<sizeof(sender_active<default_policies>), 544>);
-static_assert(fits<sizeof(sender_active<rack_bundle>), 864>);
+static_assert(fits<sizeof(sender_active<default_policies>), 1'056>);
+static_assert(fits<sizeof(sender_active<small_bundle>), 544>);
 static_assert(fits<sizeof(receiver_active), 96>);
 static_assert(sizeof(transmission) <= 88);  // one for each segment in flight
 

@@ -10,12 +10,13 @@
 
 #include "tcpco/policy/ack/delayed.hpp"
 #include "tcpco/policy/concepts.hpp"
-#include "tcpco/policy/congestion/reno.hpp"
+#include "tcpco/policy/congestion/cubic.hpp"
+#include "tcpco/policy/congestion/hystart_plus_plus.hpp"
 #include "tcpco/policy/isn/rfc6528.hpp"
 #include "tcpco/policy/observer/null.hpp"
 #include "tcpco/policy/receive_window/fixed.hpp"
-#include "tcpco/policy/recovery/new_reno.hpp"
-#include "tcpco/policy/recovery_rate/pass_through.hpp"
+#include "tcpco/policy/recovery/rack_tlp.hpp"
+#include "tcpco/policy/recovery_rate/prr.hpp"
 #include "tcpco/policy/rto/rfc6298.hpp"
 #include "tcpco/policy/send_gate/nagle.hpp"
 #include "tcpco/policy/state_machine/rfc9293.hpp"
@@ -24,11 +25,15 @@
 
 namespace tcpco {
 
+// What the RFCs recommend today, and what Linux, FreeBSD and Windows do: RACK-TLP (RFC 8985) needs no timeout for most
+// losses, PRR (RFC 9937) no silence after one, CUBIC (RFC 9438) fills long paths, and HyStart++ (RFC 9406) leaves slow
+// start before its queue overflows. Reno, NewReno and pass_through are smaller: a connection's sending half has 544
+// octets with them, 1,056 with these.
 struct default_policies {
     using state_machine = state_machines::rfc9293;
-    using congestion = tcpco::congestion::reno;
-    using recovery = tcpco::recovery::new_reno;
-    using recovery_rate = reduction::pass_through;
+    using congestion = tcpco::congestion::hystart_plus_plus<tcpco::congestion::cubic>;
+    using recovery = tcpco::recovery::rack_tlp;
+    using recovery_rate = reduction::prr;
     using rto = tcpco::rto::rfc6298;
     using ack = tcpco::ack::delayed;
     using time_wait = tcpco::time_wait::two_msl;
