@@ -164,7 +164,7 @@ void take_cumulative_ack(connection<B>& c, sender_active<B>& s, const arriving_s
     c.send.release_until(std::min(c.snd.una, c.send.end()));
     c.starved = c.starved && c.queued() >= reserve_share / 2;  // its share is free again
     c.retries = 0;
-    c.timer_base = work.info.now;  // RFC 6298 5.3: the timer starts anew
+    c.timer_base = work.info.now;  // RFC6298-5.3a, RFC6928-9a: the timer starts anew
     c.progress_at = work.info.now;
     c.rto.on_forward_progress();
     c.events |= readiness::writable;
@@ -195,7 +195,7 @@ void measure_by_echo(connection<B>& c, const arriving_segment& seg, time_point s
 }
 
 // RTT from transmission records, never from retransmitted ones (Karn, MUST-18); rounds and rate from the same.
-// RFC7323-4.1a, 4.2a
+// RFC7323-4.1a, 4.2a, RFC6298-3a, 3b
 template <class B>
 void measure(connection<B>& c, sender_active<B>& s, const arriving_segment& seg, ack_work& work, step<B>& st)
 {
@@ -271,7 +271,7 @@ void reduce_window(connection<B>& c, sender_active<B>& s, const congestion_event
 {
     congestion_event event = why;
     if (s.flight_before_disorder > 0) {
-        event.in_flight = std::min(event.in_flight, s.flight_before_disorder);  // RFC 5681 3.2 step 2
+        event.in_flight = std::min(event.in_flight, s.flight_before_disorder);  // RFC5681-3.2g
     }
     s.congestion.on_congestion_event(event);
     note_reduction(c, s);
@@ -383,7 +383,7 @@ void process_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
     work.flight_size = s->board.flight_size();
     work.advances = seg.ack > c.snd.una;
     work.covers_syn = c.snd.una == stream_offset{0};
-    // RFC 5681 section 2; with a closed window it is the answer to a probe.
+    // RFC5681-2a; with a closed window it is the answer to a probe.
     work.duplicate = !work.advances && seg.ack == c.snd.una && work.flight_size > 0 && seg.length() == 0 &&
                      !window_changed && c.snd.wnd > 0;
     work.info.now = seg.info.arrived_at;

@@ -29,7 +29,9 @@ inline std::uint8_t window_shift_for(octet_count capacity) noexcept
 }
 
 // RFC 6928: ten segments, at most 14600 octets unless two segments are more. RFC 5681 3.1: one segment when the
-// handshake lost more than one SYN (6928 forgives the first).
+// handshake lost more than one SYN (6928 forgives the first). Nothing of the handshake makes it larger: it is computed
+// when that is over.
+// RFC5681-3.1b, 3.1c, 3.1d, RFC6928-2a, 2b, 2c
 template <class B>
 octet_count initial_window(const connection<B>& c, const step<B>& st)
 {

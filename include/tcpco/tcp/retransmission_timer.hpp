@@ -90,6 +90,7 @@ void consider_quiet(connection<B>& c, step<B>& st)
 
 }  // namespace detail
 
+// RFC6298-1a, 5a
 template <class B>
 void rearm_timer(connection<B>& c, step<B>& st)
 {

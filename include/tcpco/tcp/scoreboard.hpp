@@ -154,7 +154,9 @@ public:
 
     // Without SACK a duplicate ACK says that some segment left the network: `n` octets no longer count as in flight
     // (RFC 5681 section 3.2 and RFC 6582 inflate cwnd instead). Returns how much of it counts as newly delivered. When
-    // una advances, what the duplicate ACKs stood for is found out and taken off again.
+    // una advances, what the duplicate ACKs stood for is found out and taken off again. So cwnd is left alone when they
+    // release a new segment each, before recovery and in it, and no more of them count than are in flight.
+    // RFC3042-2a, 2b, RFC5681-3.2d, 3.2e, 3.2h, 3.2i, 3.2j, 3.2k
     octet_count emulate_sack(octet_count n) noexcept
     {
         const octet_count counted = std::clamp<octet_count>(n, 0, in_flight());

@@ -47,7 +47,7 @@ bool may_send_small(connection<B>& c, octet_count octets, octet_count available,
 }
 
 // Octets (or SYN, or FIN) that were never sent. `room`: what cwnd leaves.
-// SHLD-15, MUST-34, RFC7323-2.4c, SHLD-28, RFC9293-3.10.2b, 3.10.4c
+// SHLD-15, MUST-34, RFC7323-2.4c, SHLD-28, RFC9293-3.10.2b, 3.10.4c, RFC5681-2c, 3a
 template <class B>
 bool choose_new(leaving_segment& out, connection<B>& c, sender_active<B>& s, octet_count room, bool ignore_cwnd,
                 step<B>& st)

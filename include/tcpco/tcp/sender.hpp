@@ -15,7 +15,8 @@ namespace tcpco {
 
 namespace detail {
 
-// RFC 5681 4.1: after an idle RTO the window says nothing about the path any more.
+// RFC 5681 4.1: after an idle RTO the window says nothing about the path any more. Idle since our last octets left: a
+// request that has just come does not make it young (RFC5681-4.1b, RFC6928-2e).
 template <class B>
 void restart_after_idle(connection<B>& c, sender_active<B>& s, step<B>& st)
 {

@@ -38,6 +38,7 @@ public:
     {
     }
 
+    // RFC5681-4.2a, 4.2b, 4.2c, 4.2d, 3.2a, 3.2b, RFC8257-3.2b, RFC6582-5a
     constexpr ack_decision on_segment(const received_segment& s) noexcept
     {
         // Each duplicate ACK counts for the sender's fast retransmit, so these are never coalesced. A change of the CE

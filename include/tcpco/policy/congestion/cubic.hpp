@@ -1,8 +1,9 @@
 // CUBIC (RFC 9438): after a reduction the window grows along a cubic curve of time, flat around the window where loss
 // was met last, and never slower than Reno would.
 //
-// Slow start is Reno's; HyStart++ (section 4.10) is not here. Windows are octets, so C is scaled by SMSS. All
-// arithmetic is integer: time in units of 1,024 ns, the curve as one product of 128 bits and a shift, without division.
+// Slow start is Reno's; HyStart++ (RFC9438-4.10b) goes around it: hystart_plus_plus<cubic>, as in the default bundle.
+// Windows are octets, so C is scaled by SMSS. All arithmetic is integer: time in units of 1,024 ns, the curve as one
+// product of 128 bits and a shift, without division.
 #pragma once
 
 #include <algorithm>
@@ -20,7 +21,7 @@ public:
     static constexpr const char* name = "cubic";  // Linux's word for it
 
     struct config {
-        std::uint32_t c_milli = 400;     // C = 0.4 segments/s^3 (section 5.1), in thousandths, up to 4,000
+        std::uint32_t c_milli = 400;     // C = 0.4 segments/s^3 (RFC9438-5.1a), in thousandths, up to 4,000
         std::uint32_t beta_milli = 700;  // multiplicative decrease to 0.7 (section 4.6)
         bool fast_convergence = true;    // section 4.7: leave room to a flow that is new
         std::uint32_t slow_start_segments = 1;  // as reno's
@@ -36,7 +37,7 @@ public:
         ssthresh_ = inherited_ssthresh(e);
     }
 
-    // Time that passed idle is no time of the curve: it is moved by as much (section 4.2).
+    // Time that passed idle is no time of the curve: it is moved by as much (RFC9438-4.2c).
     constexpr void on_packet_sent(const packet_sent& e) noexcept
     {
         if (in_epoch_ && !paused_) {
@@ -49,11 +50,11 @@ public:
         if (a.acked <= 0 || a.in_recovery || cwnd_ >= largest_cwnd) {
             return;
         }
-        if (!a.cwnd_limited) {
+        if (!a.cwnd_limited) {  // so in_flight, not cwnd, is what is reduced: RFC9438-4.6c
             pause(a.now);
             return;
         }
-        if (cwnd_ < ssthresh_) {
+        if (cwnd_ < ssthresh_) {  // RFC9438-4.10a
             slow_start(a);
         } else {
             avoid_congestion(a);
@@ -61,6 +62,7 @@ public:
     }
 
     // Section 4.6 and 4.7. Once per episode.
+    // RFC9438-4.6a, 4.6b, 4.6d
     constexpr void on_congestion_event(const congestion_event& e) noexcept
     {
         remember_maximum();
@@ -71,7 +73,8 @@ public:
         in_epoch_ = paused_ = false;
     }
 
-    // Section 4.8: Reno's loss window, CUBIC's beta; the next stage of avoidance begins on the flat part of the curve.
+    // Reno's loss window, CUBIC's beta; the next stage of avoidance begins on the flat part of the curve.
+    // RFC9438-4.8a
     constexpr void on_retransmission_timeout(const retransmission_timeout& e) noexcept
     {
         if (e.first) {
@@ -83,7 +86,8 @@ public:
         in_epoch_ = paused_ = false;
     }
 
-    // Section 4.9: back to what was, unless the window has grown past it since.
+    // Back to what was, unless the window has grown past it since.
+    // RFC9438-4.9a, 4.9b, 4.9c
     constexpr void on_spurious(spurious_cause, const cubic& prior) noexcept
     {
         if (cwnd_ < prior.cwnd_) {
@@ -126,6 +130,7 @@ private:
     // C in octets per unit^3, times 2^92; below 2^51.
     constexpr std::int64_t curvature(octet_count smss) const noexcept { return c_scale * config_.c_milli * smss; }
 
+    // RFC9438-4.7a
     constexpr void remember_maximum() noexcept
     {
         cwnd_prior_ = cwnd_;
@@ -147,8 +152,8 @@ private:
         cwnd_ = std::min(cwnd_ + growth, ssthresh_);
     }
 
-    // Section 4.2: K is where the curve reaches W_max. Without a W_max (after a timeout, or when slow start ended
-    // without loss) or above it, the curve begins at its flat point: K = 0.
+    // RFC9438-4.2a: K is where the curve reaches W_max. Without a W_max (after a timeout, or when slow start ended
+    // without loss) or above it, the curve begins at its flat point: K = 0 (RFC9438-4.10c).
     constexpr void begin_epoch(const ack_info& a) noexcept
     {
         in_epoch_ = true;
@@ -192,10 +197,11 @@ private:
         const std::int64_t t = (a.now - epoch_).ns >> time_shift;
         estimate_reno(acked, a.smss);
         if (curve(t, a.smss) < w_est_) {
-            cwnd_ = std::max(cwnd_, w_est_);  // section 4.3
+            cwnd_ = std::max(cwnd_, w_est_);  // RFC9438-4.3a
             return;
         }
-        // Sections 4.4 and 4.5: a window's worth of ACKs brings cwnd to where the curve is one round trip from now.
+        // A window's worth of ACKs brings cwnd to where the curve is one round trip from now.
+        // RFC9438-4.2b, 4.4a, 4.5a
         const std::int64_t rtt = a.srtt.ns >> time_shift;
         const octet_count target = std::clamp(curve(t + rtt, a.smss), cwnd_, cwnd_ + cwnd_ / 2);
         growth_rest_ += acked * (target - cwnd_);
@@ -206,8 +212,8 @@ private:
         }
     }
 
-    // Section 4.3: the window of a Reno with decrease beta and, to be as fast on average, increase alpha; once it is
-    // where the loss was, alpha is 1. The part below an octet is kept in est_rest_.
+    // The window of a Reno with decrease beta and, to be as fast on average, increase alpha; once it is where the loss
+    // was, alpha is 1 (RFC9438-4.3a, 4.3b). The part below an octet is kept in est_rest_.
     constexpr void estimate_reno(octet_count acked, octet_count smss) noexcept
     {
         const std::int64_t beta = config_.beta_milli;

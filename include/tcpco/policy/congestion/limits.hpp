@@ -8,7 +8,7 @@
 
 namespace tcpco::congestion {
 
-// ssthresh before any loss: arbitrarily high (RFC 5681 section 3.1).
+// ssthresh before any loss: arbitrarily high (RFC5681-3.1f).
 inline constexpr octet_count no_threshold = std::numeric_limits<octet_count>::max();
 
 // No window is of use beyond the largest that a peer can offer, 65,535 << 14 octets (RFC 7323 section 2.2). Controllers
@@ -32,7 +32,7 @@ constexpr octet_count inherited_cwnd(const connection_established& e) noexcept
 }
 
 // The window after the segment size changed: the same number of segments when it shrank (RFC 5681 section 3.1), else
-// the same octets; never below one segment.
+// the same octets; never below one segment. RFC5681-3.1e
 constexpr octet_count rescaled_cwnd(octet_count cwnd, octet_count old_smss, octet_count smss) noexcept
 {
     const octet_count scaled = smss < old_smss && cwnd < largest_cwnd ? cwnd * smss / old_smss : cwnd;

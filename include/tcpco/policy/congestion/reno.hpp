@@ -35,6 +35,7 @@ public:
 
     // Grows only on what was acknowledged cumulatively, and only where the window was the limit: a window that the
     // application did not fill says nothing about the path.
+    // RFC5681-3.1h, 3.1i
     constexpr void on_ack(const ack_info& a) noexcept
     {
         if (a.acked <= 0 || a.in_recovery || !a.cwnd_limited || cwnd_ >= largest_cwnd) {
@@ -48,6 +49,7 @@ public:
     }
 
     // Called once per loss episode, so there is one reduction per window of data (RFC 5681 section 3.2, equation 4).
+    // RFC5681-3.1g, 3.2g, 4.3a, 4.3d
     constexpr void on_congestion_event(const congestion_event& e) noexcept
     {
         ssthresh_ = halved(e.in_flight, e.smss);
@@ -57,6 +59,7 @@ public:
 
     // A repeated timeout of the same data leaves ssthresh alone, else it would end at two segments (RFC 5681 section
     // 3.1).
+    // RFC5681-3.1n, 3.1o, 3.1p, RFC6928-2d
     constexpr void on_retransmission_timeout(const retransmission_timeout& e) noexcept
     {
         if (e.first) {
@@ -88,6 +91,7 @@ private:
     }
 
     // min(N, SMSS) per ACK: an ACK cut into ten must not grow the window tenfold. Stops at ssthresh exactly.
+    // RFC5681-3.1j
     constexpr void slow_start(const ack_info& a) noexcept
     {
         const octet_count growth = std::min(a.acked, static_cast<octet_count>(config_.slow_start_segments) * a.smss);
@@ -95,6 +99,7 @@ private:
     }
 
     // One segment for each window of acknowledged octets, and no more than one for one ACK.
+    // RFC5681-3.1k, 3.1l
     constexpr void avoid_congestion(const ack_info& a) noexcept
     {
         counted_ += a.acked;

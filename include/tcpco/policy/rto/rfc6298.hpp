@@ -17,13 +17,14 @@ class rfc6298 {
 public:
     // Kept in microseconds, each below 2^32 of them.
     struct config {
-        duration initial{1'000'000'000};  // RFC 6298 2.1: 1 s until the first sample
-        // RFC 6298 2.4 says 1 s SHOULD be the least. Linux uses 200 ms and FreeBSD 230 ms, both above the usual longest
+        duration initial{1'000'000'000};  // RFC6298-2.1a, 2.1b: 1 s until the first sample
+        // RFC6298-2.4a says 1 s should be the least. Linux uses 200 ms and FreeBSD 230 ms, both above the usual longest
         // ACK delay of 200 ms and without the whole second of silence after a lost tail; so do we. Set 1 s to conform.
         duration minimum{200'000'000};
-        duration maximum{120'000'000'000};  // RFC 6298 2.5: at least 60 s; 120 s as in Linux
+        duration maximum{120'000'000'000};  // RFC6298-2.5a: at least 60 s; 120 s as in Linux
         // G of RFC 6298: the least that the variance term adds. Our clock is finer than 1 ms, the scheduling of both
         // hosts is not.
+        // RFC6298-4a
         duration granularity{1'000'000};
         duration after_lost_syn{3'000'000'000};  // RFC 6298 5.7: the first RTO for data when the SYN timed out
     };
@@ -36,6 +37,7 @@ public:
     }
 
     // RFC 6298 2.2 and 2.3: the first sample sets both, later ones move RTTVAR first, then SRTT.
+    // RFC6298-2.2a, 2.3a, 2.3b, 2.3c
     constexpr void on_rtt_sample(const rtt_sample& s) noexcept
     {
         const std::int64_t r = std::max<std::int64_t>(s.rtt.ns, 1);
@@ -56,7 +58,7 @@ public:
         }
     }
 
-    // RFC 6298 5.5: double; rto() holds the result below the maximum.
+    // RFC6298-5.5a: double; rto() holds the result below the maximum.
     constexpr void on_retransmission_timeout() noexcept
     {
         syn_timed_out_ = syn_timed_out_ || in_handshake_;
@@ -65,6 +67,7 @@ public:
 
     // The first progress of a connection is the acknowledgement of its SYN; from there the SYN's back-off is no longer
     // of use, and 5.7 takes its place. Later progress without a sample leaves the back-off (Karn).
+    // RFC6298-5.7a, 5.8a
     constexpr void on_forward_progress() noexcept
     {
         if (in_handshake_) {
