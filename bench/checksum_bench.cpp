@@ -1,11 +1,14 @@
 // What the Internet checksum costs, beside memcpy of the same octets: the bound for anything that looks at each of
-// them. 40: an ACK; 576, 1448, 8948: segments of common MTUs; 65536: a super-frame.
+// them. 40: an ACK; 576, 1448, 8948: segments of common MTUs; 65536: a super-frame. sum/ and sum_and_copy/ are the
+// kernels that this processor has, each by itself; checksum is the one that is chosen, with its choice.
 #include "tcpco/wire/checksum.hpp"
 
 #include <benchmark/benchmark.h>
 
 #include <array>
 #include <cstring>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -80,6 +83,37 @@ void checksum_of_a_gather_list(benchmark::State& state)
     }
     count_octets(state);
 }
+
+template <bool copy>
+void kernel(benchmark::State& state, detail::sum_kernel k)
+{
+    const auto from = octets_for(state);
+    std::vector<std::byte> to(from.size());
+    for (auto _ : state) {
+        benchmark::DoNotOptimize(detail::sum_message<copy>(k, from.data(), from.size(), to.data()));
+        benchmark::ClobberMemory();
+    }
+    count_octets(state);
+}
+
+// Before main(): the processor is asked as early as it can be.
+const bool kernels_registered = [] {
+    constexpr std::pair<const char*, detail::sum_kernel> kernels[] = {
+        {"words", detail::sum_kernel::words},
+        {"vectors16", detail::sum_kernel::vectors16},
+        {"vectors32", detail::sum_kernel::vectors32},
+    };
+    for (const auto& [name, k] : kernels) {
+        if (!detail::has_sum_kernel(k)) {
+            continue;
+        }
+        for (const std::int64_t size : {40, 64, 128, 256, 576, 1448, 8948, 65536}) {
+            benchmark::RegisterBenchmark((std::string{"sum/"} + name).c_str(), kernel<false>, k)->Arg(size);
+            benchmark::RegisterBenchmark((std::string{"sum_and_copy/"} + name).c_str(), kernel<true>, k)->Arg(size);
+        }
+    }
+    return true;
+}();
 
 }  // namespace
 

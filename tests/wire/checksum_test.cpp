@@ -1,5 +1,7 @@
 #include "tcpco/wire/checksum.hpp"
 
+#include <algorithm>
+#include <cstring>
 #include <vector>
 
 #include "catch.hpp"
@@ -159,6 +161,115 @@ TEST_CASE("checksum: copying and adding gives the copy, the same sum, and touche
         CHECK(std::equal(message.begin(), message.end(), copy.begin() + 1));
         CHECK(copy.front() == std::byte{0x5a});
         CHECK(copy.back() == std::byte{0x5a});
+    }
+}
+
+namespace {
+
+// Which of the inner loops this processor can run; the others cannot be tested here.
+std::vector<detail::sum_kernel> kernels_here()
+{
+    std::vector<detail::sum_kernel> kernels;
+    for (const auto k :
+         {detail::sum_kernel::words, detail::sum_kernel::vectors16, detail::sum_kernel::vectors32}) {
+        if (detail::has_sum_kernel(k)) {
+            kernels.push_back(k);
+        }
+    }
+    return kernels;
+}
+
+// naive_sum() of the first 0, 1, 2, ... octets: each word is added to the sum of those before it.
+std::vector<std::uint16_t> naive_sums(std::span<const std::byte> message)
+{
+    std::vector<std::uint16_t> sums{0};
+    std::uint32_t words = 0;  // of the whole words so far
+    for (std::size_t i = 0; i < message.size(); ++i) {
+        const bool first = i % 2 == 0;
+        const std::uint32_t before = first ? 0 : std::to_integer<std::uint32_t>(message[i - 1]) * 256;
+        const std::uint32_t sum = words + before + std::to_integer<std::uint32_t>(message[i]) * (first ? 256 : 1);
+        sums.push_back(static_cast<std::uint16_t>(sum > 0xffff ? sum - 0x10000 + 1 : sum));
+        words = first ? words : sums.back();
+    }
+    return sums;
+}
+
+constexpr std::size_t alignments = 32;
+constexpr std::size_t longest = 4'096;
+
+}  // namespace
+
+TEST_CASE("checksum: the kernel that is chosen is one that the processor has", "[wire]")
+{
+    CHECK(detail::has_sum_kernel(detail::best_sum_kernel()));
+    CHECK(kernels_here().size() >= 1);
+}
+
+TEST_CASE("checksum: every kernel sums every length up to 4096 at every alignment like the definition",
+          "[wire][MUST-2][MUST-3]")
+{
+    random_source random{5};
+    const auto octets = random_octets(random, longest + alignments);
+    const auto kernels = kernels_here();
+    for (std::size_t from = 0; from < alignments; ++from) {
+        const std::byte* const message = octets.data() + from;
+        const auto expected = naive_sums({message, longest});
+        REQUIRE(expected.back() == naive_sum({message, message + longest}));
+        for (const auto kernel : kernels) {
+            CAPTURE(from, static_cast<int>(kernel));
+            std::size_t wrong = longest + 1;  // the first length with another sum
+            for (std::size_t size = longest + 1; size-- > 0;) {
+                wrong = detail::sum_message<false>(kernel, message, size, nullptr) == expected[size] ? wrong : size;
+            }
+            CHECK(wrong == longest + 1);
+        }
+    }
+}
+
+TEST_CASE("checksum: every kernel copies every length up to 4096 at every alignment, and nothing beyond", "[wire]")
+{
+    random_source random{6};
+    const auto octets = random_octets(random, longest + alignments);
+    const auto kernels = kernels_here();
+    constexpr std::byte untouched{0x5a};
+    std::vector<std::byte> room(3 * alignments + longest, untouched);
+    for (std::size_t from = 0; from < alignments; ++from) {
+        const std::byte* const message = octets.data() + from;
+        const auto expected = naive_sums({message, longest});
+        for (const auto kernel : kernels) {
+            CAPTURE(from, static_cast<int>(kernel));
+            std::size_t wrong = longest + 1;
+            for (std::size_t size = longest + 1; size-- > 0;) {
+                // The alignments of the two ends meet in every combination.
+                const std::size_t at = alignments + (from + size) % alignments;
+                const std::uint16_t sum = detail::sum_message<true>(kernel, message, size, room.data() + at);
+                const bool right = sum == expected[size] && std::memcmp(room.data() + at, message, size) == 0 &&
+                                   room[at - 1] == untouched && room[at + size] == untouched;
+                wrong = right ? wrong : size;
+                std::memset(room.data() + at, std::to_integer<int>(untouched), size + alignments);
+            }
+            CHECK(wrong == longest + 1);
+            CHECK(std::count(room.begin(), room.end(), untouched) == static_cast<std::ptrdiff_t>(room.size()));
+        }
+    }
+}
+
+TEST_CASE("checksum: no kernel reads beyond the message, and all agree on long ones", "[wire]")
+{
+    random_source random{7};
+    for (const auto kernel : kernels_here()) {
+        CAPTURE(static_cast<int>(kernel));
+        for (const std::size_t size : {63u, 64u, 65u, 127u, 128u, 191u, 1'480u, 65'535u, 66'560u, 1'048'577u}) {
+            const auto message = random_octets(random, size);  // in a block of exactly its size
+            CHECK(detail::sum_message<false>(kernel, message.data(), size, nullptr) == naive_sum(message));
+            const std::vector<std::byte> ones(size, std::byte{0xff});
+            CHECK(detail::sum_message<false>(kernel, ones.data(), size, nullptr) == naive_sum(ones));
+            const std::vector<std::byte> zeros(size);
+            CHECK(detail::sum_message<false>(kernel, zeros.data(), size, nullptr) == 0);
+            std::vector<std::byte> copy(size);
+            CHECK(detail::sum_message<true>(kernel, message.data(), size, copy.data()) == naive_sum(message));
+            CHECK(copy == message);
+        }
     }
 }
 

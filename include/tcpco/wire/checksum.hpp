@@ -1,113 +1,25 @@
 // The Internet checksum (RFC 1071) over gather lists, and the pseudo-headers of IPv4 (RFC 9293 section 3.1) and IPv6
 // (RFC 8200 section 8.1).
 //
-// One's-complement addition does not care about byte order (RFC 1071 section 2 B): the fast path adds 8 octets at a
-// time as the machine loads them and swaps the folded result once. A piece that starts at an odd position of the
-// message contributes its sum with the octets swapped, so a gather list may be cut anywhere. In constant expressions,
-// where there is no memcpy, a plain loop gives the same value.
+// One's-complement addition does not care about byte order (RFC 1071 section 2 B): checksum_kernels.hpp adds 8 octets
+// and more at a time as the machine loads them and swaps the folded result once. A piece that starts at an odd position
+// of the message contributes its sum with the octets swapped, so a gather list may be cut anywhere. In constant
+// expressions, where there is no memcpy, a plain loop gives the same value.
 //
 // Left out: incremental update of a changed header (RFC 1624); nothing here forwards packets.
 #pragma once
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 #include <type_traits>
 
 #include "tcpco/core/address.hpp"
 #include "tcpco/core/assert.hpp"
+#include "tcpco/wire/checksum_kernels.hpp"
 #include "tcpco/wire/ip_protocol.hpp"
 
 namespace tcpco {
-
-// Adds the carries of a one's-complement sum back in until 16 bits are left. Only a sum of nothing but zeros gives 0;
-// every other multiple of 0xFFFF gives 0xFFFF.
-constexpr std::uint16_t fold_checksum(std::uint64_t sum) noexcept
-{
-    sum = (sum & 0xFFFF'FFFF) + (sum >> 32);
-    sum = (sum & 0xFFFF) + (sum >> 16);
-    sum = (sum & 0xFFFF) + (sum >> 16);
-    sum = (sum & 0xFFFF) + (sum >> 16);
-    return static_cast<std::uint16_t>(sum);
-}
-
-namespace detail {
-
-constexpr std::uint16_t swap_octets(std::uint16_t word) noexcept
-{
-    return static_cast<std::uint16_t>(word << 8 | word >> 8);
-}
-
-// The folded sum octet by octet, after RFC 1071 section 4.1; copies to `to` unless it is null.
-constexpr std::uint16_t sum_octets(const std::byte* from, std::size_t size, std::byte* to) noexcept
-{
-    std::uint64_t sum = 0;
-    for (std::size_t i = 0; i < size; ++i) {
-        sum += std::to_integer<std::uint64_t>(from[i]) << (i % 2 == 0 ? 8 : 0);
-        if (to != nullptr) {
-            to[i] = from[i];
-        }
-    }
-    return fold_checksum(sum);
-}
-
-// Reads a Word at `from`, writes it at `to` when copying, and moves both on.
-template <class Word, bool copy>
-inline std::uint64_t take_word(const std::byte*& from, std::byte*& to) noexcept
-{
-    Word word;
-    std::memcpy(&word, from, sizeof word);
-    from += sizeof word;
-    if constexpr (copy) {
-        std::memcpy(to, &word, sizeof word);
-        to += sizeof word;
-    }
-    return word;
-}
-
-constexpr std::uint64_t add_with_carry(std::uint64_t a, std::uint64_t b) noexcept
-{
-    const std::uint64_t sum = a + b;
-    return sum + (sum < b ? 1 : 0);
-}
-
-// The same value as sum_octets, by 8-octet loads. Four sums run side by side, or each addition would wait for the
-// carry of the one before.
-template <bool copy>
-inline std::uint16_t sum_words(const std::byte* from, std::size_t size, std::byte* to) noexcept
-{
-    std::uint64_t a = 0;
-    std::uint64_t b = 0;
-    std::uint64_t c = 0;
-    std::uint64_t d = 0;
-    for (; size >= 32; size -= 32) {
-        a = add_with_carry(a, take_word<std::uint64_t, copy>(from, to));
-        b = add_with_carry(b, take_word<std::uint64_t, copy>(from, to));
-        c = add_with_carry(c, take_word<std::uint64_t, copy>(from, to));
-        d = add_with_carry(d, take_word<std::uint64_t, copy>(from, to));
-    }
-    for (; size >= 8; size -= 8) {
-        a = add_with_carry(a, take_word<std::uint64_t, copy>(from, to));
-    }
-    if (size >= 4) {
-        b = add_with_carry(b, take_word<std::uint32_t, copy>(from, to));
-        size -= 4;
-    }
-    if (size >= 2) {
-        c = add_with_carry(c, take_word<std::uint16_t, copy>(from, to));
-        size -= 2;
-    }
-    if (size != 0) {  // the last octet stands first in a word whose other octet is zero
-        const auto last = take_word<std::uint8_t, copy>(from, to);
-        d = add_with_carry(d, std::endian::native == std::endian::little ? last : last << 8);
-    }
-    const std::uint16_t sum = fold_checksum(add_with_carry(add_with_carry(a, b), add_with_carry(c, d)));
-    return std::endian::native == std::endian::little ? swap_octets(sum) : sum;
-}
-
-}  // namespace detail
 
 // The running sum of one message, given piece by piece.
 class checksum_accumulator {
@@ -119,7 +31,7 @@ public:
         if (std::is_constant_evaluated()) {
             append(detail::sum_octets(piece.data(), piece.size(), nullptr), piece.size());
         } else {
-            append(detail::sum_words<false>(piece.data(), piece.size(), nullptr), piece.size());
+            append(detail::sum_message<false>(piece.data(), piece.size(), nullptr), piece.size());
         }
     }
 
@@ -129,7 +41,7 @@ public:
         if (std::is_constant_evaluated()) {
             append(detail::sum_octets(piece.data(), piece.size(), to), piece.size());
         } else {
-            append(detail::sum_words<true>(piece.data(), piece.size(), to), piece.size());
+            append(detail::sum_message<true>(piece.data(), piece.size(), to), piece.size());
         }
     }
 
