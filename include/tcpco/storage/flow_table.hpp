@@ -77,8 +77,20 @@ public:
     // The hash of a key, for a caller that looks up more than once.
     std::uint64_t hash(const Key& key) const noexcept { return hash_(key); }
 
-    // The value under `key`, or npos.
-    std::uint32_t find(const Key& key) const noexcept { return find(key, hash_(key)); }
+    // The value under `key`, or npos. Segments come in runs of one connection: the key that was found last is compared
+    // first, and a run costs one hash.
+    std::uint32_t find(const Key& key) const noexcept
+    {
+        if (recent_ < tags_.size() && tags_[recent_] != 0 && entries_[recent_].key == key) {
+            return entries_[recent_].value;
+        }
+        const std::size_t at = locate(key, tag_of(hash_(key)));
+        if (at == absent) {
+            return npos;
+        }
+        recent_ = at;
+        return entries_[at].value;
+    }
     std::uint32_t find(const Key& key, std::uint64_t hashed) const noexcept
     {
         const std::size_t at = locate(key, tag_of(hashed));
@@ -211,6 +223,7 @@ private:
     growable_array<entry> entries_{};
     [[no_unique_address]] Hash hash_;
     std::uint32_t limit_;
+    mutable std::size_t recent_ = 0;  // where find() ended last; whatever stands there now is compared before it counts
     std::uint32_t size_ = 0;
     std::uint64_t refused_ = 0;
 };
