@@ -235,6 +235,10 @@ struct ip_prefix {
         if (other.family() != address.family()) {
             return false;
         }
+        if (address.is_v4()) {
+            const std::uint32_t hosts = length >= 32 ? 0 : 0xFFFFFFFFu >> length;
+            return ((address.v4().value ^ other.v4().value) & ~hosts) == 0;
+        }
         for (unsigned bit = 0; bit < length; bit += 8) {
             const unsigned rest = length - bit;
             const auto mask = static_cast<std::uint8_t>(rest >= 8 ? 0xff : 0xff << (8 - rest));

@@ -270,12 +270,12 @@ private:
         }
         const ipv4_header& header = ip->header;
         if (header.source.is_multicast() || header.source.is_unspecified() || own_.is_broadcast(header.source) ||
-            (!looped_ && is_local(header.source))) {
+            (!looped_ && own_.is_local(header.source))) {
             return drop(drop_reason::ip_bad_source);  // MUST-63
         }
         const bool to_many = own_.is_broadcast(header.destination) || header.destination.is_multicast();
         const bool broadcast = link_broadcast || to_many;
-        if (!broadcast && !(looped_ ? is_local(header.destination) : is_ours(header.destination))) {
+        if (!broadcast && !(looped_ ? own_.is_local(header.destination) : own_.is_ours(header.destination))) {
             return drop(drop_reason::ip_not_ours);
         }
         if (header.is_fragment()) {

@@ -11,6 +11,9 @@ class own_address {
 public:
     explicit own_address(const ip_prefix& prefix) noexcept : prefix_{prefix}
     {
+        if (prefix.address.is_v4()) {
+            v4_ = prefix.address.v4();
+        }
         if (prefix.address.is_v4() && prefix.length < 31) {
             broadcast_ = prefix.broadcast();  // none on a /31 or /32 (RFC 3021)
         }
@@ -18,8 +21,10 @@ public:
 
     const ip_prefix& prefix() const noexcept { return prefix_; }
     bool is_ours(const ip_address& a) const noexcept { return a == prefix_.address; }
+    bool is_ours(ipv4_address a) const noexcept { return v4_ && a == *v4_; }
     // What never leaves this stack.
     bool is_local(const ip_address& a) const noexcept { return is_ours(a) || (a.is_v4() && a.v4().is_loopback()); }
+    bool is_local(ipv4_address a) const noexcept { return is_ours(a) || a.is_loopback(); }
     bool is_broadcast(ipv4_address a) const noexcept
     {
         return a.is_limited_broadcast() || (broadcast_ && a == *broadcast_);
@@ -33,6 +38,7 @@ public:
 
 private:
     ip_prefix prefix_;
+    std::optional<ipv4_address> v4_;  // the address, where it is one: each packet is compared with it
     std::optional<ipv4_address> broadcast_;
 };
 
