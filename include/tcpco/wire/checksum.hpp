@@ -83,9 +83,14 @@ constexpr checksum_accumulator pseudo_header(const ip_address& source, const ip_
     TCPCO_ASSERT(source.family() == destination.family());
     TCPCO_ASSERT(source.is_v6() || length <= 0xFFFF);
     checksum_accumulator sum;
-    for (std::size_t i = 0; i < (source.is_v4() ? 4u : 16u); i += 2) {
-        sum.add16(static_cast<std::uint16_t>(source.octets()[i] << 8 | source.octets()[i + 1]));
-        sum.add16(static_cast<std::uint16_t>(destination.octets()[i] << 8 | destination.octets()[i + 1]));
+    if (source.is_v4()) {
+        sum.add32(source.v4().value);
+        sum.add32(destination.v4().value);
+    } else {
+        for (std::size_t i = 0; i < 16; i += 2) {
+            sum.add16(static_cast<std::uint16_t>(source.octets()[i] << 8 | source.octets()[i + 1]));
+            sum.add16(static_cast<std::uint16_t>(destination.octets()[i] << 8 | destination.octets()[i + 1]));
+        }
     }
     sum.add32(length);
     sum.add16(static_cast<std::uint16_t>(protocol));
