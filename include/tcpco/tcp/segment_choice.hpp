@@ -23,7 +23,8 @@ void set_range(leaving_segment& out, const connection<B>& c, stream_offset first
     out.fin = !out.syn && c.fin_queued && last > c.fin_at();
     out.fresh = last > c.snd.nxt;
     out.psh = out.octets > 0 && text_end == c.fin_at();  // MUST-61: the last of what is buffered
-    out.wire_segments = static_cast<std::uint16_t>(std::max<octet_count>(1, (out.octets + segment - 1) / segment));
+    out.wire_segments =
+        out.octets <= segment ? std::uint16_t{1} : static_cast<std::uint16_t>((out.octets + segment - 1) / segment);
     out.gso_size = static_cast<std::uint16_t>(out.wire_segments > 1 ? segment : 0);
 }
 

@@ -28,8 +28,9 @@ octet_count congestion_window(const sender_active<B>& s)
 template <class B>
 bool packets_are_bounded(const connection<B>& c, const sender_active<B>& s)
 {
-    const octet_count full = congestion_window(s) / c.smss;
-    return s.board.segments_in_flight() < static_cast<std::uint64_t>(2 * std::max<octet_count>(full, 10));
+    // No division: n are fewer than twice the full-sized segments of cwnd exactly where n / 2 + 1 of these fit into it.
+    const octet_count in_flight = s.board.segments_in_flight();
+    return in_flight < 2 * 10 || (in_flight / 2 + 1) * c.smss <= congestion_window(s);
 }
 
 // Payload that fits one wire segment beside these options (MUST-16).
@@ -64,7 +65,7 @@ template <class B>
 octet_count frame_room(const connection<B>& c, const sender_active<B>& s, octet_count segment, const step<B>& st)
 {
     const octet_count largest = sends_urgent(c) || c.cwr_owed ? 0 : std::min(st.host.tso_max, send_quantum(c, s));
-    return std::max(segment, largest / segment * segment);
+    return largest < 2 * segment ? segment : largest / segment * segment;
 }
 
 }  // namespace tcpco::detail
