@@ -123,11 +123,13 @@ auto basic_stack<B>::send_one(connection_type& c, step_type& st, Sink& sink) -> 
     if (e == nullptr) {
         return send_outcome::refused;
     }
+    const bool local = network_.is_local(c.remote.address);
     frame_info info;
+    info.checksum = checksum_offload_ || local ? checksum_state::partial : checksum_state::verify;
     build_frame(*e, c, out, *next_hop, info);
     const transmit_token token = outbox_.token_of(*e);
     const outgoing_frame f{e->gather(), info, token};
-    const sink_verdict verdict = emit(f, network_.is_local(c.remote.address), sink);
+    const sink_verdict verdict = emit(f, local, sink);
     if (verdict == sink_verdict::refused) {
         outbox_.release(token);
         return send_outcome::refused;
@@ -146,6 +148,7 @@ auto basic_stack<B>::send_one(connection_type& c, step_type& st, Sink& sink) -> 
 }
 
 // MUST-45. Headers into the entry, references to the payload beside them. A payload in too many pieces is cut short.
+// info.checksum says who completes the checksum; the rest of `info` is filled in.
 template <class B>
 void basic_stack<B>::build_frame(outbox::entry& e, const connection_type& c, leaving_segment& out, mac_address next_hop,
                                  frame_info& info)
@@ -181,8 +184,7 @@ void basic_stack<B>::build_frame(outbox::entry& e, const connection_type& c, lea
     const std::span<std::byte> tcp = room.subspan(ip_end);
     const std::size_t head = write_tcp(header, out.options, tcp);
     e.set_pieces(ip_end + head, slices);
-    if (checksum_offload_) {
-        info.checksum = checksum_state::partial;
+    if (info.checksum == checksum_state::partial) {
         write_tcp_checksum(
             partial_checksum(c.local.address, c.remote.address, ip_protocol::tcp, static_cast<std::uint32_t>(tcp_size)),
             tcp);
