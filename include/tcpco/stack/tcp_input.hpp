@@ -48,13 +48,13 @@ void basic_stack<B>::receive_segment(datagram&& d)
         return;
     }
     host.counters.segments_received += d.info.wire_segments;
-    arriving_segment seg;
-    seg.header = tcp->header;
-    seg.options = parse_tcp_options(tcp->options);
-    seg.info = d.info;
-    seg.ce = d.ce;
-    seg.payload =
-        slice{std::move(d.payload.owner), tcp->payload.data(), static_cast<std::uint32_t>(tcp->payload.size())};
+    arriving_segment seg{
+        .header = tcp->header,
+        .options = parse_tcp_options(tcp->options),
+        .payload =
+            slice{std::move(d.payload.owner), tcp->payload.data(), static_cast<std::uint32_t>(tcp->payload.size())},
+        .info = d.info,
+        .ce = d.ce};
     const four_tuple flow{{d.destination, seg.header.destination_port}, {d.source, seg.header.source_port}};
     std::optional<sequence_number> not_below;
     if (std::uint32_t index = flows_.find(flow); index != flows_.npos) {
