@@ -364,6 +364,19 @@ void answer_echo(connection<B>& c, sender_active<B>& s, const arriving_segment& 
 
 }  // namespace detail
 
+namespace detail {
+
+// Nothing is in flight, and the segment says nothing of what was: there is nothing to be learnt from it but the window.
+// One who only receives gets this with each segment. Policies are not told (Linux does not tell its own, either).
+template <class B>
+bool tells_nothing(const connection<B>& c, const sender_active<B>& s, const arriving_segment& seg) noexcept
+{
+    return s.board.flight_size() == 0 && seg.ack <= c.snd.una && seg.options.sack_count == 0 && !c.ecn &&
+           !s.recovery.in_recovery();
+}
+
+}  // namespace detail
+
 // RFC 9293 3.10.7.4 step 5, from ESTABLISHED on; seg.ack is at most snd.nxt.
 template <class B>
 void process_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
@@ -375,7 +388,7 @@ void process_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
         c.unanswered = 0;
     }
     sender_active<B>* s = st.sender(c);
-    if (s == nullptr) {
+    if (s == nullptr || detail::tells_nothing(c, *s, seg)) {
         rearm_timer(c, st);
         return;
     }
