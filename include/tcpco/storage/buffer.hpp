@@ -77,7 +77,8 @@ struct pool_block {
         delete this;
     }
 
-    void give_back(slot& s) noexcept
+    // Out of line: what is inlined everywhere is the question whether it must be called.
+    [[gnu::noinline]] void give_back(slot& s) noexcept
     {
         poison(s.data, slot_size);
         s.next_free = free;
@@ -106,7 +107,7 @@ public:
         std::swap(slot_, other.slot_);
         return *this;
     }
-    ~buffer() { reset(); }
+    ~buffer() { release(); }
 
     explicit operator bool() const noexcept { return slot_ != nullptr; }
     std::byte* data() const noexcept { return slot_->data; }
@@ -119,14 +120,18 @@ public:
 
     void reset() noexcept
     {
-        if (slot_ != nullptr && --slot_->references == 0) {
-            slot_->pool->give_back(*slot_);
-        }
+        release();
         slot_ = nullptr;
     }
 
 private:
     friend class buffer_pool;
+    void release() noexcept
+    {
+        if (slot_ != nullptr && --slot_->references == 0) {
+            slot_->pool->give_back(*slot_);
+        }
+    }
     explicit buffer(detail::slot* s) noexcept : slot_{s} {}
     detail::slot* slot_ = nullptr;
 };
