@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
@@ -187,8 +188,17 @@ public:
     constexpr bool is_multicast() const noexcept { return is_v4() ? v4().is_multicast() : v6().is_multicast(); }
 
     friend constexpr auto operator<=>(const ip_address&, const ip_address&) noexcept = default;
+    // The same as the default, by words: each segment is compared with several addresses.
+    friend constexpr bool operator==(const ip_address& a, const ip_address& b) noexcept
+    {
+        const words x = std::bit_cast<words>(a.octets_);
+        const words y = std::bit_cast<words>(b.octets_);
+        return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0 && a.family_ == b.family_;
+    }
 
 private:
+    using words = std::array<std::uint64_t, 2>;
+
     std::array<std::uint8_t, 16> octets_{};
     ip_family family_ = ip_family::v4;
 };
