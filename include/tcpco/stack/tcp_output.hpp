@@ -89,6 +89,9 @@ std::size_t basic_stack<B>::transmit_connection(std::uint32_t index, Sink& sink,
     case send_outcome::unresolved:
         dirty_.erase(index);
         unresolved_.push_back(index);
+        if (taken > 0) {
+            rearm_timer(c, st);
+        }
         arm(c);
         note_unresolved(c);  // may end the connection
         return taken;

@@ -199,7 +199,7 @@ void commit_octets(connection<B>& c, const leaving_segment& out, step<B>& st)
 
 }  // namespace detail
 
-// `out`, as next_segment() gave it, was sent at st.now.
+// `out`, as next_segment() gave it, was sent at st.now. After one or several of them, call rearm_timer().
 template <class B>
 void commit_segment(connection<B>& c, const leaving_segment& out, step<B>& st)
 {
@@ -208,7 +208,6 @@ void commit_segment(connection<B>& c, const leaving_segment& out, step<B>& st)
     detail::commit_ack(c, out);
     if (out.length() > 0) {
         detail::commit_octets(c, out, st);
-        rearm_timer(c, st);
     }
     observe(st.host.observer, event::segment_sent{.connection = key_of(c),
                                                   .at = st.now,
