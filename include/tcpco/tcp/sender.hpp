@@ -62,7 +62,8 @@ send_limit limit_of(const connection<B>& c)
 
 }  // namespace detail
 
-// What this connection would send now, if anything. Call commit_segment() with it if it was sent.
+// What this connection would send now, if anything; `out` comes as it is made. Call commit_segment() with it if it was
+// sent.
 // RFC7323-3.2b, 3.2g
 template <class B>
 bool next_segment(leaving_segment& out, connection<B>& c, step<B>& st)
@@ -70,7 +71,6 @@ bool next_segment(leaving_segment& out, connection<B>& c, step<B>& st)
     if (c.read_since_ack) {
         consider_window_update(c, st);
     }
-    out = leaving_segment{};
     detail::fill_header(out, c, st);
     const bool sends = c.state != tcp_state::closed && c.state != tcp_state::listen && c.state != tcp_state::time_wait;
     bool chosen = false;
