@@ -83,8 +83,15 @@ public:
     }
 
     // The object, or nullptr when it was erased. Any id may be asked for, also one of another slab.
-    T* get(slab_id id) noexcept { return holds(id) ? cell_at(id.index).object() : nullptr; }
-    const T* get(slab_id id) const noexcept { return holds(id) ? cell_at(id.index).object() : nullptr; }
+    T* get(slab_id id) noexcept { return const_cast<T*>(std::as_const(*this).get(id)); }
+    const T* get(slab_id id) const noexcept
+    {
+        if (id.index >= cells_ || (id.generation & 1) == 0) {
+            return nullptr;
+        }
+        const cell& c = cell_at(id.index);
+        return c.generation == id.generation ? c.object() : nullptr;
+    }
 
     // The object in cell `index`, which must hold one.
     T& at(std::uint32_t index) noexcept
@@ -179,10 +186,7 @@ private:
     cell& cell_at(std::uint32_t i) noexcept { return chunks_[i / chunk_cells][i % chunk_cells]; }
     const cell& cell_at(std::uint32_t i) const noexcept { return chunks_[i / chunk_cells][i % chunk_cells]; }
 
-    bool holds(slab_id id) const noexcept
-    {
-        return id.index < cells_ && (id.generation & 1) != 0 && cell_at(id.index).generation == id.generation;
-    }
+    bool holds(slab_id id) const noexcept { return get(id) != nullptr; }
 
     // Appends a chunk, its cells free, lowest index first.
     bool add_chunk() noexcept
