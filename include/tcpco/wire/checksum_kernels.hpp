@@ -231,6 +231,20 @@ inline std::uint16_t sum_message(const std::byte* from, std::size_t size, std::b
     return sum_message<copy>(best_sum_kernel(), from, size, to);
 }
 
+// The folded sum, in network order, of so many 32-bit words: for headers, whose length is known.
+template <std::size_t words>
+inline std::uint16_t sum_header(const std::byte* at) noexcept
+{
+    std::uint64_t sum = 0;
+    for (std::size_t i = 0; i < words; ++i) {
+        std::uint32_t word = 0;
+        std::memcpy(&word, at + 4 * i, sizeof word);
+        sum += word;
+    }
+    const std::uint16_t folded = fold_checksum(sum);
+    return std::endian::native == std::endian::little ? swap_octets(folded) : folded;
+}
+
 // The same octet by octet, after RFC 1071 section 4.1, for constant expressions; copies to `to` unless it is null.
 constexpr std::uint16_t sum_octets(const std::byte* from, std::size_t size, std::byte* to) noexcept
 {

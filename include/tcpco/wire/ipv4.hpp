@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 
 #include "tcpco/core/address.hpp"
 #include "tcpco/core/assert.hpp"
@@ -96,6 +97,17 @@ constexpr ipv4_header read_ipv4_header(const std::byte* at) noexcept
     return header;
 }
 
+// The sum of a header's octets; nearly all are of 20.
+constexpr std::uint16_t ipv4_header_sum(std::span<const std::byte> header) noexcept
+{
+    if (!std::is_constant_evaluated() && header.size() == ipv4_header_size) {
+        return sum_header<ipv4_header_size / 4>(header.data());
+    }
+    checksum_accumulator sum;
+    sum.add(header);
+    return sum.folded();
+}
+
 // How long the header at the start of `octets` is, or why there is none.
 constexpr parsed<std::size_t, ipv4_error> check_ipv4_header_length(std::span<const std::byte> octets) noexcept
 {
@@ -125,9 +137,7 @@ constexpr parsed<ipv4_packet, ipv4_error> parse_ipv4(std::span<const std::byte> 
     if (!header_length) {
         return header_length.error;
     }
-    checksum_accumulator sum;
-    sum.add(octets.first(*header_length));
-    if (!sum.good()) {
+    if (detail::ipv4_header_sum(octets.first(*header_length)) != 0xFFFF) {
         return ipv4_error::bad_checksum;
     }
     const ipv4_header header = detail::read_ipv4_header(octets.data());
@@ -176,9 +186,7 @@ constexpr std::size_t write_ipv4(const ipv4_header& header, std::span<std::byte>
     write_be16(at + 10, 0);
     write_ipv4_address(at + 12, header.source);
     write_ipv4_address(at + 16, header.destination);
-    checksum_accumulator sum;
-    sum.add(out.first(ipv4_header_size));
-    write_be16(at + 10, sum.checksum());
+    write_be16(at + 10, static_cast<std::uint16_t>(~detail::ipv4_header_sum(out.first(ipv4_header_size))));
     return ipv4_header_size;
 }
 
