@@ -163,7 +163,7 @@ inline constexpr std::size_t aligned_timestamps_size = 12;
 // How many of the SACK blocks fit behind `used` octets of other options.
 constexpr std::size_t fitting_sacks(const tcp_options& options, std::size_t used) noexcept
 {
-    return used + 12 > max_tcp_options_size
+    return options.sack_count == 0 || used + 12 > max_tcp_options_size
                ? 0
                : std::min<std::size_t>(options.sack_count, (max_tcp_options_size - used - 4) / 8);
 }
@@ -274,6 +274,9 @@ constexpr std::size_t write_tcp_options(const tcp_options& options, std::span<st
     }
     if (detail::user_timeout_size(options, static_cast<std::size_t>(at - out.data())) != 0) {
         put(0x1C040000u | options.user_timeout);
+    }
+    if (options.sack_count == 0) {
+        return static_cast<std::size_t>(at - out.data());
     }
     const std::size_t sacks = detail::fitting_sacks(options, detail::encoded_size_without_sacks(options));
     if (sacks != 0) {
