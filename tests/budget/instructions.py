@@ -9,7 +9,8 @@ has more. Held are the instructions of the stack itself, both ends together. Not
 (memcpy) and in the checksum's inner loops, since which of their variants run is the processor's choice. Standard library
 only. Exit code 77: there is no valgrind that works here.
 
-A budget is a tenth above what was counted when it was last set. Whoever makes the stack faster lowers it.
+A budget is a tenth above what was counted when it was last set. Whoever makes the stack faster lowers it. A compiler
+without a budget is counted, not held.
 """
 import collections
 import pathlib
@@ -21,8 +22,7 @@ import tempfile
 # work: rounds of the short and of the long run, segments or round trips in a round
 WORKS = {"checksums": (8, 24, 128), "no_checksums": (8, 24, 128), "echo": (200, 1200, 1)}
 BUDGETS = {
-    "GNU": {"checksums": 0, "no_checksums": 0, "echo": 0},
-    "Clang": {"checksums": 0, "no_checksums": 0, "echo": 0},
+    "GNU": {"checksums": 4500, "no_checksums": 4100, "echo": 16450},
 }
 ELSEWHERE = re.compile(r"\bsum_(vectors|words)")  # the checksum's inner loops
 
