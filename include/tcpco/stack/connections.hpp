@@ -313,8 +313,8 @@ template <class B>
 void basic_stack<B>::check_connection([[maybe_unused]] const connection_type& c) const
 {
     if constexpr (TCPCO_CHECKED != 0) {
-        const std::uint32_t i = c.self.index;
-        const bool closed = c.state == tcp_state::closed || c.state == tcp_state::listen;
+        [[maybe_unused]] const std::uint32_t i = c.self.index;
+        [[maybe_unused]] const bool closed = c.state == tcp_state::closed || c.state == tcp_state::listen;
         TCPCO_ASSERT(tcbs_[i] == &c);
         TCPCO_ASSERT(closed == (flows_.find({c.local, c.remote}) != i));
         TCPCO_ASSERT(closed || c.deadline() == time_point::never() || timers_.when(i) <= c.deadline());
@@ -332,8 +332,8 @@ template <class B>
 void basic_stack<B>::check_invariants() const
 {
     if constexpr (TCPCO_CHECKED != 0) {
-        std::size_t live = 0;
-        std::size_t orphans = 0;
+        [[maybe_unused]] std::size_t live = 0;
+        [[maybe_unused]] std::size_t orphans = 0;
         for (std::uint32_t i = 0; i < connections_.capacity(); ++i) {
             if (!connections_.occupied(i)) {
                 TCPCO_ASSERT(i >= tcbs_.size() || tcbs_[i] == nullptr);
@@ -348,7 +348,7 @@ void basic_stack<B>::check_invariants() const
         }
         for (std::uint32_t i = 0; i < syn_queue_.capacity(); ++i) {
             if (syn_queue_.occupied(i)) {
-                const syn_received_record& r = syn_queue_.at(i);
+                [[maybe_unused]] const syn_received_record& r = syn_queue_.at(i);
                 TCPCO_ASSERT(flows_.find({r.local(), r.remote()}) == first_half_open() + i);
                 TCPCO_ASSERT(syn_timers_.when(i) != time_point::never());
                 ++live;
@@ -358,7 +358,7 @@ void basic_stack<B>::check_invariants() const
         TCPCO_ASSERT(time_waits_.size() == time_wait_order_.size());
         for (std::uint32_t i = 0; i < time_waits_.capacity(); ++i) {
             if (time_waits_.occupied(i)) {
-                const time_wait_record& r = time_waits_.at(i);
+                [[maybe_unused]] const time_wait_record& r = time_waits_.at(i);
                 TCPCO_ASSERT(flows_.find({r.local, r.remote}) == connections_.limit() + i);
                 TCPCO_ASSERT(time_wait_order_.contains(i));
             }
