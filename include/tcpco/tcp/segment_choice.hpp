@@ -22,7 +22,8 @@ void set_range(leaving_segment& out, const connection<B>& c, stream_offset first
     out.octets = std::max<octet_count>(0, text_end - (first + (out.syn ? 1 : 0)));
     out.fin = !out.syn && c.fin_queued && last > c.fin_at();
     out.fresh = last > c.snd.nxt;
-    out.psh = out.octets > 0 && text_end == c.fin_at();  // MUST-61: the last of what is buffered
+    // MUST-61: the last of what is buffered. Not in a SYN, as in Linux: middleboxes know none with it (RFC 7413 7.1).
+    out.psh = !out.syn && out.octets > 0 && text_end == c.fin_at();
     out.wire_segments = static_cast<std::uint16_t>(std::max<octet_count>(1, (out.octets + segment - 1) / segment));
     out.gso_size = static_cast<std::uint16_t>(out.wire_segments > 1 ? segment : 0);
 }

@@ -87,9 +87,9 @@ bool next_segment(leaving_segment& out, connection<B>& c, step<B>& st)
         }
     }
     if (chosen && !out.syn && out.options.has_mss) {
-        out.options = {};  // text behind a SYN,ACK that is not acknowledged yet (RFC 7413)
-        out.ece = out.cwr = false;
-        fill_options(out, c, st);
+        out = leaving_segment{.ack = out.ack};  // text behind a SYN,ACK that is not acknowledged yet (RFC 7413):
+        fill_options(out, c, st);               // chosen once more, with the room that fewer options leave
+        chosen = detail::choose_data(out, c, *st.sender(c), st);
     }
     if (!chosen) {
         if (c.acks_owed == 0 || c.snd.nxt == stream_offset{0} || c.state == tcp_state::syn_sent) {

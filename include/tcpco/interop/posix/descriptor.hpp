@@ -57,6 +57,7 @@ struct socket_options {
     int keep_count = 9;
     int user_timeout = 0;        // milliseconds; 0: the stack's own
     int fin_wait_2_seconds = 0;  // 0: the stack's own
+    int fast_open = 0;           // TCP_FASTOPEN of a listener: so many at a time
     std::string congestion;      // empty: the stack's own
     duration receive_timeout = duration::max();
     duration send_timeout = duration::max();
