@@ -169,9 +169,16 @@ void commit_octets(connection<B>& c, const leaving_segment& out, step<B>& st)
             c.snd.limited_until = out.end();
         }
     } else {
-        s.board.on_retransmit(out.seq, std::min(out.end(), c.snd.nxt), st.now, stamp, out.wire_segments);
+        const stream_offset again = std::min(out.end(), c.snd.nxt);
+        s.board.on_retransmit(out.seq, again, st.now, stamp, out.wire_segments);
+        c.stats.octets_retransmitted += static_cast<std::uint64_t>(std::min(out.octets, again - out.seq));
+        if (out.fresh) {  // end_with_what_waits()
+            s.board.on_transmit_new(again, out.end(), st.now, 1, stamp);
+            s.recovery.on_transmit(s.board[s.board.find(again)], timing_of(c, s, st.now));
+            c.snd.nxt = out.end();
+            c.snd.limited_until = out.octets < c.smss ? out.end() : c.snd.limited_until;
+        }
         c.stats.retransmissions += out.wire_segments;
-        c.stats.octets_retransmitted += static_cast<std::uint64_t>(out.octets);
         st.host.counters.retransmissions += out.wire_segments;
         c.syn_retransmitted = c.syn_retransmitted || out.syn;
     }
