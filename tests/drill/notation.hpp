@@ -1,5 +1,5 @@
-// Reads scripts in packetdrill's notation into events: what a runner plays, whatever stands behind it. Leaves out: shell
-// commands, struct arguments (an argument in braces is kept as text), IPv6 prefixes.
+// Reads scripts in packetdrill's notation into events: what a runner plays, whatever stands behind it. Leaves out:
+// shell commands, struct arguments (an argument in braces is kept as text), IPv6 prefixes.
 //
 //   # on kernel: REASON                what follows is so there alone, up to the next such line ...
 //   # on tcpco                         ... and this here alone ...
@@ -11,8 +11,8 @@
 //   TIME NAME(arguments) = RESULT [ERRNO (words)]              a user call; TIME...END when it blocks until END
 //   TIME %{ tcpi_state == 1, tcpi_rto > 0 }%                   what tcp_info shall say
 // TIME is 0.1 (since the start), +.1 (since the event before), +0~+.2 (within) or * (whenever). ECN is [noecn], [ect0],
-// [ect1] or [ce]. A second peer, beyond packetdrill: <2 and >2. The option FO has its cookie in hexadecimal digits, none
-// to ask for one, or * for whichever it is: from the stack that one is kept, to the stack it is that one.
+// [ect1] or [ce]. A second peer, beyond packetdrill: <2 and >2. The option FO has its cookie in hexadecimal digits,
+// none to ask for one, or * for whichever it is: from the stack that one is kept, to the stack it is that one.
 #pragma once
 
 #include <algorithm>
@@ -168,8 +168,9 @@ inline std::uint32_t number(int line, const std::string& text)
 // "12.25"; days at the most, so that sums of them stay far from overflow.
 inline std::int64_t microseconds(int line, const std::string& seconds)
 {
-    if (seconds.find_first_not_of("0123456789.") != std::string::npos || seconds.size() > 16 ||
-        std::count(seconds.begin(), seconds.end(), '.') > 1 || seconds.find_first_of("0123456789") == std::string::npos ||
+    const bool digits = seconds.find_first_of("0123456789") != std::string::npos &&
+                        seconds.find_first_not_of("0123456789.") == std::string::npos;
+    if (!digits || seconds.size() > 16 || std::count(seconds.begin(), seconds.end(), '.') > 1 ||
         std::stod(seconds) > 1e6) {
         throw script_error{line, "'" + seconds + "' is no number of seconds up to a million"};
     }
@@ -238,11 +239,12 @@ inline std::pair<std::uint32_t, std::uint32_t> read_range(int line, const std::s
 inline segment read_segment(int line, const std::string& text)
 {
     static const std::regex shape{
-        R"(^([<>])([1-9])?\s*(?:\[(\w+)\]\s*)?([SFRPUEW.]+|-)\s+(\d+):(\d+)\((\d+)\)(?:\s+ack\s+(\d+))?)"
+        R"(^([<>])([1-9])?\s*(?:\[(\w+)\]\s*)?([SFRPUEWA.]+|-)\s+(\d+):(\d+)\((\d+)\)(?:\s+ack\s+(\d+))?)"
         R"((?:\s+win\s+(\d+))?(?:\s+urg\s+(\d+))?(?:\s*<(.*)>)?$)"};
     std::smatch m;
     if (!std::regex_match(text, m, shape)) {
-        throw script_error{line, "a segment is '< FLAGS SEQ:END(LEN) [ack N] [win N] [urg N] [<options>]', not '" + text + "'"};
+        throw script_error{line, "a segment is '< FLAGS SEQ:END(LEN) [ack N] [win N] [urg N] [<options>]', not '" +
+                                     text + "'"};
     }
     segment made;
     made.inbound = m[1] == "<";
@@ -290,7 +292,8 @@ inline icmp_error read_icmp(int line, const std::string& text)
     const bool fits = std::regex_match(text, m, shape);
     const auto code = std::find_if(codes.begin(), codes.end(), [&](const auto& c) { return fits && c.first == m[2]; });
     if (code == codes.end()) {
-        throw script_error{line, "an ICMP error is '< icmp unreachable CODE [mtu N] [SEQ:END(LEN)]', not '" + text + "'"};
+        throw script_error{line,
+                           "an ICMP error is '< icmp unreachable CODE [mtu N] [SEQ:END(LEN)]', not '" + text + "'"};
     }
     icmp_error made;
     made.peer = m[1].matched ? number(line, m[1]) : 1;

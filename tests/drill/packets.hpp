@@ -87,8 +87,8 @@ inline bool agrees(const segment& wanted, const segment& got)
     std::sort(flags.begin(), flags.end());
     std::sort(got_flags.begin(), got_flags.end());
     return !got.inbound && wanted.peer == got.peer && flags == got_flags && (!wanted.ecn || wanted.ecn == got.ecn) &&
-           (flags.find('U') == std::string::npos || wanted.urgent == got.urgent) && wanted.seq == got.seq && wanted.length == got.length &&
-           wanted.ack == got.ack && (!wanted.window || wanted.window == got.window) &&
+           (flags.find('U') == std::string::npos || wanted.urgent == got.urgent) && wanted.seq == got.seq &&
+           wanted.length == got.length && wanted.ack == got.ack && (!wanted.window || wanted.window == got.window) &&
            (wanted.any_options || wanted_options == options);
 }
 
@@ -207,7 +207,7 @@ public:
 private:
     static constexpr std::pair<char, std::uint16_t> letters[] = {
         {'F', tcp_flag::fin}, {'S', tcp_flag::syn}, {'R', tcp_flag::rst}, {'P', tcp_flag::psh},
-        {'.', tcp_flag::ack}, {'U', tcp_flag::urg}, {'E', tcp_flag::ece}, {'W', tcp_flag::cwr}};
+        {'.', tcp_flag::ack}, {'U', tcp_flag::urg}, {'E', tcp_flag::ece}, {'W', tcp_flag::cwr}, {'A', tcp_flag::ae}};
 
     static std::uint16_t flags_of(const std::string& text)
     {

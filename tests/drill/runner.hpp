@@ -1,8 +1,8 @@
 // Plays a script against a world: makes its calls, sends its packets, compares what the stack sends with what the script
 // expects, and when. The first mismatch ends it, and is told with all that went before.
 //
-// A packet that nothing in the script expects is a mismatch, too, at its end as well. A call that blocks (TIME...END) goes
-// on while the script does, up to the next call or check, before which it has to be over.
+// A packet that nothing in the script expects is a mismatch, too, at its end as well. A call that blocks (TIME...END)
+// goes on while the script does, up to the next call or check, before which it has to be over.
 #pragma once
 
 #include <algorithm>
@@ -259,7 +259,7 @@ private:
     std::string trace_;
     std::int64_t tolerance_ = 0;
     std::int64_t last_ = 0;
-    // How far the script itself was behind its time, at worst, where time is real. An RTO is three times its round trip.
+    // How far the script itself was behind its time, at worst, where time is real. An RTO is three times a round trip.
     std::int64_t late_ = 0;
     int line_ = 0;
 };

@@ -1,5 +1,5 @@
-// A call that may wait, on a thread of its own which never runs at the same time as the script's: one of the two has the
-// turn, so that a world of virtual time stays a function of its inputs.
+// A call that may wait, on a thread of its own which never runs at the same time as the script's: one of the two has
+// the turn, so that a world of virtual time stays a function of its inputs.
 #pragma once
 
 #include <condition_variable>
