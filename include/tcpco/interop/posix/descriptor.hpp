@@ -212,6 +212,13 @@ inline tcp_state visible_state(const descriptor& d, const socket_state& s) noexc
                                                                                                    : s.state;
 }
 
+// Whether the handshake still has to end before octets can pass. Not once accept() gave the connection away: then a
+// Fast Open cookie has opened it.
+inline bool is_opening(const descriptor& d, tcp_state state) noexcept
+{
+    return state == tcp_state::syn_sent || (state == tcp_state::syn_received && d.state != phase::connected);
+}
+
 // What the stack's thread knows of one host.
 struct engine {
     engine(stack_port& s, executor& e, const host_options& o) : stack{s}, exec{e}, options{o}

@@ -165,9 +165,12 @@ inline long why_unwritable(descriptor& d) noexcept
         return -e;
     }
     const socket_state s = d.stack.look(d.connection);
-    switch (visible_state(d, s)) {
-    case tcp_state::syn_sent: return pending;
-    case tcp_state::syn_received: return d.state == phase::connected ? 0 : pending;  // accepted already: Fast Open
+    const tcp_state state = visible_state(d, s);
+    if (is_opening(d, state)) {
+        return pending;
+    }
+    switch (state) {
+    case tcp_state::syn_received:
     case tcp_state::established:
     case tcp_state::close_wait: return d.shut_write ? -EPIPE : 0;
     default: return -EPIPE;
