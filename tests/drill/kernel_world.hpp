@@ -65,6 +65,7 @@ public:
     const char* name() const override { return "kernel"; }
     std::int64_t longest_wait() const override { return 10'000'000; }
     std::int64_t tolerance() const override { return 60'000; }
+    std::int64_t lag(std::int64_t wait) const override { return wait / 8; }  // as coarse as Linux's timer wheel is
     std::int64_t now() override  // since it was first asked, which is when the script has been read
     {
         start_ = start_ == 0 ? clock() : start_;

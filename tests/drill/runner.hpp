@@ -194,7 +194,8 @@ private:
     void expect(const segment& wanted, const event& e, std::int64_t from, std::int64_t until)
     {
         const bool whenever = e.due.how == when::kind::whenever;
-        const std::int64_t limit = whenever ? world_.now() + world_.longest_wait() : until + tolerance_ + 3 * late_;
+        const std::int64_t allowed = tolerance_ + 3 * late_ + world_.lag(std::max<std::int64_t>(0, until - last_));
+        const std::int64_t limit = whenever ? world_.now() + world_.longest_wait() : until + allowed;
         if (world_.packets.empty() && !world_.wait_for_packet(limit)) {
             differs(script_line(), "nothing until " + seconds(limit));
         }

@@ -31,6 +31,7 @@ public:
     virtual void inject(const octets& packet) = 0;
     virtual const char* name() const = 0;                  // as scripts call it: "tcpco" or "kernel"
     virtual std::int64_t tolerance() const { return 0; }   // beyond the script's, microseconds
+    virtual std::int64_t lag(std::int64_t) const { return 0; }  // how late a timer of so many microseconds may be
     virtual void opened(int) {}                            // a descriptor of the script's
 
     // Makes a call that may wait: it goes on while the world goes on.
