@@ -259,6 +259,41 @@ TEST_CASE("The answer to a probe may take its octet and open the window", "[conf
     CHECK(p.next() == "A seq=6002 len=999");
 }
 
+TEST_CASE("The octet of a refused probe takes along what waits behind it", "[conformance][MUST-36][MUST-38]")
+{
+    for (const bool corked : {false, true}) {
+        peer p;
+        close_the_peers_window(p);
+        p.write(100);
+        p.wait(1_s);
+        CHECK(p.next() == "A seq=5001 len=1");
+        p.send("A seq=1001 ack=5001 win=0");
+        CHECK(p.info().retransmissions == 0);
+        CHECK(p.stack.set_cork(p.id, corked) == errc::ok);
+        p.send("A seq=1001 ack=5001 win=9000");
+        CHECK(p.next() == (corked ? "A seq=5001 len=1" : "PA seq=5001 len=100"));
+        CHECK(p.next() == "-");
+        CHECK(p.info().octets_retransmitted == 1);
+        CHECK(p.stack.set_cork(p.id, false) == errc::ok);
+        p.send(corked ? "A seq=1001 ack=5002 win=9000" : "A seq=1001 ack=5101 win=9000");
+        CHECK(p.next() == (corked ? "PA seq=5002 len=99" : "-"));
+    }
+}
+
+TEST_CASE("A refused probe's octet goes alone where the window is still a silly one", "[conformance][MUST-38]")
+{
+    peer p;
+    close_the_peers_window(p);
+    p.write(3'000);
+    p.wait(1_s);
+    CHECK(p.next() == "A seq=5001 len=1");
+    p.send("A seq=1001 ack=5001 win=300");
+    CHECK(p.next() == "A seq=5001 len=1");
+    CHECK(p.next() == "-");
+    p.send("A seq=1001 ack=5002 win=9000");
+    CHECK(p.next() == "A seq=5002 len=1000");
+}
+
 TEST_CASE("With nothing to send a zero window is not probed", "[conformance][MUST-36]")
 {
     peer p;

@@ -1,8 +1,9 @@
 // A script's user calls, made on a world's sockets: names of flags and options, descriptors as the script numbers them,
 // and the octets that pass, which are a pattern.
 //
-// A pointer is written `...` and invented: bind() takes port 8080, connect() goes to the peer. Options are ints, [1], or
-// {onoff=1, linger=0}; poll() knows {fd=4, events=POLLIN, revents=POLLIN}.
+// A pointer is written `...` and invented: bind() takes port 8080, connect() and sendto() go to the peer, or to the one
+// whose number stands there. Options are ints, [1], or {onoff=1, linger=0}; poll() knows {fd=4, events=POLLIN,
+// revents=POLLIN}.
 #pragma once
 
 #include <cerrno>
@@ -36,7 +37,9 @@ inline const std::map<std::string, int>& constants()
         TCPCO_NAMED(TCP_USER_TIMEOUT), TCPCO_NAMED(TCP_LINGER2), TCPCO_NAMED(O_RDWR), TCPCO_NAMED(O_NONBLOCK),
         TCPCO_NAMED(F_GETFL), TCPCO_NAMED(F_SETFL), TCPCO_NAMED(SHUT_RD), TCPCO_NAMED(SHUT_WR),
         TCPCO_NAMED(SHUT_RDWR), TCPCO_NAMED(MSG_DONTWAIT), TCPCO_NAMED(MSG_PEEK), TCPCO_NAMED(MSG_MORE),
-        TCPCO_NAMED(MSG_NOSIGNAL), TCPCO_NAMED(POLLIN), TCPCO_NAMED(POLLOUT), TCPCO_NAMED(POLLERR),
+        TCPCO_NAMED(MSG_NOSIGNAL), TCPCO_NAMED(MSG_OOB), TCPCO_NAMED(MSG_WAITALL), TCPCO_NAMED(MSG_FASTOPEN),
+        TCPCO_NAMED(TCP_FASTOPEN), TCPCO_NAMED(SO_OOBINLINE), TCPCO_NAMED(ENOPROTOOPT), TCPCO_NAMED(EOPNOTSUPP),
+        TCPCO_NAMED(POLLIN), TCPCO_NAMED(POLLOUT), TCPCO_NAMED(POLLERR),
         TCPCO_NAMED(POLLHUP), TCPCO_NAMED(POLLRDHUP), TCPCO_NAMED(EAGAIN), TCPCO_NAMED(EINPROGRESS),
         TCPCO_NAMED(EALREADY), TCPCO_NAMED(EISCONN), TCPCO_NAMED(ENOTCONN), TCPCO_NAMED(EPIPE),
         TCPCO_NAMED(ECONNRESET), TCPCO_NAMED(ECONNREFUSED), TCPCO_NAMED(ECONNABORTED), TCPCO_NAMED(ETIMEDOUT),
@@ -96,7 +99,8 @@ public:
             return "-1 " + error_name(error);
         }
         if (c.name == "socket" || c.name == "accept") {
-            descriptors_[std::stoi(c.result)] = static_cast<int>(result);
+            descriptors_[value_of(c.result)] = static_cast<int>(result);
+            streams_[static_cast<int>(result)] = {};
             world_.opened(static_cast<int>(result));
             return c.result;
         }
@@ -119,7 +123,8 @@ private:
     {
         static const std::map<std::string, long (caller::*)(const call&)> known{
             {"socket", &caller::socket},     {"bind", &caller::bind},         {"listen", &caller::listen},
-            {"accept", &caller::accept},     {"connect", &caller::connect},   {"read", &caller::receive},
+            {"accept", &caller::accept},     {"sendto", &caller::send},
+                {"connect", &caller::connect},   {"read", &caller::receive},
             {"recv", &caller::receive},      {"write", &caller::send},        {"send", &caller::send},
             {"close", &caller::close},       {"shutdown", &caller::shutdown}, {"setsockopt", &caller::setsockopt},
             {"fcntl", &caller::fcntl},       {"poll", &caller::poll},         {"getsockopt", &caller::getsockopt}};
@@ -165,35 +170,66 @@ private:
         connection_ = fd >= 0 ? fd : connection_;
         return fd;
     }
+    static sockaddr_in peer_of(const std::string& text)
+    {
+        const int peer = text == "..." ? 1 : value_of(text);
+        return posix_test::address_of(peer_host, translator::first_port + peer - 1);
+    }
     long connect(const call& c)
     {
         connection_ = descriptor(c);
-        const sockaddr_in a = posix_test::address_of(peer_host, 49'152);
+        const sockaddr_in a = peer_of(argument(c, 1));
         return world_.calls().connect(connection_, posix_test::generic(a), sizeof a);
+    }
+    static std::vector<std::byte> memory(const call& c)
+    {
+        const int size = value_of(argument(c, 2));
+        if (size < 0 || size > 1 << 24) {
+            throw std::runtime_error{c.name + "() wants a size of up to 16 MiB"};
+        }
+        return std::vector<std::byte>(static_cast<std::size_t>(size));
     }
     long receive(const call& c)
     {
-        std::vector<std::byte> data(static_cast<std::size_t>(value_of(argument(c, 2))));
+        std::vector<std::byte> data = memory(c);
         const int flags = c.name == "recv" ? value_of(argument(c, 3)) : 0;
-        const long n = world_.calls().recv(descriptor(c), data.data(), data.size(), flags);
+        const int fd = descriptor(c);
+        const long n = world_.calls().recv(fd, data.data(), data.size(), flags);
+        std::uint32_t& received = streams_[fd].received;
         for (std::uint32_t i = 0; static_cast<long>(i) < n; ++i) {
-            if (data[i] != stream_octet(received_ + i)) {
-                bad_ = "a wrong octet was read at " + std::to_string(received_ + i);
+            if (data[i] != stream_octet(received + i)) {
+                bad_ = "a wrong octet was read at " + std::to_string(received + i);
                 return n;
             }
         }
-        received_ += n > 0 && (flags & MSG_PEEK) == 0 ? static_cast<std::uint32_t>(n) : 0;
+        received += n > 0 && (flags & MSG_PEEK) == 0 ? static_cast<std::uint32_t>(n) : 0;
         return n;
     }
+    // write(), send(), and sendto() for what opens a connection itself.
     long send(const call& c)
     {
-        std::vector<std::byte> data(static_cast<std::size_t>(value_of(argument(c, 2))));
+        std::vector<std::byte> data = memory(c);
+        const int fd = descriptor(c);
+        std::uint32_t& sent = streams_[fd].sent;
         for (std::uint32_t i = 0; i < data.size(); ++i) {
-            data[i] = stream_octet(sent_ + i);
+            data[i] = stream_octet(sent + i);
         }
-        const int flags = c.name == "send" ? value_of(argument(c, 3)) : 0;
-        const long n = world_.calls().send(descriptor(c), data.data(), data.size(), flags);
-        sent_ += n > 0 ? static_cast<std::uint32_t>(n) : 0;
+        const int flags = c.name != "write" ? value_of(argument(c, 3)) : 0;
+        long n = 0;
+        if (c.name == "sendto") {
+            connection_ = fd;
+            sockaddr_in to = peer_of(argument(c, 4));
+            iovec whole{data.data(), data.size()};
+            msghdr m{};
+            m.msg_name = &to;
+            m.msg_namelen = sizeof to;
+            m.msg_iov = &whole;
+            m.msg_iovlen = 1;
+            n = world_.calls().sendmsg(fd, &m, flags);
+        } else {
+            n = world_.calls().send(fd, data.data(), data.size(), flags);
+        }
+        sent += n > 0 ? static_cast<std::uint32_t>(n) : 0;
         return n;
     }
     long close(const call& c)
@@ -255,8 +291,11 @@ private:
     world& world_;
     std::map<int, int> descriptors_;
     int connection_ = -1;
-    std::uint32_t sent_ = 0;
-    std::uint32_t received_ = 0;
+    struct stream {
+        std::uint32_t sent = 0;
+        std::uint32_t received = 0;
+    };
+    std::map<int, stream> streams_;
     std::string bad_;
 };
 

@@ -1,16 +1,21 @@
 // The kernel's sockets in a network namespace of the calling thread's own, in real time; a TUN is the wire.
 //
 // What an administrator can set is set as the scripts want it: the SYN's retransmissions twice as far apart each time
-// from the first on. docs/kernel_differences.md says what is left.
+// from the first on, and Reno. docs/kernel_differences.md says what is left.
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <fstream>
+#include <functional>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <thread>
+#include <utility>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -29,13 +34,17 @@ namespace tcpco_test::drill {
 class kernel_world final : public world {
 public:
     // Throws what is missing. private_network() was asked before.
-    kernel_world()
+    explicit kernel_world(const settings& wanted = {})
     {
         if (::unshare(CLONE_NEWNET) != 0) {
             throw std::runtime_error{std::string{"no network namespace: "} + std::strerror(errno)};
         }
         set("ipv6/conf/default/disable_ipv6", "1");
         set("ipv4/tcp_syn_linear_timeouts", "0");
+        set("ipv4/tcp_congestion_control", "reno");
+        for (const auto& [name, value] : wanted) {
+            set("ipv4/" + name, std::to_string(value).c_str());
+        }
         device_error error;
         device_ = tun::open({.name = "drill"}, error);
         if (!error) {
@@ -56,6 +65,7 @@ public:
     const char* name() const override { return "kernel"; }
     std::int64_t longest_wait() const override { return 10'000'000; }
     std::int64_t tolerance() const override { return 60'000; }
+    std::int64_t lag(std::int64_t wait) const override { return wait / 8; }  // as coarse as Linux's timer wheel is
     std::int64_t now() override  // since it was first asked, which is when the script has been read
     {
         start_ = start_ == 0 ? clock() : start_;
@@ -67,6 +77,7 @@ public:
     {
         const timeval limit{2, 0};
         static_cast<void>(::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit));
+        static_cast<void>(::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit));
     }
 
     void wait_until(std::int64_t time) override
@@ -90,6 +101,28 @@ public:
             throw std::runtime_error{std::string{"the TUN does not take a packet: "} + std::strerror(errno)};
         }
     }
+
+    void begin(std::function<void()> call) override
+    {
+        give_up();
+        ended_ = -1;
+        call_ = std::thread{[this, call = std::move(call)] {
+            call();
+            ended_ = now();
+        }};
+    }
+    std::optional<std::int64_t> ended() override
+    {
+        const std::int64_t at = ended_;
+        return at < 0 ? std::nullopt : std::optional{at};
+    }
+    void give_up() override
+    {
+        if (call_.joinable()) {
+            call_.join();  // no call waits longer than opened() lets it
+        }
+    }
+    ~kernel_world() override { give_up(); }
 
 private:
     static std::int64_t clock()
@@ -118,6 +151,8 @@ private:
     posix_test::kernel_sockets calls_;
     tun device_;
     std::int64_t start_ = 0;
+    std::atomic<std::int64_t> ended_{-1};
+    std::thread call_;
 };
 
 }  // namespace tcpco_test::drill

@@ -1,8 +1,8 @@
 // Plays a script against a world: makes its calls, sends its packets, compares what the stack sends with what the script
 // expects, and when. The first mismatch ends it, and is told with all that went before.
 //
-// A packet that nothing in the script expects is a mismatch, too, at its end as well. A call that blocks (TIME...END) is
-// not played: scripts use O_NONBLOCK.
+// A packet that nothing in the script expects is a mismatch, too, at its end as well. A call that blocks (TIME...END)
+// goes on while the script does, up to the next call or check, before which it has to be over.
 #pragma once
 
 #include <algorithm>
@@ -14,6 +14,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -52,16 +53,21 @@ public:
         }
     }
 
-    // Empty, or what did not come as the script has it.
-    std::string play(const script& s)
+    ~player() { world_.give_up(); }  // before the descriptors go
+
+    // Empty, or what did not come as the script has it for `variant`: what it says of "tcpco" or of "kernel".
+    std::string play(const script& s, const std::string& variant)
     {
         tolerance_ = s.tolerance + world_.tolerance();
         try {
             for (const event& e : s.events) {
-                line_ = e.line;
-                play(e);
+                if (e.world.empty() || e.world == variant) {
+                    line_ = e.line;
+                    play(e);
+                }
             }
-            ++line_;
+            await_call();
+            line_ = static_cast<int>(lines_.size());
             world_.wait_until(world_.now() + 1);
             if (!world_.packets.empty()) {
                 differs("the script's end", described(take()));
@@ -69,7 +75,7 @@ public:
         } catch (const mismatch& m) {
             return m.what();
         } catch (const std::exception& e) {
-            return told(lines_.at(static_cast<std::size_t>(line_ - 1)), e.what());
+            return told(script_line(), e.what());
         }
         return {};
     }
@@ -94,35 +100,81 @@ private:
             expect(*s, e, from, until);
             return;
         }
+        if (std::holds_alternative<call>(e.what) || std::holds_alternative<check>(e.what)) {
+            await_call();
+        }
         if (from > world_.now()) {
             world_.wait_until(from);
         }
+        late_ = std::max(late_, e.due.how == when::kind::whenever ? 0 : world_.now() - from);
         last_ = e.due.how == when::kind::whenever ? world_.now() : from;
         if (s != nullptr) {
             note(text_of(*s), world_.now());
-            world_.inject(wire_.encode(*s));
-        } else if (const call* c = std::get_if<call>(&e.what)) {
+            world_.inject(wire_of(s->peer).encode(*s));
+        } else if (const icmp_error* i = std::get_if<icmp_error>(&e.what)) {
+            note(script_line(), world_.now());
+            world_.inject(wire_of(i->peer).encode(*i));
+        } else if (const call* c = std::get_if<call>(&e.what); c != nullptr && c->blocks_until) {
+            waiting_ = {*c, line_, base + *c->blocks_until, {}, {}};
+            world_.begin([this] {
+                try {
+                    waiting_->got = caller_.make(waiting_->what);
+                } catch (const std::exception& error) {
+                    waiting_->complaint = error.what();
+                }
+            });
+        } else if (c != nullptr) {
             make(*c);
         } else {
             look(std::get<check>(e.what));
         }
     }
 
-    void make(const call& c)
+    // The call that waits is over at its time, with its result.
+    void await_call()
     {
-        if (c.blocks_until) {
-            throw std::runtime_error{"calls that block are not played"};
+        if (!waiting_) {
+            return;
         }
-        const std::int64_t before = world_.now();
-        const std::string got = caller_.make(c);
-        note(lines_.at(static_cast<std::size_t>(line_ - 1)) + "   : " + got, before);
-        if (world_.now() > before + tolerance_) {
-            differs(script_line(), "the call took " + seconds(world_.now() - before) + " s");
+        const std::int64_t limit = waiting_->until + tolerance_ + 3 * late_;
+        while (!world_.ended() && world_.now() < limit) {
+            world_.wait_until(std::min(limit, world_.now() + 1'000));
         }
+        const int line = std::exchange(line_, waiting_->line);
+        const std::optional<std::int64_t> ended = world_.ended();
+        if (!ended) {
+            differs(script_line(), "the call still waits at " + seconds(world_.now()));
+        }
+        world_.give_up();
+        const waiting over = *std::exchange(waiting_, std::nullopt);
+        note(script_line() + "   : " + over.got, *ended);
+        if (!over.complaint.empty()) {
+            throw std::runtime_error{over.complaint};
+        }
+        if (*ended < over.until - tolerance_ || *ended > limit) {
+            differs(script_line(), "the call was over at " + seconds(*ended));
+        }
+        compare(over.what, over.got);
+        line_ = line;
+    }
+
+    void compare(const call& c, const std::string& got)
+    {
         const std::string wanted = c.error.empty() ? c.result : c.result + ' ' + c.error;
         if (wanted != got && (wanted != "..." || got.front() == '-')) {
             differs(script_line(), got);
         }
+    }
+
+    void make(const call& c)
+    {
+        const std::int64_t before = world_.now();
+        const std::string got = caller_.make(c);
+        note(script_line() + "   : " + got, before);
+        if (world_.now() > before + tolerance_) {
+            differs(script_line(), "the call took " + seconds(world_.now() - before) + " s");
+        }
+        compare(c, got);
     }
 
     void look(const check& c)
@@ -142,7 +194,8 @@ private:
     void expect(const segment& wanted, const event& e, std::int64_t from, std::int64_t until)
     {
         const bool whenever = e.due.how == when::kind::whenever;
-        const std::int64_t limit = whenever ? world_.now() + world_.longest_wait() : until + tolerance_;
+        const std::int64_t allowed = tolerance_ + 3 * late_ + world_.lag(std::max<std::int64_t>(0, until - last_));
+        const std::int64_t limit = whenever ? world_.now() + world_.longest_wait() : until + allowed;
         if (world_.packets.empty() && !world_.wait_for_packet(limit)) {
             differs(script_line(), "nothing until " + seconds(limit));
         }
@@ -158,7 +211,10 @@ private:
     {
         const auto [at, packet] = world_.packets.front();
         world_.packets.pop_front();
-        const arrival a{at, wire_.decode(packet)};
+        arrival a{at, {}};
+        for (unsigned peer = 1; peer < 10 && !a.what; ++peer) {
+            a.what = wire_of(peer).decode(packet);
+        }
         note(a.what ? text_of(*a.what) : "> no TCP segment of this connection: " + dump_ip(packet), at);
         return a;
     }
@@ -173,7 +229,8 @@ private:
     {
         return (a.what ? text_of(*a.what) : "no TCP segment of this connection") + "   at " + seconds(a.at);
     }
-    std::string script_line() const { return lines_.at(static_cast<std::size_t>(line_ - 1)); }
+    std::string script_line() const { return line_ > 0 ? lines_.at(static_cast<std::size_t>(line_ - 1)) : ""; }
+    translator& wire_of(unsigned peer) { return wires_.try_emplace(peer, peer, cookie_).first->second; }
     void note(const std::string& text, std::int64_t at) { trace_ += "    " + seconds(at) + ' ' + text + '\n'; }
 
     std::string told(const std::string& wanted, const std::string& got) const
@@ -189,43 +246,45 @@ private:
     world& world_;
     std::string name_;
     std::vector<std::string> lines_;
-    translator wire_;
+    struct waiting {
+        call what;
+        int line = 0;
+        std::int64_t until = 0;
+        std::string got;
+        std::string complaint;
+    };
+    std::vector<std::uint32_t> cookie_;
+    std::map<unsigned, translator> wires_;
     caller caller_{world_};
+    std::optional<waiting> waiting_;
     std::string trace_;
     std::int64_t tolerance_ = 0;
     std::int64_t last_ = 0;
-    int line_ = 1;
+    // How far the script itself was behind its time, at worst, where time is real. An RTO is three times a round trip.
+    std::int64_t late_ = 0;
+    int line_ = 0;
 };
 
-// Whether the script says that it does not hold there.
-inline bool differs_on(const std::string& world, const std::string& text)
+// Empty, or why the script does not hold in a new world of this kind; as it is for `variant`, which else is that world.
+template <class World>
+std::string play_in(const std::string& name, const std::string& text, const script& s, const std::string& variant = {})
 {
-    const script s = read_script(text);
-    return std::any_of(s.differences.begin(), s.differences.end(), [&](const auto& d) { return d.first == world; });
-}
-
-// Where the script fails there, as it states ("differs on kernel: line 12: ..."): how the mismatch has to begin. Empty: it
-// states none.
-inline std::string stated_mismatch(const std::string& world, const std::string& name, const std::string& text)
-{
-    for (const auto& [where, what] : read_script(text).differences) {
-        if (where == world && what.rfind("line ", 0) == 0) {
-            return name + ":" + what.substr(5, what.find(':') - 5) + ":";
-        }
-    }
-    return {};
-}
-
-// Empty, or why the script does not hold there.
-inline std::string play(world& w, const std::string& name, const std::string& text)
-{
-    script s;
     try {
-        s = read_script(text);
+        World w{s.settings};
+        return player{w, name, text}.play(s, variant.empty() ? w.name() : variant);
     } catch (const std::exception& e) {
         return name + ": " + e.what();
     }
-    return player{w, name, text}.play(s);
+}
+
+template <class World>
+std::string play_in(const std::string& name, const std::string& text, const std::string& variant = {})
+{
+    try {
+        return play_in<World>(name, text, read_script(text), variant);
+    } catch (const std::exception& e) {
+        return name + ": " + e.what();
+    }
 }
 
 }  // namespace tcpco_test::drill

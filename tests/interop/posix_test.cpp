@@ -122,14 +122,13 @@ TEST_CASE("posix: what only Linux has answers as if it were unknown, and nothing
     CHECK_FAILS(w.c.socket(AF_UNIX, SOCK_STREAM), EAFNOSUPPORT);
     CHECK_FAILS(w.c.socket(AF_INET, SOCK_DGRAM), ESOCKTNOSUPPORT);
     w.join();
-    for (const int name : {SO_BROADCAST, SO_OOBINLINE, SO_PRIORITY, SO_RCVLOWAT, SO_REUSEPORT, SO_TIMESTAMP}) {
+    for (const int name : {SO_BROADCAST, SO_PRIORITY, SO_RCVLOWAT, SO_REUSEPORT, SO_TIMESTAMP}) {
         CHECK_FAILS(set(w.c, w.client, SOL_SOCKET, name, 1), ENOPROTOOPT);
     }
-    for (const int name : {TCP_DEFER_ACCEPT, TCP_QUICKACK, TCP_FASTOPEN, TCP_WINDOW_CLAMP, TCP_MD5SIG}) {
+    for (const int name : {TCP_DEFER_ACCEPT, TCP_QUICKACK, TCP_FASTOPEN_CONNECT, TCP_WINDOW_CLAMP, TCP_MD5SIG}) {
         CHECK_FAILS(set(w.c, w.client, IPPROTO_TCP, name, 1), ENOPROTOOPT);
     }
     CHECK_FAILS(set(w.c, w.client, IPPROTO_IP, IP_TTL, 1), ENOPROTOOPT);
-    CHECK_FAILS(w.c.send(w.client, "x", 1, MSG_OOB), EOPNOTSUPP);
     CHECK_FAILS(w.c.send(w.client, "x", 1, MSG_DONTROUTE), EOPNOTSUPP);
     char c = 0;
     CHECK_FAILS(w.c.recv(w.client, &c, 1, MSG_TRUNC), EOPNOTSUPP);
@@ -145,6 +144,24 @@ TEST_CASE("posix: what only Linux has answers as if it were unknown, and nothing
     m.msg_control = control;
     m.msg_controllen = sizeof control;
     CHECK_FAILS(w.c.sendmsg(w.client, &m, 0), EINVAL);
+}
+
+TEST_CASE("posix: urgent octets are in line, and Fast Open is for new connections and listeners", "[interop]")
+{
+    world w;
+    const int listener = w.c.socket(AF_INET, SOCK_STREAM);
+    CHECK_FAILS(set(w.c, listener, IPPROTO_TCP, TCP_FASTOPEN, -1), EINVAL);
+    CHECK(set(w.c, listener, IPPROTO_TCP, TCP_FASTOPEN, 5) == 0);
+    CHECK(option(w.c, listener, IPPROTO_TCP, TCP_FASTOPEN) == 5);
+    w.join();
+    CHECK(set(w.c, w.client, SOL_SOCKET, SO_OOBINLINE, 1) == 0);
+    CHECK(option(w.c, w.client, SOL_SOCKET, SO_OOBINLINE) == 1);
+    CHECK_FAILS(set(w.c, w.client, SOL_SOCKET, SO_OOBINLINE, 0), ENOPROTOOPT);
+    CHECK_FAILS(set(w.c, w.client, IPPROTO_TCP, TCP_FASTOPEN, 5), EINVAL);
+    const sockaddr_in to = address_of("198.18.0.2", 9);
+    CHECK_FAILS(w.c.sendto(w.client, "x", 1, MSG_FASTOPEN, generic(to), sizeof to), EISCONN);
+    CHECK_FAILS(w.c.sendto(listener, "x", 1, MSG_FASTOPEN, nullptr, 0), EINVAL);
+    CHECK_FAILS(w.c.sendto(listener, "x", 1, MSG_FASTOPEN, generic(to), 4), EINVAL);
 }
 
 TEST_CASE("posix: connect waits for the answer, EALREADY while another try goes on, ETIMEDOUT in the end", "[interop]")

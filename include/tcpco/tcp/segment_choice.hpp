@@ -22,7 +22,8 @@ void set_range(leaving_segment& out, const connection<B>& c, stream_offset first
     out.octets = std::max<octet_count>(0, text_end - (first + (out.syn ? 1 : 0)));
     out.fin = !out.syn && c.fin_queued && last > c.fin_at();
     out.fresh = last > c.snd.nxt;
-    out.psh = out.octets > 0 && text_end == c.fin_at();  // MUST-61: the last of what is buffered
+    // MUST-61: the last of what is buffered. Not in a SYN, as in Linux: middleboxes know none with it (RFC 7413 7.1).
+    out.psh = !out.syn && out.octets > 0 && text_end == c.fin_at();
     out.wire_segments =
         out.octets <= segment ? std::uint16_t{1} : static_cast<std::uint16_t>((out.octets + segment - 1) / segment);
     out.gso_size = static_cast<std::uint16_t>(out.wire_segments > 1 ? segment : 0);
@@ -101,6 +102,20 @@ bool choose_new(leaving_segment& out, connection<B>& c, sender_active<B>& s, oct
     return true;
 }
 
+// A single octet that is sent again takes along what waits behind it: most often it is the window probe that was
+// refused, and alone it would have Nagle hold the rest back for a round trip more. FreeBSD does the same, for which a
+// probe does not count as sent; Linux probes without an octet. Returns where the segment ends.
+template <class B>
+stream_offset end_with_what_waits(const connection<B>& c, sender_active<B>& s, stream_offset last,
+                                  octet_count segment)
+{
+    const stream_offset end = std::min({c.sendable_end(), c.send_right_edge(), c.snd.una + segment});
+    const bool cut = end < c.sendable_end() && end - c.snd.una < segment;
+    const bool silly = cut && end - c.snd.una < octet_count{c.snd.max_wnd} / 2;  // MUST-38
+    const bool alone = s.board.flight_size() == 1 && c.snd.una > stream_offset{0} && last == c.snd.nxt;
+    return alone && end > last && !silly && !c.corked && s.board.may_transmit_new() ? end : last;
+}
+
 // SHLD-17, RFC2018-5d, RFC9293-3.10.8b
 template <class B>
 bool choose_retransmission(leaving_segment& out, connection<B>& c, sender_active<B>& s, const send_decision& decision,
@@ -133,7 +148,7 @@ bool choose_retransmission(leaving_segment& out, connection<B>& c, sender_active
         return false;
     }
     out.kind = segment_kind::retransmission;
-    set_range(out, c, first, first + octets, segment);
+    set_range(out, c, first, end_with_what_waits(c, s, first + octets, segment), segment);
     return true;
 }
 

@@ -87,9 +87,9 @@ bool next_segment(leaving_segment& out, connection<B>& c, step<B>& st)
         }
     }
     if (chosen && !out.syn && out.options.has_mss) {
-        out.options = {};  // text behind a SYN,ACK that is not acknowledged yet (RFC 7413)
-        out.ece = out.cwr = false;
-        fill_options(out, c, st);
+        out = leaving_segment{.ack = out.ack};  // text behind a SYN,ACK that is not acknowledged yet (RFC 7413):
+        fill_options(out, c, st);               // chosen once more, with the room that fewer options leave
+        chosen = detail::choose_data(out, c, *st.sender(c), st);
     }
     if (!chosen) {
         if (c.acks_owed == 0 || c.snd.nxt == stream_offset{0} || c.state == tcp_state::syn_sent) {
@@ -169,9 +169,16 @@ void commit_octets(connection<B>& c, const leaving_segment& out, step<B>& st)
             c.snd.limited_until = out.end();
         }
     } else {
-        s.board.on_retransmit(out.seq, std::min(out.end(), c.snd.nxt), st.now, stamp, out.wire_segments);
+        const stream_offset again = std::min(out.end(), c.snd.nxt);
+        s.board.on_retransmit(out.seq, again, st.now, stamp, out.wire_segments);
+        c.stats.octets_retransmitted += static_cast<std::uint64_t>(std::min(out.octets, again - out.seq));
+        if (out.fresh) {  // end_with_what_waits()
+            s.board.on_transmit_new(again, out.end(), st.now, 1, stamp);
+            s.recovery.on_transmit(s.board[s.board.find(again)], timing_of(c, s, st.now));
+            c.snd.nxt = out.end();
+            c.snd.limited_until = out.octets < c.smss ? out.end() : c.snd.limited_until;
+        }
         c.stats.retransmissions += out.wire_segments;
-        c.stats.octets_retransmitted += static_cast<std::uint64_t>(out.octets);
         st.host.counters.retransmissions += out.wire_segments;
         c.syn_retransmitted = c.syn_retransmitted || out.syn;
     }

@@ -79,6 +79,7 @@ struct tcp_info {
     std::uint32_t dsacks_received = 0;
     std::uint32_t marks_received = 0;  // segments with CE (RFC 3168)
     std::uint8_t retries = 0;  // back-offs of the running retransmission or persist timer
+    std::uint8_t unanswered = 0;  // timeouts in a row without any acceptable ACK; a probe's answer ends the row
     bool probes_window = false;  // that timer probes a closed window
     bool delivery_doubtful = false;  // R1 is reached: three timeouts in a row without an answer (SHLD-9)
     bool in_recovery = false;    // fast recovery

@@ -174,6 +174,7 @@ void tell_of_sending(tcp_info& info, const connection<B>& c, step<B>& st)
     info.marks_received = c.stats.marks_received;
     info.ecn = c.ecn;
     info.retries = c.retries;
+    info.unanswered = c.unanswered;
     info.delivery_doubtful = c.unanswered >= r1_timeouts;
     info.probes_window = c.timer == retransmission_timer::persist;
     info.since_sent = c.last_sent_at == time_point{} ? duration{} : st.now - c.last_sent_at;

@@ -57,6 +57,7 @@ struct socket_options {
     int keep_count = 9;
     int user_timeout = 0;        // milliseconds; 0: the stack's own
     int fin_wait_2_seconds = 0;  // 0: the stack's own
+    int fast_open = 0;           // TCP_FASTOPEN of a listener: so many at a time
     std::string congestion;      // empty: the stack's own
     duration receive_timeout = duration::max();
     duration send_timeout = duration::max();
@@ -209,6 +210,13 @@ inline tcp_state visible_state(const descriptor& d, const socket_state& s) noexc
     }
     return !d.has_connection() || s.state == tcp_state::time_wait || s.state == tcp_state::listen ? tcp_state::closed
                                                                                                    : s.state;
+}
+
+// Whether the handshake still has to end before octets can pass. Not once accept() gave the connection away: then a
+// Fast Open cookie has opened it.
+inline bool is_opening(const descriptor& d, tcp_state state) noexcept
+{
+    return state == tcp_state::syn_sent || (state == tcp_state::syn_received && d.state != phase::connected);
 }
 
 // What the stack's thread knows of one host.

@@ -133,10 +133,13 @@ public:
         const iovec whole{const_cast<void*>(data), size};
         return transmit(fd, &whole, 1, flags, EMSGSIZE);
     }
-    // A connected stream does not look at the address, as on Linux.
-    ssize_t sendto(int fd, const void* data, std::size_t size, int flags, const sockaddr*, socklen_t)
+    // A connected stream does not look at the address, as on Linux. With MSG_FASTOPEN it connects there, and what is
+    // sent goes in the SYN if that server has given a cookie (RFC 7413: it may arrive twice); else it waits for the
+    // handshake, where Linux refuses it with EINPROGRESS. EALREADY, EISCONN, and what connect() answers.
+    ssize_t sendto(int fd, const void* data, std::size_t size, int flags, const sockaddr* address, socklen_t length)
     {
-        return send(fd, data, size, flags);
+        const iovec whole{const_cast<void*>(data), size};
+        return transmit(fd, &whole, 1, flags, EMSGSIZE, address, length);
     }
     ssize_t writev(int fd, const iovec* vectors, int count)
     {
@@ -151,7 +154,8 @@ public:
         if (message->msg_controllen != 0) {
             return refuse(fd, EINVAL);
         }
-        return transmit(fd, message->msg_iov, message->msg_iovlen, flags, EMSGSIZE);
+        return transmit(fd, message->msg_iov, message->msg_iovlen, flags, EMSGSIZE,
+                        static_cast<const sockaddr*>(message->msg_name), message->msg_namelen);
     }
 
     // --- asking and setting ----------------------------------------------------------------------------------------
@@ -187,10 +191,11 @@ public:
     {
         return number([=](auto& on, auto& c) { return detail::get_option(on, c, fd, level, name, value, length); });
     }
-    // SOL_SOCKET: SO_REUSEADDR, SO_RCVBUF, SO_SNDBUF, SO_LINGER, SO_KEEPALIVE, SO_RCVTIMEO, SO_SNDTIMEO; to be read,
-    // also SO_ERROR, SO_TYPE, SO_DOMAIN, SO_PROTOCOL, SO_ACCEPTCONN. IPPROTO_TCP: TCP_NODELAY, TCP_CORK, TCP_MAXSEG,
-    // TCP_USER_TIMEOUT, TCP_LINGER2, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_CONGESTION; to be read, also
-    // TCP_INFO. Everything else, and what the stack's bundle cannot do: ENOPROTOOPT.
+    // SOL_SOCKET: SO_REUSEADDR, SO_RCVBUF, SO_SNDBUF, SO_LINGER, SO_KEEPALIVE, SO_RCVTIMEO, SO_SNDTIMEO, SO_OOBINLINE
+    // (to be on); to be read, also SO_ERROR, SO_TYPE, SO_DOMAIN, SO_PROTOCOL, SO_ACCEPTCONN. IPPROTO_TCP: TCP_NODELAY,
+    // TCP_CORK, TCP_MAXSEG, TCP_USER_TIMEOUT, TCP_LINGER2, TCP_FASTOPEN (of a listener: how many may be open by a
+    // cookie alone), TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_CONGESTION; to be read, also TCP_INFO. Everything
+    // else, and what the stack's bundle cannot do: ENOPROTOOPT.
     int setsockopt(int fd, int level, int name, const void* value, socklen_t length)
     {
         const detail::option_value v{const_cast<void*>(value), length};
@@ -270,12 +275,16 @@ private:
             return bad != 0 ? bad : detail::receive_step(on, c, fd, to, flags, too_many == EMSGSIZE);
         });
     }
-    ssize_t transmit(int fd, const iovec* vectors, std::size_t count, int flags, int too_many)
+    ssize_t transmit(int fd, const iovec* vectors, std::size_t count, int flags, int too_many,
+                     const sockaddr* address = nullptr, socklen_t length = 0)
     {
         detail::scattered from{vectors, count};
+        bool opened = false;
         return answer([&](detail::engine& on, detail::call& c) {
-            const long bad = detail::check_call(on, c, fd, vectors, count, too_many);
-            return bad != 0 ? bad : detail::send_step(on, c, fd, from, flags);
+            long bad = detail::check_call(on, c, fd, vectors, count, too_many);
+            const bool opens = bad == 0 && (flags & MSG_FASTOPEN) != 0 && !std::exchange(opened, true);
+            bad = opens ? detail::fast_open_step(on, c, fd, address, length) : bad;
+            return bad != 0 ? bad : detail::send_step(on, c, fd, from, flags & ~MSG_FASTOPEN, opens);
         });
     }
 

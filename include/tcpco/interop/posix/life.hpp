@@ -65,6 +65,7 @@ inline long listen_step(engine& on, call& c, int fd, int backlog)
         return -errno_of(ec);
     }
     static_cast<void>(d->stack.set_maximum_segment(id, static_cast<std::uint16_t>(d->options.maximum_segment)));
+    static_cast<void>(d->stack.set_options(id, {.fast_open = static_cast<std::uint32_t>(d->options.fast_open)}));
     d->bound = local;
     d->listener = id;
     d->state = phase::listening;
@@ -128,7 +129,7 @@ inline long accept_step(engine& on, call& c, int fd, sockaddr* address, socklen_
 
 // --- connect --------------------------------------------------------------------------------------------------------
 
-inline long start_connecting(descriptor& d, endpoint to)
+inline long start_connecting(descriptor& d, endpoint to, bool fast_open = false)
 {
     if (to.port == 0) {
         return -ECONNREFUSED;  // nobody can listen there; Linux asks, and is told so by the peer's RST
@@ -140,6 +141,7 @@ inline long start_connecting(descriptor& d, endpoint to)
     const auto [ec, id] =
         d.stack.connect(to, {.local = d.bound,
                              .no_delay = o.no_delay,
+                             .fast_open = fast_open,
                              .maximum_segment = static_cast<std::uint16_t>(o.maximum_segment),
                              .receive_buffer = o.receive_buffer});
     if (ec == errc::address_in_use) {
@@ -224,6 +226,27 @@ inline long connect_step(engine& on, call& c, int fd, const sockaddr* address, s
         return started ? -EINPROGRESS : -EALREADY;
     }
     return on.wait(c, *d, wait_kind::connect);
+}
+
+// sendto() with MSG_FASTOPEN: what is written before the SYN leaves goes in it, once the server has given a cookie.
+inline long fast_open_step(engine& on, call& c, int fd, const sockaddr* address, socklen_t length)
+{
+    long error = 0;
+    descriptor* d = on.find(fd, c, error);
+    if (d == nullptr) {
+        return error;
+    }
+    sockaddr_in a{};
+    if (const long bad = read_address(address, length, a); bad != 0) {
+        return bad;
+    }
+    if (d->state != phase::unconnected) {
+        return d->state == phase::connecting ? -EALREADY : -EISCONN;
+    }
+    if (length < sizeof a) {
+        return -EINVAL;
+    }
+    return a.sin_family != AF_INET ? -EAFNOSUPPORT : start_connecting(*d, endpoint_of(a), true);
 }
 
 // --- shutdown, close ------------------------------------------------------------------------------------------------

@@ -73,7 +73,7 @@ inline void tell_of_sending(linux_tcp_info& i, const tcpco::tcp_info& t, octet_c
     const auto us = [](duration d) { return static_cast<std::uint64_t>(d.microseconds()); };
     i.tcpi_ca_state = ca_state_of(t);
     i.tcpi_retransmits = t.probes_window ? std::uint8_t{0} : t.retries;
-    i.tcpi_probes = t.probes_window ? t.retries : std::uint8_t{0};
+    i.tcpi_probes = t.probes_window ? t.unanswered : std::uint8_t{0};
     i.tcpi_backoff = t.retries;
     i.tcpi_sacked = segments(t.sacked);
     i.tcpi_lost = segments(t.lost);

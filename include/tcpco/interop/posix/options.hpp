@@ -181,6 +181,7 @@ inline long set_socket_option(const engine& on, descriptor& d, int name, const o
     case SO_REUSEADDR: d.options.reuse_address = number != 0; return 0;
     case SO_LINGER: return set_linger(d, value);
     case SO_KEEPALIVE: d.options.keep_alive = number != 0; return apply_keep_alive(d);
+    case SO_OOBINLINE: return number != 0 ? 0 : -ENOPROTOOPT;  // it always is (RFC6093-6a)
     case SO_RCVTIMEO: return set_timeout(d.options.receive_timeout, value);
     case SO_SNDTIMEO: return set_timeout(d.options.send_timeout, value);
     case SO_RCVBUF: return set_receive_buffer(on, d, number);
@@ -215,6 +216,7 @@ inline long get_socket_option(descriptor& d, int name, option_value& value)
     case SO_ERROR: return value.put(d.take_error());
     case SO_REUSEADDR: return value.put(int{d.options.reuse_address});
     case SO_KEEPALIVE: return value.put(int{d.options.keep_alive});
+    case SO_OOBINLINE: return value.put(1);
     case SO_RCVBUF: return value.put(receive_buffer_of(d));
     case SO_SNDBUF: return value.put(send_buffer_of(d));
     case SO_LINGER: return value.put(::linger{d.options.linger ? 1 : 0, d.options.linger_seconds});
@@ -253,6 +255,17 @@ inline long set_congestion(descriptor& d, const option_value& value)
     }
     d.options.congestion = name;
     return 0;
+}
+
+// How many connections may be open by a cookie alone; 0: none. A listener's, or of one to be.
+inline long set_fast_open(descriptor& d, int limit)
+{
+    if (limit < 0 || d.has_connection()) {
+        return -EINVAL;
+    }
+    d.options.fast_open = limit;
+    const listen_options wanted{.fast_open = static_cast<std::uint32_t>(limit)};
+    return d.state == phase::listening ? errno_result(d.stack.set_options(d.listener, wanted)) : 0;
 }
 
 // A number of seconds or probes, within Linux's bounds.
@@ -314,6 +327,7 @@ inline long set_tcp_option(descriptor& d, int name, const option_value& value)
     case TCP_MAXSEG: return set_maximum_segment(d, number);
     case TCP_USER_TIMEOUT: return set_user_timeout(d, number);
     case TCP_LINGER2: return set_fin_wait_2(d, number);
+    case TCP_FASTOPEN: return set_fast_open(d, number);
     default: return set_keep_option(d, name, number);
     }
 }
@@ -347,6 +361,7 @@ inline long get_tcp_option(descriptor& d, int name, option_value& value)
     case TCP_KEEPINTVL: return value.put(d.options.keep_interval);
     case TCP_KEEPCNT: return value.put(d.options.keep_count);
     case TCP_USER_TIMEOUT: return value.put(d.options.user_timeout);
+    case TCP_FASTOPEN: return value.put(d.options.fast_open);
     case TCP_LINGER2: return value.put(d.options.fin_wait_2_seconds != 0 ? d.options.fin_wait_2_seconds : 60);
     case TCP_INFO: return get_tcp_info(d, value);
     case TCP_CONGESTION: {

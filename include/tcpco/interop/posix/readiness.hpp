@@ -23,7 +23,7 @@ inline unsigned poll_bits(descriptor& d) noexcept
     }
     const socket_state s = d.stack.look(d.connection);
     const tcp_state state = visible_state(d, s);
-    if (state == tcp_state::syn_sent || state == tcp_state::syn_received) {
+    if (is_opening(d, state)) {
         return error;
     }
     const bool over = state == tcp_state::closed;

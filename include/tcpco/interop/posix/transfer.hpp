@@ -165,9 +165,12 @@ inline long why_unwritable(descriptor& d) noexcept
         return -e;
     }
     const socket_state s = d.stack.look(d.connection);
-    switch (visible_state(d, s)) {
-    case tcp_state::syn_sent:
-    case tcp_state::syn_received: return pending;
+    const tcp_state state = visible_state(d, s);
+    if (is_opening(d, state)) {
+        return pending;
+    }
+    switch (state) {
+    case tcp_state::syn_received:
     case tcp_state::established:
     case tcp_state::close_wait: return d.shut_write ? -EPIPE : 0;
     default: return -EPIPE;
@@ -182,9 +185,10 @@ inline void set_cork(descriptor& d, bool more) noexcept
     }
 }
 
-inline long send_step(engine& on, call& c, int fd, scattered& from, int flags)
+// `opens`: what is written goes in the SYN, or waits for the handshake.
+inline long send_step(engine& on, call& c, int fd, scattered& from, int flags, bool opens)
 {
-    constexpr int known = MSG_MORE | MSG_NOSIGNAL | MSG_DONTWAIT | MSG_EOR | MSG_CONFIRM;
+    constexpr int known = MSG_OOB | MSG_MORE | MSG_NOSIGNAL | MSG_DONTWAIT | MSG_EOR | MSG_CONFIRM;
     long error = 0;
     descriptor* d = on.find(fd, c, error);
     if (d == nullptr) {
@@ -193,7 +197,7 @@ inline long send_step(engine& on, call& c, int fd, scattered& from, int flags)
     if ((flags & ~known) != 0) {
         return -EOPNOTSUPP;
     }
-    const long state = why_unwritable(*d);
+    const long state = opens ? 0 : why_unwritable(*d);
     const auto went = static_cast<long>(from.total());
     if (state != 0 && state != pending) {
         if (went == 0) {
@@ -209,7 +213,8 @@ inline long send_step(engine& on, call& c, int fd, scattered& from, int flags)
             if (from.piece().data() == nullptr) {
                 return from.total() > 0 ? static_cast<long>(from.total()) : -EFAULT;
             }
-            const auto [ec, n] = on.stack.write(d->connection, from.piece());
+            const auto [ec, n] = (flags & MSG_OOB) != 0 ? on.stack.write_urgent(d->connection, from.piece())
+                                                        : on.stack.write(d->connection, from.piece());
             from.advance(n);
             if (n == 0) {
                 break;
