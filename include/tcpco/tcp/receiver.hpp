@@ -223,7 +223,7 @@ bool hold_out_of_order(connection<B>& c, arriving_segment& seg, received_segment
     event.in_order = false;
     event.duplicate = held.duplicate;
     if (!held.overlap.empty()) {
-        c.dsack = held.overlap;
+        c.dsack = held.overlap;  // RFC2883-4c, 4.2a: the first part that was here already
     }
     return true;
 }
@@ -311,8 +311,8 @@ bool take_fin(connection<B>& c, const arriving_segment& seg)
     return true;
 }
 
-// A whole segment that was received before: the next ACK says so (RFC 2883 section 4.1.1).
-// RFC2883-4a
+// A segment that was received before, or its left part: the next ACK says so (RFC 2883 section 4.1.1, 4.2).
+// RFC2883-4a, 4.2a
 template <class B>
 void note_duplicate(connection<B>& c, const arriving_segment& seg)
 {
@@ -323,7 +323,7 @@ void note_duplicate(connection<B>& c, const arriving_segment& seg)
 }
 
 // The options of an ACK: timestamps echo, a D-SACK, the blocks that are held.
-// RFC2018-4b, 4c, 4d, 4f, 4g, 4h, RFC2883-4a, 4d, RFC7323-3.2b, 3.2g
+// RFC2018-4b, 4c, 4d, 4f, 4g, 4h, RFC2883-4a, 4c, 4d, RFC7323-3.2b, 3.2g
 template <class B>
 void fill_options(leaving_segment& out, connection<B>& c, step<B>& st)
 {
