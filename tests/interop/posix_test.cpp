@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include <csignal>
 #include <netinet/tcp.h>
 
 #include "interop/posix_world.hpp"
@@ -20,6 +21,8 @@ namespace {
     } while (false)
 
 struct world : facade_world {
+    using facade_world::facade_world;
+
     posix::host& c = client_host;
     posix::host& s = server_host;
 
@@ -581,4 +584,62 @@ TEST_CASE("posix: a call from the stack's own thread that would have to wait fai
     w.run_for(1_ms);
     CHECK(answer == -1);
     CHECK(error == EDEADLK);
+}
+
+TEST_CASE("posix: a write to a connection that was reset is EPIPE and no signal, with MSG_NOSIGNAL or without",
+          "[interop]")
+{
+    static volatile std::sig_atomic_t signals = 0;
+    struct sigaction counts{};
+    counts.sa_handler = [](int) { signals = signals + 1; };
+    struct sigaction before{};
+    REQUIRE(::sigaction(SIGPIPE, &counts, &before) == 0);
+    world w;
+    w.join();
+    CHECK(w.s.close(w.server) == 0);
+    w.run_for(10_ms);
+    CHECK(w.c.send(w.client, "x", 1, 0) == 1);  // it meets an RST
+    w.run_for(10_ms);
+    iovec v{const_cast<char*>("x"), 1};
+    CHECK_FAILS(w.c.send(w.client, "x", 1, 0), EPIPE);
+    CHECK_FAILS(w.c.send(w.client, "x", 1, MSG_NOSIGNAL), EPIPE);
+    CHECK_FAILS(w.c.writev(w.client, &v, 1), EPIPE);
+    CHECK(w.c.shutdown(w.client, SHUT_WR) == -1);
+    CHECK(::sigaction(SIGPIPE, &before, nullptr) == 0);
+    CHECK(signals == 0);
+}
+
+TEST_CASE("posix: sockets closed beyond the limit of orphans are reset, and so is one with octets nobody has read",
+          "[interop][SHLD-3]")
+{
+    auto few = host_config(1);
+    few.limits.orphans = 1;
+    world w{few};
+    w.join();
+    const int second = w.c.socket(AF_INET, SOCK_STREAM);
+    REQUIRE(w.connect(second, 80) == 0);
+    const int accepted = w.s.accept(w.listener);
+    REQUIRE(accepted >= 0);
+    char octets[8];
+    CHECK(w.c.close(w.client) == 0);
+    w.run_for(10_ms);
+    CHECK(w.s.recv(w.server, octets, sizeof octets, MSG_DONTWAIT) == 0);  // the first orphan: an orderly end
+    SECTION("the second orphan is one too many")
+    {
+        CHECK(w.c.close(second) == 0);
+        w.run_for(10_ms);
+        CHECK_FAILS(w.s.recv(accepted, octets, sizeof octets, MSG_DONTWAIT), ECONNRESET);
+        CHECK(w.a.counters().orphans_reset == 1);
+    }
+    SECTION("octets that nobody has read")
+    {
+        CHECK(w.s.close(w.server) == 0);  // no orphan any more
+        w.run_for(10_ms);
+        CHECK(w.s.send(accepted, "unread", 6, 0) == 6);
+        w.run_for(10_ms);
+        CHECK(w.c.close(second) == 0);
+        w.run_for(10_ms);
+        CHECK_FAILS(w.s.recv(accepted, octets, sizeof octets, MSG_DONTWAIT), ECONNRESET);
+        CHECK(w.a.counters().orphans_reset == 0);
+    }
 }
