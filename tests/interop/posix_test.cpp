@@ -543,6 +543,37 @@ TEST_CASE("posix: TCP_INFO is laid out as Linux's and has its units", "[interop]
     CHECK(i.tcpi_state == TCP_CLOSE_WAIT);
 }
 
+TEST_CASE("posix: TCP_INFO knows delays, rates and reordering beyond what the C library's struct has", "[interop]")
+{
+    tcpco::tcp_info t;
+    CHECK((posix::detail::to_linux(t, tcp_state::established, 0).tcpi_options & TCPI_OPT_WSCALE) == 0);
+    t.window_scaling = true;  // both shifts are 0
+    t.reorderings = 3;
+    t.delivery_rate_app_limited = true;
+    const posix::detail::linux_tcp_info told = posix::detail::to_linux(t, tcp_state::established, 0);
+    CHECK((told.tcpi_options & TCPI_OPT_WSCALE) != 0);
+    CHECK(told.tcpi_window_scales == 0);
+    CHECK(told.tcpi_reord_seen == 3);
+    CHECK(told.tcpi_flags == 1);
+
+    world w;
+    w.join();
+    const std::string out = text(50'000);
+    CHECK(w.c.send(w.client, out.data(), out.size(), 0) == 50'000);
+    w.run_for(1_s);
+    posix::detail::linux_tcp_info sent{};
+    posix::detail::linux_tcp_info got{};
+    socklen_t n = sizeof sent;
+    CHECK(w.c.getsockopt(w.client, IPPROTO_TCP, TCP_INFO, &sent, &n) == 0);
+    CHECK(n == sizeof sent);
+    CHECK(w.s.getsockopt(w.server, IPPROTO_TCP, TCP_INFO, &got, &n) == 0);
+    CHECK(sent.tcpi_delivery_rate > 10'000);  // octets per second; the last ACK may have been delayed
+    CHECK(sent.tcpi_delivery_rate < 50'000'000);
+    CHECK(sent.tcpi_ato == 0);
+    CHECK(got.tcpi_ato == 40'000);
+    CHECK(got.tcpi_delivery_rate < sent.tcpi_delivery_rate);  // of its SYN,ACK
+}
+
 TEST_CASE("posix: poll sees many sockets, and each kind of news", "[interop]")
 {
     world w;

@@ -158,6 +158,9 @@ concept ack_policy = policy<A> && requires(A a, const received_segment& s, const
     a.on_data_sent();
     a.on_ack_sent();
 };
+// Refinement: how long an ACK would wait now; srtt: of the connection, zero where it is not known.
+template <class A>
+concept tells_ack_delay = requires(const A a, duration srtt) { { a.delay(srtt) } -> std::same_as<duration>; };
 
 // --- how long 2MSL is, what may end it -----------------------------------------------------------------------------
 template <class T>

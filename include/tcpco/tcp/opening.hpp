@@ -146,7 +146,8 @@ void accept_peer_syn(connection<B>& c, arriving_segment& seg, step<B>& st)
     if (seg.options.has_mss) {
         c.peer_mss = std::max(seg.options.mss, settings.minimum_mss);
     }
-    if (settings.window_scaling && seg.options.has_window_scale) {
+    c.rcv.scaled = settings.window_scaling && seg.options.has_window_scale;
+    if (c.rcv.scaled) {
         c.snd.wscale = std::min<std::uint8_t>(seg.options.window_scale, 14);
     } else {
         c.rcv.wscale = 0;
@@ -318,7 +319,7 @@ void fill_syn_options(leaving_segment& out, const connection<B>& c, const step<B
     const bool answering = out.ack;  // RFC 7323 2.2, 3.2; RFC 2018 2: only what the peer's SYN offered
     out.options.has_mss = true;      // SHLD-5
     out.options.mss = c.own_mss;
-    out.options.has_window_scale = answering ? c.rcv.wscale > 0 || c.snd.wscale > 0 : settings.window_scaling;
+    out.options.has_window_scale = answering ? c.rcv.scaled : settings.window_scaling;
     out.options.window_scale = c.rcv.wscale;
     out.options.sack_permitted = answering ? c.sack_permitted : settings.sack;
     if (!answering && settings.timestamps) {
