@@ -548,11 +548,13 @@ TEST_CASE("posix: TCP_INFO knows delays, rates and reordering beyond what the C 
     tcpco::tcp_info t;
     CHECK((posix::detail::to_linux(t, tcp_state::established, 0).tcpi_options & TCPI_OPT_WSCALE) == 0);
     t.window_scaling = true;  // both shifts are 0
+    t.receive_rtt = 7_ms;
     t.reorderings = 3;
     t.delivery_rate_app_limited = true;
     const posix::detail::linux_tcp_info told = posix::detail::to_linux(t, tcp_state::established, 0);
     CHECK((told.tcpi_options & TCPI_OPT_WSCALE) != 0);
     CHECK(told.tcpi_window_scales == 0);
+    CHECK(told.tcpi_rcv_rtt == 7'000);
     CHECK(told.tcpi_reord_seen == 3);
     CHECK(told.tcpi_flags == 1);
 

@@ -181,6 +181,14 @@ concept receive_window_policy = policy<W> && requires(W w, const W cw, const rec
 template <class W>
 concept resizable_window = receive_window_policy<W> && requires(W w, octet_count octets) { w.set_capacity(octets); };
 
+// Refinement: it follows the reader. largest(): what capacity() may become, for the shift that the SYN announces;
+// round_trip(): by which it measures, zero where it has not yet.
+template <class W>
+concept tuned_window = receive_window_policy<W> && requires(const W w) {
+    { w.largest() } -> std::convertible_to<octet_count>;
+    { w.round_trip() } -> std::same_as<duration>;
+};
+
 // --- may a small segment go ----------------------------------------------------------------------------------------
 template <class G>
 concept send_gate = policy<G> && requires(const G g, const small_segment& s) {

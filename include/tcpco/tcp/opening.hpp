@@ -28,6 +28,17 @@ inline std::uint8_t window_shift_for(octet_count capacity) noexcept
     return shift;
 }
 
+// What the receive buffer may become: the shift is announced once and for all.
+template <class B>
+octet_count largest_window(const connection<B>& c) noexcept
+{
+    if constexpr (tuned_window<typename B::receive_window>) {
+        return std::max<octet_count>(c.window.capacity(), c.window.largest());
+    } else {
+        return c.window.capacity();
+    }
+}
+
 // RFC 6928: ten segments, at most 14600 octets unless two segments are more. RFC 5681 3.1: one segment when the
 // handshake lost more than one SYN (6928 forgives the first). Nothing of the handshake makes it larger: it is computed
 // when that is over.
@@ -124,7 +135,8 @@ void begin(connection<B>& c, endpoint local, endpoint remote, const sequence_num
     c.path_mtu = st.host.paths.find(remote.address, st.now);
     c.peer_mss = remote.address.is_v4() ? 536 : 1220;                                      // MUST-15
     c.rmss = std::min<std::uint16_t>(c.own_mss, 536);
-    c.rcv.wscale = st.host.settings.window_scaling ? detail::window_shift_for(c.window.capacity()) : std::uint8_t{0};
+    const std::uint8_t shift = detail::window_shift_for(detail::largest_window(c));
+    c.rcv.wscale = st.host.settings.window_scaling ? shift : std::uint8_t{0};
     const std::array<std::uint64_t, 2> peers{
         std::uint64_t{local.port} << 16 | remote.port,
         static_cast<std::uint64_t>(remote.address.octets()[2]) << 8 | remote.address.octets()[3]};

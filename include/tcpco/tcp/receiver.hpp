@@ -79,7 +79,7 @@ void owe_ack(connection<B>& c, bool duplicate = false) noexcept
     }
 }
 
-// The reader took octets since the last ACK: a window update, if the policy finds it worth a segment.
+// The reader took octets since the last ACK: the window may grow; and a window update, if that is worth a segment.
 template <class B>
 void consider_window_update(connection<B>& c, step<B>& st)
 {
@@ -87,6 +87,9 @@ void consider_window_update(connection<B>& c, step<B>& st)
     if (!may_receive(c.state)) {
         return;
     }
+    const octet_count taken = c.rcv.nxt - stream_offset{1} - static_cast<octet_count>(c.receive.size());
+    c.window.on_delivered(taken - c.taken_told, window_state(c, st));
+    c.taken_told = taken;
     const octet_count growth = offered_edge(c, st) - c.rcv.right_edge;
     if (growth > 0 &&
         c.ack_policy.on_read(

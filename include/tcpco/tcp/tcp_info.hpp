@@ -36,6 +36,7 @@ struct tcp_info {
     octet_count lost = 0;            // presumed lost and not sent again
     octet_count retransmitted = 0;   // sent again and in flight
     octet_count receive_capacity = 0;  // of the receive buffer
+    duration receive_rtt{};          // the round trip by which that is tuned; zero: it is not, or not yet
     std::uint16_t path_mtu = 0;        // IP packet octets that the path is thought to take
     octet_count unacked = 0;         // snd.nxt - snd.una
     octet_count send_queued = 0;     // in the send buffer, acknowledged octets excluded

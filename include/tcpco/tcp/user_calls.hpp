@@ -182,6 +182,9 @@ void tell_of_sending(tcp_info& info, const connection<B>& c, step<B>& st)
     info.since_sent = c.last_sent_at == time_point{} ? duration{} : st.now - c.last_sent_at;
     info.since_received = c.last_received_at == time_point{} ? duration{} : st.now - c.last_received_at;
     info.receive_capacity = c.window.capacity();
+    if constexpr (tuned_window<typename B::receive_window>) {
+        info.receive_rtt = c.window.round_trip();
+    }
     info.path_mtu = static_cast<std::uint16_t>(path_mtu_of(c, st.host));
 }
 

@@ -81,6 +81,7 @@ inline void tell_of_sending(linux_tcp_info& i, const tcpco::tcp_info& t, octet_c
     i.tcpi_retrans = segments(t.retransmitted);
     i.tcpi_last_data_sent = clamp_32(t.since_sent.milliseconds());
     i.tcpi_last_data_recv = i.tcpi_last_ack_recv = clamp_32(t.since_received.milliseconds());
+    i.tcpi_rcv_rtt = clamp_32(t.receive_rtt.microseconds());
     i.tcpi_rcv_space = clamp_32(t.receive_capacity);
     i.tcpi_pacing_rate = t.pacing_rate;
     i.tcpi_max_pacing_rate = ~std::uint64_t{0};
