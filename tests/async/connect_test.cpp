@@ -182,3 +182,33 @@ TEST_CASE("connect() by a stack that is gone, or outside of any executor, is ref
     CHECK(!late.start(nobody, environment{}));
     CHECK(late.result().ec == std::errc::bad_file_descriptor);
 }
+
+TEST_CASE("connect() to the very endpoint that it comes from: the socket talks to itself", "[async][MUST-10]")
+{
+    struct body {
+        static task<> talks_to_itself(world& w, int& ended)
+        {
+            const endpoint self{"198.18.0.1"_ip, 4'000};
+            const connect_options from{.local = self};
+            auto [ec, socket] = co_await connect(w.client, self, from);
+            CHECK(ec == std::error_code{});
+            CHECK(socket.local_endpoint() == socket.remote_endpoint());
+            succeeds(co_await socket.write("to myself"));
+            std::array<std::byte, 64> room{};
+            auto [read, n] = co_await socket.read_some(room);
+            succeeds(read);
+            equal(text_of(std::span{room}.first(n)), "to myself");
+            succeeds(socket.shutdown());
+            auto [end, none] = co_await socket.read_some(room);
+            CHECK(end == errc::end_of_stream);
+            CHECK(none == 0);
+            ++ended;
+        }
+    };
+    world w;
+    int ended = 0;
+    w.run(body::talks_to_itself(w, ended));
+    CHECK(ended == 1);
+    w.reactor.run_until(w.now() + 120_s);
+    CHECK(w.client.connection_count() == 0);
+}

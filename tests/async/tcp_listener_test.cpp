@@ -227,3 +227,29 @@ TEST_CASE("Connections that nobody accepted are reset when the listener closes",
         fails(co_await socket.receive(), std::errc::connection_reset);
     }(w));
 }
+
+TEST_CASE("accept() answers network_down when the driver goes, and accepts again with the next one", "[async]")
+{
+    struct body {
+        static task<> two_lives(world& w, tcp_listener& listener)
+        {
+            fails(co_await listener.accept(), errc::network_down);
+            w.server_driver.emplace(*w.server, w.link.right(), w.reactor);
+            auto [to, from] = co_await when_all(connect(w.client, server_address), listener.accept());
+            succeeds(to);
+            succeeds(from);
+        }
+        static task<> the_first_goes(world& w)
+        {
+            w.server_driver.reset();
+            co_return;
+        }
+        static task<> both(world& w, tcp_listener& listener)
+        {
+            co_await when_all(two_lives(w, listener), the_first_goes(w));
+        }
+    };
+    world w;
+    tcp_listener listener{*w.server, server_address};
+    w.run(body::both(w, listener));
+}

@@ -195,6 +195,36 @@ TEST_CASE("SYN-RECEIVED after SYN-SENT: another SYN in the window is challenged"
     CHECK(p.state() == "SYN-RECEIVED");
 }
 
+TEST_CASE("SYN-RECEIVED: the peer's SYN with text or FIN is the same SYN again, an older one is challenged",
+          "[conformance][RFC9293-3.10.7.4-4b][RFC5961-4.2a]")
+{
+    const bool active = GENERATE(true, false);
+    CAPTURE(active);
+    peer p;
+    if (active) {
+        p.in_syn_sent();
+        p.send("S seq=1000");
+        CHECK(p.next() == "SA seq=5000 ack=1001");
+    } else {
+        p.in_syn_received();
+    }
+    for (const char* again : {"S seq=1000 len=10", "SF seq=1000", "SF seq=1000 len=3", "S seq=1000"}) {
+        p.send(again);
+        CHECK(p.next() == "SA seq=5000 ack=1001");
+        CHECK(p.next() == "-");
+        CHECK(p.state() == "SYN-RECEIVED");
+    }
+    p.send("S seq=995 len=10");  // not the one that opened, and it reaches into the window
+    CHECK(p.next() == "A seq=5001 ack=1001");
+    CHECK(p.next() == "-");
+    CHECK(p.dropped(drop_reason::tcp_out_of_window) == 5);
+    CHECK(p.dropped(drop_reason::tcp_no_ack_bit) == 0);
+    p.send("A seq=1001 ack=5001 len=10");
+    CHECK((active || p.accept()));
+    CHECK(p.state() == "ESTABLISHED");
+    CHECK(p.read() == 10);
+}
+
 TEST_CASE("SYN-RECEIVED after SYN-SENT: close() sends FIN, abort() RST",
           "[conformance][RFC9293-3.10.4b][RFC9293-3.10.5a]")
 {

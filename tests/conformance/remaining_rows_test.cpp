@@ -224,6 +224,11 @@ TEST_CASE("D-SACK: of a segment that is partly old only the old part is reported
     p.forget();
     p.send("A seq=1151 len=100 ack=5001");
     CHECK(p.next() == "A ack=1001 sack=1151-1201,1101-1251");
+    p.send("A seq=1001 len=100 ack=5001");
+    CHECK(p.next() == "A ack=1251");
+    p.send("A seq=1201 len=100 ack=5001");  // what lies left of the window is as old
+    p.wait(500_ms);
+    CHECK(p.next() == "A ack=1301 sack=1201-1251");
 }
 
 TEST_CASE("D-SACK: a segment that PAWS drops is acknowledged", "[conformance][RFC2883-4.3a]")

@@ -182,3 +182,51 @@ TEST_CASE("Writing into a full send buffer says so, and the writer is told when 
     p.send("A seq=1001 ack=15001");
     CHECK((p.stack.readiness_of(p.id) & readiness::writable) != 0);
 }
+
+// --- stretch ACKs ----------------------------------------------------------------------------------------------------
+
+TEST_CASE("A stretch ACK of twenty segments grows slow start by one segment, or by two where that is allowed",
+          "[conformance][RFC5681-3.1i]")
+{
+    const std::uint32_t allowed = GENERATE(1u, 2u);
+    CAPTURE(allowed);
+    peer p{with([allowed](auto& c) {
+        c.tcp.initial_window_segments = 20;
+        c.congestion.slow_start_segments = allowed;  // L of RFC 3465
+    })};
+    p.in_established("mss=1000");
+    p.write(60'000);
+    CHECK(p.forget() == 20);
+    CHECK(p.info().cwnd == 20'000);
+    p.send("A seq=1001 ack=25001");
+    CHECK(p.info().cwnd == 20'000 + 1'000 * static_cast<octet_count>(allowed));
+    CHECK(p.forget() == 20 + allowed);
+}
+
+TEST_CASE("A stretch ACK in congestion avoidance: one segment for a window of octets, and no more",
+          "[conformance][RFC5681-3.1k][RFC5681-3.1l]")
+{
+    peer p{with([](auto& c) { c.tcp.initial_window_segments = 40; })};
+    p.in_established("mss=1000");
+    p.write(40'000);
+    CHECK(p.forget() == 40);
+    p.send("A seq=1001 ack=5001");
+    p.send("A seq=1001 ack=5001");
+    p.send("A seq=1001 ack=5001");
+    CHECK(p.next() == "A seq=5001 len=1000");
+    p.send("A seq=1001 ack=45001");
+    p.forget();
+    REQUIRE(p.info().cwnd == 20'000);
+    REQUIRE(p.info().ssthresh == 20'000);
+    p.write(62'000);
+    CHECK(p.forget() == 20);
+    p.send("A seq=1001 ack=65001");  // all twenty at once
+    CHECK(p.info().cwnd == 21'000);
+    CHECK(p.forget() == 21);
+    p.send("A seq=1001 ack=85001");  // twenty of twenty-one
+    CHECK(p.info().cwnd == 21'000);
+    CHECK(p.forget() == 20);
+    p.send("A seq=1001 ack=86001");
+    CHECK(p.info().cwnd == 22'000);
+    CHECK(p.forget() == 1);  // and that was the last octet
+}

@@ -93,6 +93,12 @@ TEST_CASE("Zero window: an RST at RCV.NXT resets", "[conformance][MUST-66]")
         p.send("R seq=11001");
         CHECK(p.state() == "CLOSED");
     }
+    SECTION("exact, whatever else it says")
+    {
+        p.send("SR seq=11001");
+        CHECK(p.state() == "CLOSED");
+        CHECK(p.error() == std::string{"connection reset by peer"});
+    }
     SECTION("any other is outside the window")
     {
         p.send("R seq=11002");

@@ -244,6 +244,43 @@ void binding(two_sides& w, transcript& t)
     s.close(unbound);
 }
 
+// Two that listen on one port at once: SO_REUSEADDR does not allow it where their addresses overlap, and is not needed
+// where they do not.
+void two_listeners(two_sides& w, transcript& t)
+{
+    sockets& s = w.server;
+    const int first = w.listening();
+    const sockaddr_in here = w.at(w.port);
+    const sockaddr_in any = address_of("0.0.0.0", w.port);
+    const sockaddr_in other = address_of("127.0.0.2", w.port);
+    t("SO_REUSEADDR when it listens already", set(s, first, SOL_SOCKET, SO_REUSEADDR, 1));
+    const int second = s.socket(AF_INET, SOCK_STREAM, 0);
+    set(s, second, SOL_SOCKET, SO_REUSEADDR, 1);
+    t("the same address", s.bind(second, generic(here), sizeof here));
+    t("any address beside one of them", s.bind(second, generic(any), sizeof any));
+    t("another address", s.bind(second, generic(other), sizeof other));
+    t("listens, too", s.listen(second, 1));
+    const int c = w.client.socket(AF_INET, SOCK_STREAM, 0);
+    t("a client", w.client.connect(c, generic(here), sizeof here));
+    w.pause();
+    poll_once(t, "has reached the one", s, first);
+    poll_once(t, "and not the other", s, second);
+    s.close(first);
+    s.close(second);
+    w.client.close(c);
+    const int wide = s.socket(AF_INET, SOCK_STREAM, 0);
+    const int narrow = s.socket(AF_INET, SOCK_STREAM, 0);
+    set(s, wide, SOL_SOCKET, SO_REUSEADDR, 1);
+    set(s, narrow, SOL_SOCKET, SO_REUSEADDR, 1);
+    t("before either listens: any address", s.bind(wide, generic(any), sizeof any));
+    t("and one of them", s.bind(narrow, generic(here), sizeof here));
+    t("one listens", s.listen(wide, 1));
+    t("the other cannot", s.listen(narrow, 1));
+    s.close(wide);
+    t("but alone it can", s.listen(narrow, 1));
+    s.close(narrow);
+}
+
 void listening(two_sides& w, transcript& t)
 {
     char octets[4]{};
@@ -671,6 +708,7 @@ constexpr scenario scenarios[] = {{"fresh socket", &fresh_socket},
                                   {"bad descriptors", &bad_descriptors},
                                   {"bad memory", &bad_memory},
                                   {"binding", &binding},
+                                  {"two listeners", &two_listeners},
                                   {"listening", &listening},
                                   {"connecting", &connecting},
                                   {"refused", &refused},

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include <csignal>
 #include <netinet/tcp.h>
 
 #include "interop/posix_world.hpp"
@@ -20,6 +21,8 @@ namespace {
     } while (false)
 
 struct world : facade_world {
+    using facade_world::facade_world;
+
     posix::host& c = client_host;
     posix::host& s = server_host;
 
@@ -557,6 +560,39 @@ TEST_CASE("posix: TCP_INFO is laid out as Linux's and has its units", "[interop]
     CHECK(i.tcpi_state == TCP_CLOSE_WAIT);
 }
 
+TEST_CASE("posix: TCP_INFO knows delays, rates and reordering beyond what the C library's struct has", "[interop]")
+{
+    tcpco::tcp_info t;
+    CHECK((posix::detail::to_linux(t, tcp_state::established, 0).tcpi_options & TCPI_OPT_WSCALE) == 0);
+    t.window_scaling = true;  // both shifts are 0
+    t.receive_rtt = 7_ms;
+    t.reorderings = 3;
+    t.delivery_rate_app_limited = true;
+    const posix::detail::linux_tcp_info told = posix::detail::to_linux(t, tcp_state::established, 0);
+    CHECK((told.tcpi_options & TCPI_OPT_WSCALE) != 0);
+    CHECK(told.tcpi_window_scales == 0);
+    CHECK(told.tcpi_rcv_rtt == 7'000);
+    CHECK(told.tcpi_reord_seen == 3);
+    CHECK(told.tcpi_flags == 1);
+
+    world w;
+    w.join();
+    const std::string out = text(50'000);
+    CHECK(w.c.send(w.client, out.data(), out.size(), 0) == 50'000);
+    w.run_for(1_s);
+    posix::detail::linux_tcp_info sent{};
+    posix::detail::linux_tcp_info got{};
+    socklen_t n = sizeof sent;
+    CHECK(w.c.getsockopt(w.client, IPPROTO_TCP, TCP_INFO, &sent, &n) == 0);
+    CHECK(n == sizeof sent);
+    CHECK(w.s.getsockopt(w.server, IPPROTO_TCP, TCP_INFO, &got, &n) == 0);
+    CHECK(sent.tcpi_delivery_rate > 10'000);  // octets per second; the last ACK may have been delayed
+    CHECK(sent.tcpi_delivery_rate < 50'000'000);
+    CHECK(sent.tcpi_ato == 0);
+    CHECK(got.tcpi_ato == 40'000);
+    CHECK(got.tcpi_delivery_rate < sent.tcpi_delivery_rate);  // of its SYN,ACK
+}
+
 TEST_CASE("posix: poll sees many sockets, and each kind of news", "[interop]")
 {
     world w;
@@ -598,4 +634,62 @@ TEST_CASE("posix: a call from the stack's own thread that would have to wait fai
     w.run_for(1_ms);
     CHECK(answer == -1);
     CHECK(error == EDEADLK);
+}
+
+TEST_CASE("posix: a write to a connection that was reset is EPIPE and no signal, with MSG_NOSIGNAL or without",
+          "[interop]")
+{
+    static volatile std::sig_atomic_t signals = 0;
+    struct sigaction counts{};
+    counts.sa_handler = [](int) { signals = signals + 1; };
+    struct sigaction before{};
+    REQUIRE(::sigaction(SIGPIPE, &counts, &before) == 0);
+    world w;
+    w.join();
+    CHECK(w.s.close(w.server) == 0);
+    w.run_for(10_ms);
+    CHECK(w.c.send(w.client, "x", 1, 0) == 1);  // it meets an RST
+    w.run_for(10_ms);
+    iovec v{const_cast<char*>("x"), 1};
+    CHECK_FAILS(w.c.send(w.client, "x", 1, 0), EPIPE);
+    CHECK_FAILS(w.c.send(w.client, "x", 1, MSG_NOSIGNAL), EPIPE);
+    CHECK_FAILS(w.c.writev(w.client, &v, 1), EPIPE);
+    CHECK(w.c.shutdown(w.client, SHUT_WR) == -1);
+    CHECK(::sigaction(SIGPIPE, &before, nullptr) == 0);
+    CHECK(signals == 0);
+}
+
+TEST_CASE("posix: sockets closed beyond the limit of orphans are reset, and so is one with octets nobody has read",
+          "[interop][SHLD-3]")
+{
+    auto few = host_config(1);
+    few.limits.orphans = 1;
+    world w{few};
+    w.join();
+    const int second = w.c.socket(AF_INET, SOCK_STREAM);
+    REQUIRE(w.connect(second, 80) == 0);
+    const int accepted = w.s.accept(w.listener);
+    REQUIRE(accepted >= 0);
+    char octets[8];
+    CHECK(w.c.close(w.client) == 0);
+    w.run_for(10_ms);
+    CHECK(w.s.recv(w.server, octets, sizeof octets, MSG_DONTWAIT) == 0);  // the first orphan: an orderly end
+    SECTION("the second orphan is one too many")
+    {
+        CHECK(w.c.close(second) == 0);
+        w.run_for(10_ms);
+        CHECK_FAILS(w.s.recv(accepted, octets, sizeof octets, MSG_DONTWAIT), ECONNRESET);
+        CHECK(w.a.counters().orphans_reset == 1);
+    }
+    SECTION("octets that nobody has read")
+    {
+        CHECK(w.s.close(w.server) == 0);  // no orphan any more
+        w.run_for(10_ms);
+        CHECK(w.s.send(accepted, "unread", 6, 0) == 6);
+        w.run_for(10_ms);
+        CHECK(w.c.close(second) == 0);
+        w.run_for(10_ms);
+        CHECK_FAILS(w.s.recv(accepted, octets, sizeof octets, MSG_DONTWAIT), ECONNRESET);
+        CHECK(w.a.counters().orphans_reset == 0);
+    }
 }

@@ -199,9 +199,11 @@ struct two_sides {
 };
 
 struct facade_world {
+    explicit facade_world(const stack_config<default_policies>& client_side = host_config(1)) : a{client_side} {}
+
     virtual_reactor reactor;
     memory_link link{{.delay = duration{1'000'000}}};
-    basic_stack<> a{host_config(1)};
+    basic_stack<> a;
     basic_stack<> b{host_config(2)};
     driver<basic_stack<>, memory_link::end, virtual_reactor> a_driver{a, link.left(), reactor};
     std::optional<driver<basic_stack<>, memory_link::end, virtual_reactor>> b_driver{std::in_place, b, link.right(),

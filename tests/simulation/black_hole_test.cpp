@@ -233,6 +233,32 @@ TEST_CASE("black hole: a path that loses every fifth frame has none, and its rou
     CHECK(times[times.size() / 2] < duration{12'000'000'000});
 }
 
+TEST_CASE("black hole: a probe whose octets leave again in pieces has proved nothing", "[simulation][RFC4821-7.6a]")
+{
+    narrow<default_policies> net{1'200};
+    REQUIRE(net.transfer(50'000, a_minute));
+    REQUIRE(net.info_a().path_mtu < 1'200);
+    const std::uint64_t probes = net.a.counters().mtu_probes;
+    const auto send = [&](auto&& until) {
+        net.at_a.to_send.resize(net.at_a.to_send.size() + 150'000, std::byte{5});
+        net.turn();
+        return net.run(until, duration{600'000'000});
+    };
+    const auto probing = [&] { return net.a.counters().mtu_probes > probes; };
+    for (int i = 0; i < 100 && !send(probing); ++i) {
+    }
+    REQUIRE(probing());
+    const std::uint16_t before = net.info_a().path_mtu;
+    net.takes = before + 1u;                 // less than that probe, whatever its size
+    net.a.configure_device({.mtu = 1'499});  // what is in flight leaves again
+    std::uint16_t most = 0;
+    send([&] {
+        most = std::max(most, net.info_a().path_mtu);
+        return net.a.counters().mtu_probes > probes + 1;
+    });
+    CHECK(most == before);
+}
+
 TEST_CASE("black hole: a path without one never sees a probe", "[simulation]")
 {
     narrow<default_policies> net{1'500, 0.05, 7};

@@ -44,3 +44,55 @@ TEST_CASE("simulation: RACK-TLP under a paced controller brings every octet over
 {
     run_matrix<paced_bundle>();
 }
+
+TEST_CASE("simulation: a loss that a probe has repaired is a reduction and CWR says so", "[simulation][RFC3168-6.1.1d]")
+{
+    using sim = simulation<rack_bundle>;
+    auto ca = sim::config_a();
+    ca.tcp.ecn = ecn_use::request;
+    sim net{ca, sim::config_b(), {.delay = duration{10'000'000}}};
+    net.skip_arp();
+    net.at_a.ends = net.at_b.ends = false;
+    net.open();
+    std::size_t full = 0;
+    bool reduced = false;
+    net.link.drops = [&](std::size_t, int from, const octets& f) {
+        reduced = reduced || (from == 0 && f.size() > 1'000 && (std::to_integer<unsigned>(f[47]) & 0x80) != 0);
+        full += from == 0 && f.size() > 1'000 ? 1U : 0U;
+        return from == 0 && f.size() > 1'000 && full == 5;  // the last of five
+    };
+    net.at_a.to_send = pattern(5 * 1'448);
+    net.run_for(duration{1'000'000'000});
+    REQUIRE(net.at_b.received.size() == 5 * 1'448);
+    REQUIRE(net.info_a().ecn);
+    CHECK(net.info_a().timeouts == 0);
+    CHECK(net.info_a().retransmissions == 1);
+    const auto send_more = [&](std::size_t all) {
+        net.at_a.to_send = pattern(all * 1'448);
+        net.turn();
+        net.run_for(duration{1'000'000'000});
+        REQUIRE(net.at_b.received.size() == all * 1'448);
+    };
+    send_more(6);  // only its ACK says that it was a loss (RFC 8985 7.4.2)
+    CHECK(net.info_a().ssthresh < 20 * 1'448);
+    CHECK_FALSE(reduced);
+    send_more(7);
+    CHECK(reduced);
+}
+
+TEST_CASE("simulation: what pacing holds back is held back by the window of congestion", "[simulation]")
+{
+    using sim = simulation<paced_bundle>;
+    auto ca = sim::config_a();
+    ca.congestion.rate = 200'000;
+    sim net{ca, sim::config_b(), {.delay = duration{10'000'000}}};
+    net.skip_arp();
+    net.at_a.ends = net.at_b.ends = false;
+    net.open();
+    net.at_a.to_send = pattern(200'000);  // a second, in a window that never fills
+    REQUIRE(net.run([&] { return net.at_b.received.size() == 200'000; }, duration{5'000'000'000}));
+    const tcp_info i = net.info_a();
+    CAPTURE(i.busy.ns, i.limited_by_send_buffer.ns, i.limited_by_receive_window.ns, i.limited_by_cwnd.ns);
+    CHECK(i.limited_by_cwnd > i.busy * 8 / 10);
+    CHECK(i.limited_by_send_buffer + i.limited_by_receive_window < i.busy / 10);
+}

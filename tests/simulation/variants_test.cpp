@@ -50,3 +50,39 @@ TEST_CASE("simulation: Minshall with an auto-tuned window and a fixed RTO brings
 {
     run_matrix<everything_else_bundle>();
 }
+
+TEST_CASE("simulation: a window that is tuned grows with what the reader takes in a round trip and only so far",
+          "[simulation][RFC7323-2.3c]")
+{
+    using sim = simulation<everything_else_bundle>;
+    const auto transfer = [](std::size_t pause, octet_count maximum) {
+        auto cb = sim::config_b();
+        cb.receive_window = {.initial = 20'000, .maximum = maximum};
+        cb.limits.small_slots = 4'096;
+        sim net{sim::config_a(), cb, {.delay = duration{20'000'000}, .per_frame = duration{100'000}}};
+        net.skip_arp();
+        net.at_a.ends = net.at_b.ends = false;
+        net.at_a.to_send = pattern(3'000'000);
+        net.open();
+        const time_point from = net.now;
+        net.at_b.reads = pause == 0;
+        octets slow(1'000);
+        while (net.at_b.received.size() < 3'000'000 && net.now - from < duration{4'000'000'000}) {
+            net.run_for(duration{10'000'000});
+            if (pause != 0 && net.id_b) {
+                static_cast<void>(net.b.read(net.id_b, slow));  // 100,000 octets a second
+            }
+        }
+        return std::pair{net.info_b(), net.at_b.received.size()};
+    };
+    const auto [fast, all] = transfer(0, 1'000'000);
+    CHECK(all == 3'000'000);
+    CHECK(fast.receive_capacity > 300'000);
+    CHECK(fast.receive_capacity <= 1'000'000);
+    CHECK(fast.receive_rtt >= duration{40'000'000});
+    CHECK(fast.rcv_wscale == 4);  // of what it may become
+    const auto [bounded, some] = transfer(0, 60'000);
+    CHECK(bounded.receive_capacity == 60'000);
+    const auto [slow, few] = transfer(1, 1'000'000);
+    CHECK(slow.receive_capacity == 20'000);
+}

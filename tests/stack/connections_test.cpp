@@ -592,3 +592,27 @@ TEST_CASE("several stacks live beside one another and share nothing", "[stack]")
     CHECK(read_error(b.host.stack, id) == errc::bad_file_descriptor);
     CHECK(read_error(a.host.stack, id) == errc::would_block);
 }
+
+TEST_CASE("ephemeral ports: one that is listened on is passed over, by connect() and by listen()",
+          "[stack][RFC6056-3.2a][RFC6056-3.3.3a]")
+{
+    const bool wildcard = GENERATE(false, true);
+    const bool connects = GENERATE(false, true);
+    CAPTURE(wildcard, connects);
+    const auto choose = [connects](host_type& host) {
+        const endpoint chosen = connects
+                                    ? host.stack.local_of(host.stack.connect({other_ip, 80}).value)
+                                    : host.stack.local_of(host.stack.listen({stack_ip, 0}).value);
+        REQUIRE(chosen.port != 0);
+        return chosen.port;
+    };
+    host_type first;
+    const std::uint16_t port = choose(first);
+    host_type second;  // of the same seed: it would choose the same
+    REQUIRE(second.stack.listen({wildcard ? ip_address{} : stack_ip, port}).ec == errc::ok);
+    CHECK(choose(second) != port);
+    host_type third;
+    REQUIRE(third.stack.listen({wildcard ? ip_address{} : stack_ip, static_cast<std::uint16_t>(port + 1)}).ec ==
+            errc::ok);
+    CHECK(choose(third) == port);
+}

@@ -283,3 +283,49 @@ TEST_CASE("An ICMP error about the SYN,ACK of a half-open record ends nothing", 
     p.send("A seq=1001 ack=" + std::to_string(syn_ack.seq() + 1));
     CHECK(p.accept());
 }
+
+TEST_CASE("Half-open records send their SYN,ACK at once when the carrier is back, as far as there are connections",
+          "[stack][RFC4987-3.5a]")
+{
+    half_open p{16, 2};
+    std::string ack;
+    for (int i = 0; i < 3; ++i) {
+        ack = p.syn(10'000 + i);
+        p.wait(100_ms);  // else their timers, too, would want three connections at once
+    }
+    p.stack.link_changed(p.now, false);
+    p.wait(20_s);
+    CHECK(p.forget() == 0);
+    CHECK(p.stack.syn_received_count() == 3);
+    p.stack.link_changed(p.now, true);
+    CHECK(p.next() == "SA ack=1001");
+    CHECK(p.next() == "SA ack=1001");
+    CHECK(p.next() == "-");  // there are two connections; the third comes with its own timer, 31 s after its SYN
+    CHECK(p.stack.syn_received_count() == 3);
+    p.stack.check_invariants();
+    p.wait(1'001_ms);
+    CHECK(p.forget() == 2);  // what had backed off begins anew, too
+    p.wait(11_s);
+    CHECK(p.forget() == 5);
+    p.send("A seq=1001 port=10002 ack=" + ack);
+    CHECK(p.accept());
+}
+
+TEST_CASE("A half-open record knows when its SYN,ACK was last sent", "[stack][RFC4987-3.5a]")
+{
+    for (const std::uint32_t records : {16u, 0u}) {
+        CAPTURE(records);
+        half_open p{records};
+        p.send("S seq=1000 mss=1000");
+        p.wait(500_ms);
+        p.send("S seq=1000 mss=1000");  // ours was lost
+        CHECK(p.forget() == 2);
+        p.find_connection();
+        CHECK(p.stack.syn_received_count() == (records > 0 ? 1 : 0));
+        p.wait(200_ms);
+        CHECK(p.info().since_sent == 200_ms);
+        p.wait(400_ms);  // the timer counts from the first one on
+        CHECK(p.next() == "SA seq=5000 ack=1001");
+        CHECK(p.info().since_sent == 100_ms);
+    }
+}

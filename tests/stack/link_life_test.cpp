@@ -206,3 +206,35 @@ TEST_CASE("device: a listener that lost its address does not take another's plac
     CHECK(net.a.close(first) == errc::ok);
     CHECK(net.a.listen({old.address, 80}).ec == errc::address_in_use);
 }
+
+TEST_CASE("device: when there is one again, listeners accept again, only one that lost its address does not", "[stack]")
+{
+    peer p;
+    p.listen();
+    const listener_id any = p.stack.listen({ip_address{}, 81}).value;
+    const listener_id stale = p.stack.listen({p.sut_address, 82}).value;
+    p.stack.device_lost(errc::network_down);
+    CHECK(p.stack.accept(p.listener).ec == errc::network_down);
+    CHECK(p.stack.accept(any).ec == errc::network_down);
+    SECTION("the address is the same")
+    {
+        p.stack.configure_device({.mtu = 1'500});
+        CHECK(p.stack.accept(p.listener).ec == errc::would_block);
+        CHECK(p.stack.accept(any).ec == errc::would_block);
+        CHECK_FALSE(p.stack.can_accept(p.listener));
+        p.send("S seq=1000 mss=1000");
+        CHECK(p.next() == "SA seq=5000 ack=1001");
+        p.send("A seq=1001 ack=5001");
+        CHECK(p.accept());
+        CHECK(p.state() == "ESTABLISHED");
+    }
+    SECTION("the address is another one")
+    {
+        p.stack.set_address(p.now, "192.0.2.9/24"_net);
+        p.stack.device_lost(errc::connection_aborted);  // again, for another reason
+        p.stack.configure_device({.mtu = 1'500});
+        CHECK(p.stack.accept(any).ec == errc::would_block);
+        CHECK(p.stack.accept(stale).ec == errc::address_not_available);
+        CHECK(p.stack.accept(p.listener).ec == errc::address_not_available);
+    }
+}

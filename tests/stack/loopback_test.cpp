@@ -215,3 +215,19 @@ TEST_CASE("loopback: from outside, neither the own address nor 127.0.0.0/8 is be
     CHECK(l.stack.counters().of(drop_reason::ip_not_ours) == 1);
     CHECK(l.stack.connection_count() == 0);
 }
+
+TEST_CASE("loopback: another address of the stack leaves a half-open connection of 127.0.0.1 alone", "[stack]")
+{
+    lone l;
+    const listener_id listener = l.stack.listen({ip_address{}, 80}).value;
+    const connection_id client = l.stack.connect({"127.0.0.1"_ip, 80}).value;
+    for (int i = 0; i < 10 && l.stack.syn_received_count() == 0; ++i) {
+        l.stack.transmit(l.now, [](const outgoing_frame&) { return sink_verdict::done; }, 1);
+    }
+    REQUIRE(l.stack.syn_received_count() == 1);
+    l.stack.set_address(l.now, "192.0.2.9/24"_net);
+    l.run();
+    CHECK(l.state_of(client) == tcp_state::established);
+    CHECK(l.stack.accept(listener).ec == errc::ok);
+    CHECK(l.dropped() == 0);
+}

@@ -162,3 +162,76 @@ TEST_CASE("tcp_info: a copy that arrives twice is a DSACK at the sender", "[stac
     net.run_for(duration{1'000'000'000});
     CHECK(net.info_a().dsacks_received == 1);
 }
+
+TEST_CASE("tcp_info: the delivery rate is the path's once the window fills it, the application's until then", "[stack]")
+{
+    constexpr link_profile megabyte{.delay = duration{10'000'000}, .per_frame = duration{1'514'000}};  // 1 MB/s
+    sim net{sim::config_a(), sim::config_b(), megabyte};
+    net.skip_arp();
+    net.at_a.ends = net.at_b.ends = false;
+    net.open();
+    net.run_for(duration{1'000'000'000});
+    CHECK(net.info_a().ack_delay == duration{});
+    CHECK(net.info_b().ack_delay == duration{});
+    net.at_a.to_send = pattern(1'448);
+    net.turn();
+    net.run_for(duration{1'000'000'000});
+    const tcp_info one = net.info_a();
+    CHECK(one.delivery_rate > 0);
+    CHECK(one.delivery_rate <= 1'448 * 50);
+    CHECK(one.delivery_rate_app_limited);
+    CHECK(net.info_b().ack_delay == duration{40'000'000});
+    CHECK(net.info_a().ack_delay == duration{});  // it has not received anything
+    net.at_a.to_send.resize(400'000);
+    net.turn();
+    REQUIRE(net.run([&] { return net.at_b.received.size() > 300'000; }, a_minute));
+    const tcp_info many = net.info_a();
+    CAPTURE(many.delivery_rate);
+    CHECK(many.delivery_rate >= 900'000);
+    CHECK(many.delivery_rate <= 1'000'000);
+    CHECK_FALSE(many.delivery_rate_app_limited);
+    REQUIRE(net.run([&] { return net.at_b.received.size() == 400'000; }, a_minute));
+    net.run_for(duration{1'000'000'000});
+    const std::uint64_t rate = net.info_a().delivery_rate;
+    net.at_a.to_send.resize(400'100);
+    net.turn();
+    net.run_for(duration{1'000'000'000});
+    CHECK(net.info_a().delivery_rate == rate);  // a sample of a hundred octets says nothing about it
+}
+
+TEST_CASE("tcp_info: what comes late is a reordering, what was lost or had to be sent again is none", "[stack]")
+{
+    for (const bool late : {true, false}) {
+        CAPTURE(late);
+        transfer net{50'000};
+        std::size_t full = 0;
+        net.link.disturbs = [&](std::size_t, int from, const octets& f) {
+            full += from == 0 && f.size() > 1'000 ? 1U : 0U;
+            const bool chosen = from == 0 && f.size() > 1'000 && full == 8;
+            return mishap{.lost = chosen && !late, .late = chosen ? duration{1'000'000} : duration{}};
+        };
+        REQUIRE(net.run([&] { return net.at_b.received.size() == 50'000; }, a_minute));
+        net.run_for(duration{1'000'000'000});
+        CHECK(net.info_a().reorderings == (late ? 1 : 0));
+        CHECK(net.info_b().reorderings == 0);
+    }
+}
+
+TEST_CASE("tcp_info: window scale is what both have sent, though no window needs a shift", "[stack][RFC7323-2.2b]")
+{
+    for (const bool offered : {true, false}) {
+        CAPTURE(offered);
+        auto small = sim::config_a();
+        auto other = sim::config_b();
+        small.receive_window.capacity = other.receive_window.capacity = 20'000;
+        small.tcp.window_scaling = offered;
+        transfer net{100, small, other};
+        net.run_for(duration{1'000'000'000});
+        REQUIRE(net.info_b().state == tcp_state::established);
+        for (const tcp_info& i : {net.info_a(), net.info_b()}) {
+            CHECK(i.window_scaling == offered);
+            CHECK(i.snd_wscale == 0);
+            CHECK(i.rcv_wscale == 0);
+        }
+    }
+}

@@ -208,15 +208,6 @@ inline std::optional<verdict> reset_reaching_in(const facts& f, const segment& s
     return verdict{words("A", f.snd_nxt, f.rcv_nxt), name(f.in)};
 }
 
-// MUST-66 has valid RSTs heeded behind a closed window, too. One that is a SYN as well is none: no TCP sends it.
-inline std::optional<verdict> syn_and_reset_at_closed_window(const facts& f, const segment& s)
-{
-    if (!s.rst || !s.syn || f.rcv_wnd > 0) {
-        return std::nullopt;
-    }
-    return verdict{"-", name(f.in)};
-}
-
 // The SYN,ACK of a simultaneous open repeats a SYN that has come, so step 1 would answer it with an ACK and drop it.
 // Its acknowledgement is taken at once, as in Linux: a round trip less, and it cannot loop.
 inline std::optional<verdict> crossed_syn_ack(const facts& f, const segment& s)
@@ -229,10 +220,11 @@ inline std::optional<verdict> crossed_syn_ack(const facts& f, const segment& s)
                    s.payload};
 }
 
-// The peer repeats its bare SYN: our SYN,ACK was lost, and a mere ACK (step 1) tells a peer in SYN-SENT nothing.
+// The peer repeats its SYN, bare or not: our SYN,ACK was lost. A mere ACK (step 1) tells a peer in SYN-SENT nothing,
+// and silence (step 5, where text behind the SYN makes it acceptable) even less.
 inline std::optional<verdict> repeated_syn(const facts& f, const segment& s)
 {
-    if (!half_open(f) || !s.syn || s.has_ack || s.rst || s.seq + 1 != f.rcv_nxt || length_of(s) != 1 ||
+    if (!half_open(f) || !s.syn || s.has_ack || s.rst || s.seq + 1 != f.rcv_nxt ||
         f.ts == timing::older) {
         return std::nullopt;
     }
@@ -241,8 +233,8 @@ inline std::optional<verdict> repeated_syn(const facts& f, const segment& s)
 
 inline std::optional<verdict> any(const facts& f, const segment& s)
 {
-    for (const auto which : {syn_in_time_wait, reset_in_time_wait, reset_reaching_in, syn_and_reset_at_closed_window,
-                             crossed_syn_ack, repeated_syn}) {
+    for (const auto which :
+         {syn_in_time_wait, reset_in_time_wait, reset_reaching_in, crossed_syn_ack, repeated_syn}) {
         if (const auto v = which(f, s)) {
             return v;
         }
@@ -280,6 +272,9 @@ inline verdict in_other_states(const facts& f, segment s)
         return v;
     }
     if (!acceptable(f, s)) {
+        return again;
+    }
+    if (s.syn && !s.has_ack && left_of(f, s.seq)) {  // RFC 5961 4.2: challenged, not trimmed to silence by step 5
         return again;
     }
     if (s.syn && left_of(f, s.seq)) {  // step 1 trims it away like other octets that have come already

@@ -144,8 +144,9 @@ public:
     }
     ~tcp_listener() { close(); }
 
-    // The next connection. Errors: operation_canceled, network_down, bad_file_descriptor (closed, also by another
-    // coroutine while this one waits). -> io_result_of<tcp_socket>
+    // The next connection. Errors: operation_canceled, network_down (while the stack has no driver; with a new one
+    // accept() works again), bad_file_descriptor (closed, also by another coroutine while this one waits).
+    // -> io_result_of<tcp_socket>
     accept_operation accept() noexcept { return {stack_, id_}; }
 
     // SYN queue, overflow, Fast Open. Errors: bad_file_descriptor.

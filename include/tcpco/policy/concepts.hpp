@@ -158,6 +158,9 @@ concept ack_policy = policy<A> && requires(A a, const received_segment& s, const
     a.on_data_sent();
     a.on_ack_sent();
 };
+// Refinement: how long an ACK would wait now; srtt: of the connection, zero where it is not known.
+template <class A>
+concept tells_ack_delay = requires(const A a, duration srtt) { { a.delay(srtt) } -> std::same_as<duration>; };
 
 // --- how long 2MSL is, what may end it -----------------------------------------------------------------------------
 template <class T>
@@ -177,6 +180,14 @@ concept receive_window_policy = policy<W> && requires(W w, const W cw, const rec
 // Refinement: its capacity can be set for one connection (SO_RCVBUF).
 template <class W>
 concept resizable_window = receive_window_policy<W> && requires(W w, octet_count octets) { w.set_capacity(octets); };
+
+// Refinement: it follows the reader. largest(): what capacity() may become, for the shift that the SYN announces;
+// round_trip(): by which it measures, zero where it has not yet.
+template <class W>
+concept tuned_window = receive_window_policy<W> && requires(const W w) {
+    { w.largest() } -> std::convertible_to<octet_count>;
+    { w.round_trip() } -> std::same_as<duration>;
+};
 
 // --- may a small segment go ----------------------------------------------------------------------------------------
 template <class G>

@@ -86,7 +86,7 @@ public:
     // This stack is at another address from now on.
     void set_address(time_point now, const ip_prefix& address);
     // The device is gone: every connection and every wait ends with `why`, and so does every connect() and listen()
-    // until configure_device() brings another.
+    // until configure_device() brings another; then listeners accept again.
     void device_lost(errc why);
 
     // --- the user's side (the rest is in stack_port) ---------------------------------------------------------------
@@ -223,6 +223,7 @@ private:
 
     // link_life.hpp
     void change_mtu(octet_count mtu);
+    void revive_listeners();
     void end_without_reset(connection_type& c, errc why);
 
     // connections.hpp, socket_calls.hpp

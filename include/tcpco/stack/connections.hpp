@@ -42,7 +42,7 @@ void basic_stack<B>::configure_device(const device_config& d)
 {
     network_.set_device(d.mtu, d.ethernet.value_or(network_.config().ethernet));
     change_mtu(network_.config().mtu);
-    lost_ = errc::ok;
+    revive_listeners();
     checksum_offload_ = d.tx_checksum_offload && network_.config().offloads;
     // What remains of the largest frame for TCP payload, whatever the headers; 65535 is IPv4's own limit.
     host.tso_max = d.tso4 && checksum_offload_ ? octet_count{std::min(d.tso_max, 65'535u)} - 120 : 0;
@@ -303,7 +303,7 @@ void basic_stack<B>::device_lost(errc why)
     });
     abort_time_waits();
     listeners_.for_each([this, why](slab_id id, listener& l) {
-        l.error = why;
+        l.error = l.error == errc::ok ? why : l.error;
         ready_listeners_.push_back(id.index);
     });
 }

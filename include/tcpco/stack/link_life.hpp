@@ -28,10 +28,25 @@ void basic_stack<B>::change_mtu(octet_count mtu)
     });
 }
 
+// There is a device again: listeners accept as before, since their addresses are still ours. Those that lost their
+// address meanwhile have lost their place, too, and keep that reason.
+template <class B>
+void basic_stack<B>::revive_listeners()
+{
+    if (std::exchange(lost_, errc::ok) == errc::ok) {
+        return;
+    }
+    listeners_.for_each([this](slab_id id, listener& l) {
+        if (listening_.find({l.local, {}}) == id.index) {
+            l.error = errc::ok;
+        }
+    });
+}
+
 // Without a carrier every frame is lost, connections keep their state and back off; connect() answers network_down.
 // When it is back they need not wait for a timer that had backed off meanwhile: what is unacknowledged leaves at once,
-// and R2 counts anew. Half-open records wait for
-// their timers. Applications are not told.
+// and R2 counts anew. So with half-open records, as far as there are connections to be had for them; the others wait
+// for their timers. Applications are not told.
 template <class B>
 void basic_stack<B>::link_changed(time_point now, bool up)
 {
@@ -42,6 +57,11 @@ void basic_stack<B>::link_changed(time_point now, bool up)
     link_up_ = up;
     if (up) {
         host.paths = path_mtu_cache{};  // what vanished meanwhile says nothing about sizes
+        syn_queue_.for_each([this](slab_id id, const syn_received_record& r) {
+            if (r.retries > 0) {
+                from_syn_queue(id.index);  // the loop below does the rest, and transmit() makes a record of it again
+            }
+        });
     }
     connections_.for_each([this, up](slab_id id, connection_type& c) {
         if (!up || c.state == tcp_state::closed) {
@@ -53,7 +73,7 @@ void basic_stack<B>::link_changed(time_point now, bool up)
             return;
         }
         c.retries = c.unanswered = 0;
-        c.rto.on_forward_progress();
+        c.rto.on_spurious_timeout();  // it was not the path that was slow
         c.timer_base = c.progress_at = now_;
         resend_flight(c, st);
         rearm_timer(c, st);

@@ -31,6 +31,8 @@ struct ack_work {
     bool advances = false;
     bool covers_syn = false;
     bool duplicate = false;
+    bool reordered = false;  // what was sent once arrived behind what was sent later
+    stream_offset highest_sacked{};  // before this ACK
 };
 
 }  // namespace detail
@@ -102,12 +104,13 @@ void read_dsack(connection<B>& c, const arriving_segment& seg, offset_range firs
 
 // One record is delivered for the first time, by SACK or cumulatively.
 template <class B>
-void on_delivered(const connection<B>& c, sender_active<B>& s, const transmission& t, time_point now)
+void on_delivered(const connection<B>& c, sender_active<B>& s, const transmission& t, ack_work& work)
 {
-    s.rate.on_delivered(t, now);
+    work.reordered = work.reordered || (c.sack_permitted && !t.ever_retransmitted && t.last <= work.highest_sacked);
+    s.rate.on_delivered(t, work.info.now);
     note_size_delivered(c, s, t);
     if constexpr (told_of_deliveries<typename B::recovery>) {
-        s.recovery.on_delivered(t, timing_of(c, s, now));
+        s.recovery.on_delivered(t, timing_of(c, s, work.info.now));
     }
 }
 
@@ -133,7 +136,7 @@ void take_sack_blocks(connection<B>& c, sender_active<B>& s, const arriving_segm
         if (usable && range.first >= seg.ack) {
             work.sack.has_blocks = true;
             const ack_result sacked =
-                s.board.on_sack(range, [&](const transmission& t, bool) { on_delivered(c, s, t, work.info.now); });
+                s.board.on_sack(range, [&](const transmission& t, bool) { on_delivered(c, s, t, work); });
             work.sack.newly_sacked += sacked.newly_sacked;
             work.delivered += sacked;
         }
@@ -153,7 +156,7 @@ void take_cumulative_ack(connection<B>& c, sender_active<B>& s, const arriving_s
     }
     work.delivered += s.board.on_cumulative_ack(seg.ack, [&](const transmission& t, bool was_sacked) {
         if (!was_sacked) {
-            on_delivered(c, s, t, work.info.now);
+            on_delivered(c, s, t, work);
         }
     });
     take_answer(c, s, seg.ack, st);
@@ -408,9 +411,11 @@ void process_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
     } else if ((work.duplicate || seg.options.sack_count > 0) && s->flight_before_disorder == 0) {
         s->flight_before_disorder = work.flight_size;
     }
+    work.highest_sacked = s->board.highest_sacked();
     s->rate.begin_ack();
     detail::take_cumulative_ack(c, *s, seg, work, st);
     detail::take_sack_blocks(c, *s, seg, work);
+    c.stats.reorderings += work.reordered ? 1U : 0U;
     detail::measure(c, *s, seg, work, st);
     detail::complete_info(c, *s, work);
 
@@ -429,8 +434,9 @@ void process_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
     detail::answer_echo(c, *s, seg, work, st);
     // The ACK that ends a recovery earns no growth, nor does one with an echo (RFC3168-6.1.2c).
     work.info.in_recovery = was_in_recovery || s->recovery.in_recovery() || work.info.ecn.ece;
+    const rate_sample rate = s->rate.sample(work.info.min_rtt);
     if constexpr (wants_rate_samples_v<typename B::congestion>) {
-        work.info.rate = s->rate.sample(work.info.min_rtt);
+        work.info.rate = rate;
     }
     s->congestion.on_ack(work.info);
     if (c.send_tuned) {

@@ -91,6 +91,7 @@ struct connection : transmission_control_block {
     min_filter<duration> min_rtt;
     octet_count idle_cwnd = 0;  // the controller's answers, kept while sender_active is given back
     octet_count idle_ssthresh = 0;
+    octet_count taken_told = 0;  // so many octets the reader had taken when the window policy was last told
 };
 
 // Tells connections of one stack apart in the observer's events.

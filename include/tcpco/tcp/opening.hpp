@@ -28,6 +28,17 @@ inline std::uint8_t window_shift_for(octet_count capacity) noexcept
     return shift;
 }
 
+// What the receive buffer may become: the shift is announced once and for all.
+template <class B>
+octet_count largest_window(const connection<B>& c) noexcept
+{
+    if constexpr (tuned_window<typename B::receive_window>) {
+        return std::max<octet_count>(c.window.capacity(), c.window.largest());
+    } else {
+        return c.window.capacity();
+    }
+}
+
 // RFC 6928: ten segments, at most 14600 octets unless two segments are more. RFC 5681 3.1: one segment when the
 // handshake lost more than one SYN (6928 forgives the first). Nothing of the handshake makes it larger: it is computed
 // when that is over.
@@ -124,7 +135,8 @@ void begin(connection<B>& c, endpoint local, endpoint remote, const sequence_num
     c.path_mtu = st.host.paths.find(remote.address, st.now);
     c.peer_mss = remote.address.is_v4() ? 536 : 1220;                                      // MUST-15
     c.rmss = std::min<std::uint16_t>(c.own_mss, 536);
-    c.rcv.wscale = st.host.settings.window_scaling ? detail::window_shift_for(c.window.capacity()) : std::uint8_t{0};
+    const std::uint8_t shift = detail::window_shift_for(detail::largest_window(c));
+    c.rcv.wscale = st.host.settings.window_scaling ? shift : std::uint8_t{0};
     const std::array<std::uint64_t, 2> peers{
         std::uint64_t{local.port} << 16 | remote.port,
         static_cast<std::uint64_t>(remote.address.octets()[2]) << 8 | remote.address.octets()[3]};
@@ -146,7 +158,8 @@ void accept_peer_syn(connection<B>& c, arriving_segment& seg, step<B>& st)
     if (seg.options.has_mss) {
         c.peer_mss = std::max(seg.options.mss, settings.minimum_mss);
     }
-    if (settings.window_scaling && seg.options.has_window_scale) {
+    c.rcv.scaled = settings.window_scaling && seg.options.has_window_scale;
+    if (c.rcv.scaled) {
         c.snd.wscale = std::min<std::uint8_t>(seg.options.window_scale, 14);
     } else {
         c.rcv.wscale = 0;
@@ -318,7 +331,7 @@ void fill_syn_options(leaving_segment& out, const connection<B>& c, const step<B
     const bool answering = out.ack;  // RFC 7323 2.2, 3.2; RFC 2018 2: only what the peer's SYN offered
     out.options.has_mss = true;      // SHLD-5
     out.options.mss = c.own_mss;
-    out.options.has_window_scale = answering ? c.rcv.wscale > 0 || c.snd.wscale > 0 : settings.window_scaling;
+    out.options.has_window_scale = answering ? c.rcv.scaled : settings.window_scaling;
     out.options.window_scale = c.rcv.wscale;
     out.options.sack_permitted = answering ? c.sack_permitted : settings.sack;
     if (!answering && settings.timestamps) {

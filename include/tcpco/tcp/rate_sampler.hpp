@@ -18,6 +18,23 @@
 
 namespace tcpco {
 
+// The rate in octets per second; 0 where there is no sample.
+constexpr std::uint64_t octets_per_second(octet_count delivered, duration interval) noexcept
+{
+    if (delivered <= 0 || interval <= duration::zero()) {
+        return 0;
+    }
+    // 64 bits hold delivered * 10^9 up to 18 GB; beyond, whole microseconds are exact enough.
+    const auto octets = static_cast<std::uint64_t>(delivered);
+    const auto ns = static_cast<std::uint64_t>(interval.ns);
+    return octets < 18'000'000'000 ? octets * 1'000'000'000 / ns
+                                   : octets / std::max<std::uint64_t>(ns / 1'000, 1) * 1'000'000;
+}
+constexpr std::uint64_t octets_per_second(const rate_sample& s) noexcept
+{
+    return octets_per_second(s.delivered, s.interval);
+}
+
 class rate_sampler {
 public:
     // `octets` leave at `now`. `nothing_outstanding`: snd.una == snd.nxt before them, so a flight begins.
@@ -79,6 +96,7 @@ public:
         s.interval = std::max(send_elapsed, ack_elapsed);
         if (s.interval > duration::zero() && s.interval >= min_rtt) {
             s.delivered = delivered_ - newest_.delivered;
+            remember(s);
         }
         return s;
     }
@@ -98,12 +116,33 @@ public:
     constexpr octet_count delivered() const noexcept { return delivered_; }
     constexpr octet_count lost() const noexcept { return lost_; }
 
+    // For whoever asks how fast the path is: the last sample, octets per second; 0: there was none. Of those taken
+    // while the application had too little to send only what is no slower counts, as in Linux's tcp_info.
+    constexpr std::uint64_t delivery_rate() const noexcept
+    {
+        return octets_per_second(last_delivered_, last_interval_);
+    }
+    constexpr bool delivery_rate_app_limited() const noexcept { return last_app_limited_; }
+
 private:
+    constexpr void remember(const rate_sample& s) noexcept
+    {
+        if (!s.app_limited || octets_per_second(s) >= delivery_rate()) {
+            last_delivered_ = s.delivered;
+            last_interval_ = s.interval;
+            last_app_limited_ = s.app_limited;
+        }
+    }
+
     octet_count delivered_ = 0;
     octet_count lost_ = 0;
     octet_count app_limited_until_ = 0;  // in terms of delivered_; 0: not limited
     time_point delivered_at_{};
+    octet_count last_delivered_ = 0;  // of the sample that is remembered
+    duration last_interval_{};
     time_point first_sent_at_{};  // when the segment most recently delivered left: the flight measured begins there
+
+    bool last_app_limited_ = false;
 
     // Of the ACK in progress.
     bool has_newest_ = false;
@@ -111,18 +150,5 @@ private:
     stream_offset newest_last_{};
     delivery_stamp newest_{};
 };
-
-// The rate in octets per second; 0 where there is no sample.
-constexpr std::uint64_t octets_per_second(const rate_sample& s) noexcept
-{
-    if (s.delivered <= 0 || s.interval <= duration::zero()) {
-        return 0;
-    }
-    // 64 bits hold delivered * 10^9 up to 18 GB; beyond, whole microseconds are exact enough.
-    const auto octets = static_cast<std::uint64_t>(s.delivered);
-    const auto ns = static_cast<std::uint64_t>(s.interval.ns);
-    return octets < 18'000'000'000 ? octets * 1'000'000'000 / ns
-                                   : octets / std::max<std::uint64_t>(ns / 1'000, 1) * 1'000'000;
-}
 
 }  // namespace tcpco

@@ -79,7 +79,7 @@ void owe_ack(connection<B>& c, bool duplicate = false) noexcept
     }
 }
 
-// The reader took octets since the last ACK: a window update, if the policy finds it worth a segment.
+// The reader took octets since the last ACK: the window may grow; and a window update, if that is worth a segment.
 template <class B>
 void consider_window_update(connection<B>& c, step<B>& st)
 {
@@ -87,6 +87,9 @@ void consider_window_update(connection<B>& c, step<B>& st)
     if (!may_receive(c.state)) {
         return;
     }
+    const octet_count taken = c.rcv.nxt - stream_offset{1} - static_cast<octet_count>(c.receive.size());
+    c.window.on_delivered(taken - c.taken_told, window_state(c, st));
+    c.taken_told = taken;
     const octet_count growth = offered_edge(c, st) - c.rcv.right_edge;
     if (growth > 0 &&
         c.ack_policy.on_read(
@@ -223,7 +226,7 @@ bool hold_out_of_order(connection<B>& c, arriving_segment& seg, received_segment
     event.in_order = false;
     event.duplicate = held.duplicate;
     if (!held.overlap.empty()) {
-        c.dsack = held.overlap;
+        c.dsack = held.overlap;  // RFC2883-4c, 4.2a: the first part that was here already
     }
     return true;
 }
@@ -311,8 +314,8 @@ bool take_fin(connection<B>& c, const arriving_segment& seg)
     return true;
 }
 
-// A whole segment that was received before: the next ACK says so (RFC 2883 section 4.1.1).
-// RFC2883-4a
+// A segment that was received before, or its left part: the next ACK says so (RFC 2883 section 4.1.1, 4.2).
+// RFC2883-4a, 4.2a
 template <class B>
 void note_duplicate(connection<B>& c, const arriving_segment& seg)
 {
@@ -323,7 +326,7 @@ void note_duplicate(connection<B>& c, const arriving_segment& seg)
 }
 
 // The options of an ACK: timestamps echo, a D-SACK, the blocks that are held.
-// RFC2018-4b, 4c, 4d, 4f, 4g, 4h, RFC2883-4a, 4d, RFC7323-3.2b, 3.2g
+// RFC2018-4b, 4c, 4d, 4f, 4g, 4h, RFC2883-4a, 4c, 4d, RFC7323-3.2b, 3.2g
 template <class B>
 void fill_options(leaving_segment& out, connection<B>& c, step<B>& st)
 {

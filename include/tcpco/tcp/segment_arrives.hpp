@@ -166,7 +166,7 @@ verdict check_sequence_number(connection<B>& c, arriving_segment& seg, step<B>& 
     }
     if (!is_acceptable({c.rcv.nxt, c.rcv.wnd()}, seg.seq, seg.length())) {
         // MUST-66: with a closed window the ACK (and RST) of a segment at rcv.nxt are still used; its text is not.
-        if (c.rcv.wnd() > 0 || seg.seq != c.rcv.nxt || seg.syn()) {
+        if (c.rcv.wnd() > 0 || seg.seq != c.rcv.nxt || (seg.syn() && !seg.rst())) {
             return reject_unacceptable(c, seg, st);
         }
         st.drop(drop_reason::tcp_out_of_window);
@@ -174,11 +174,14 @@ verdict check_sequence_number(connection<B>& c, arriving_segment& seg, step<B>& 
             owe_ack(c);
         }
     }
-    if (seg.syn() && !seg.rst() && is_synchronized(c.state)) {
-        return reject_unacceptable(c, seg, st);  // RFC 5961 4.2: wherever it lies; trimming would make it plain text
+    if (seg.syn() && !seg.rst() && (is_synchronized(c.state) || (!seg.acks() && seg.seq < c.rcv.nxt))) {
+        // RFC 5961 4.2: wherever it lies; trimming would make it plain text. Half-open, what lies left of the window
+        // repeats the peer's SYN, whatever text it carries: without an ACK there is nothing else to be used of it.
+        return reject_unacceptable(c, seg, st);
     }
     c.last_received_at = st.now;
     c.keep_probes = 0;
+    note_duplicate(c, seg);
     trim_to_window(c, seg);
     return verdict::proceed;
 }

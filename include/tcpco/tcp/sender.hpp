@@ -123,7 +123,7 @@ void commit_ack(connection<B>& c, const leaving_segment& out)
     c.ack_at = time_point::never();
     c.keep_probe_owed = false;
     c.uto_owed = c.uto_owed && (out.syn || out.options.user_timeout == 0);
-    c.dsack = {};
+    c.dsack = {};  // RFC2883-4b
     c.ecn_unacked = false;
     c.ack_policy.on_ack_sent();
 }

@@ -39,7 +39,7 @@ struct syn_received_record {
     std::uint16_t remote_uto = 0;
     std::uint8_t retries = 0;
     std::uint8_t challenge_credit = 0;
-    std::uint8_t snd_wscale : 4 = 0;
+    std::uint8_t snd_wscale : 4 = 0;  // 15: the option was not agreed on
     std::uint8_t rcv_wscale : 4 = 0;
     bool timestamps : 1 = false;
     bool sack_permitted : 1 = false;
@@ -92,7 +92,7 @@ syn_received_record half_open_record_of(const connection<B>& c)
             .remote_uto = c.remote_uto,
             .retries = c.retries,
             .challenge_credit = c.challenge_credit,
-            .snd_wscale = static_cast<std::uint8_t>(c.snd.wscale & 15),
+            .snd_wscale = static_cast<std::uint8_t>(c.rcv.scaled ? c.snd.wscale & 15 : 15),
             .rcv_wscale = static_cast<std::uint8_t>(c.rcv.wscale & 15),
             .timestamps = c.timestamps,
             .sack_permitted = c.sack_permitted,
@@ -118,7 +118,8 @@ void view_half_open(connection<B>& c, const syn_received_record& r, step<B>& st)
     c.snd.wnd = c.snd.max_wnd = r.snd_wnd;
     c.snd.wl1 = stream_offset{0};
     c.snd.wl2 = c.snd.una;
-    c.snd.wscale = r.snd_wscale;
+    c.rcv.scaled = r.snd_wscale != 15;
+    c.snd.wscale = c.rcv.scaled ? r.snd_wscale : std::uint8_t{0};
     c.rcv.irs = r.irs;
     c.rcv.nxt = c.rcv.last_ack_sent = stream_offset{1};
     c.rcv.right_edge = c.rcv.nxt + octet_count{r.rcv_wnd};

@@ -56,6 +56,7 @@ struct receive_sequence_variables {
     stream_offset up{};             // behind the last urgent octet announced
     sequence_number irs{};
     std::uint8_t wscale = 0;  // shift of the windows that we send
+    bool scaled = false;      // both ends have sent the option, whatever the shifts
 
     octet_count wnd() const noexcept { return right_edge - nxt; }
 };
@@ -74,6 +75,7 @@ struct tcb_statistics {
     std::uint32_t out_of_order = 0;     // segments that came behind a hole
     std::uint32_t marks_received = 0;   // segments with CE
     std::uint32_t dsacks_received = 0;  // reports of duplicates (RFC 2883)
+    std::uint32_t reorderings = 0;      // ACKs that showed one (SACK)
     // Microseconds, of the times when the sending half existed before; the present one counts for itself.
     std::uint64_t busy = 0;
     std::uint64_t window_limited = 0;

@@ -22,6 +22,7 @@ struct tcp_info {
     std::uint16_t rmss = 0;  // the MSS that this side announced
     std::uint8_t snd_wscale = 0;
     std::uint8_t rcv_wscale = 0;
+    bool window_scaling = false;  // agreed on, whatever the shifts
     bool sack_permitted = false;
     bool timestamps = false;
     bool ecn = false;
@@ -35,6 +36,7 @@ struct tcp_info {
     octet_count lost = 0;            // presumed lost and not sent again
     octet_count retransmitted = 0;   // sent again and in flight
     octet_count receive_capacity = 0;  // of the receive buffer
+    duration receive_rtt{};          // the round trip by which that is tuned; zero: it is not, or not yet
     std::uint16_t path_mtu = 0;        // IP packet octets that the path is thought to take
     octet_count unacked = 0;         // snd.nxt - snd.una
     octet_count send_queued = 0;     // in the send buffer, acknowledged octets excluded
@@ -50,8 +52,12 @@ struct tcp_info {
     duration srtt{};  // zero: no sample yet
     duration rttvar{};
     duration min_rtt{};
+    duration ack_delay{};  // how long an ACK would wait now; zero: no text has come, or the policy does not say
 
     std::uint64_t pacing_rate = 0;  // octets per second; 0: not paced
+    // The last sample (tcp/rate_sampler.hpp), octets per second; 0: none since the sending half was last given back.
+    std::uint64_t delivery_rate = 0;
+    bool delivery_rate_app_limited = false;  // the application had too little to send: the path may do more
 
     // How long there was something to send, and of that, what was waited for (tcp/limited_times.hpp).
     duration busy{};
@@ -77,6 +83,7 @@ struct tcp_info {
     std::uint32_t data_segments_received = 0;
     std::uint32_t segments_out_of_order = 0;  // received behind a hole
     std::uint32_t dsacks_received = 0;
+    std::uint32_t reorderings = 0;     // ACKs by which the path was seen to reorder what we sent (SACK)
     std::uint32_t marks_received = 0;  // segments with CE (RFC 3168)
     std::uint8_t retries = 0;  // back-offs of the running retransmission or persist timer
     std::uint8_t unanswered = 0;  // timeouts in a row without any acceptable ACK; a probe's answer ends the row

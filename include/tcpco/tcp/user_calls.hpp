@@ -162,6 +162,8 @@ void tell_of_sending(tcp_info& info, const connection<B>& c, step<B>& st)
         if constexpr (paces<typename B::congestion>) {
             info.pacing_rate = s->congestion.pacing_rate();
         }
+        info.delivery_rate = s->rate.delivery_rate();
+        info.delivery_rate_app_limited = s->rate.delivery_rate_app_limited();
     }
     info.busy += info.limited_by_receive_window + info.limited_by_send_buffer + info.limited_by_cwnd;
     info.octets_acknowledged = static_cast<std::uint64_t>(
@@ -171,6 +173,7 @@ void tell_of_sending(tcp_info& info, const connection<B>& c, step<B>& st)
     info.data_segments_received = c.stats.data_segments_received;
     info.segments_out_of_order = c.stats.out_of_order;
     info.dsacks_received = c.stats.dsacks_received;
+    info.reorderings = c.stats.reorderings;
     info.marks_received = c.stats.marks_received;
     info.ecn = c.ecn;
     info.retries = c.retries;
@@ -180,6 +183,9 @@ void tell_of_sending(tcp_info& info, const connection<B>& c, step<B>& st)
     info.since_sent = c.last_sent_at == time_point{} ? duration{} : st.now - c.last_sent_at;
     info.since_received = c.last_received_at == time_point{} ? duration{} : st.now - c.last_received_at;
     info.receive_capacity = c.window.capacity();
+    if constexpr (tuned_window<typename B::receive_window>) {
+        info.receive_rtt = c.window.round_trip();
+    }
     info.path_mtu = static_cast<std::uint16_t>(path_mtu_of(c, st.host));
 }
 
@@ -203,6 +209,7 @@ tcp_info info_of(const connection<B>& c, step<B>& st)
     info.rmss = c.own_mss;
     info.snd_wscale = c.snd.wscale;
     info.rcv_wscale = c.rcv.wscale;
+    info.window_scaling = c.rcv.scaled;
     info.sack_permitted = c.sack_permitted;
     info.timestamps = c.timestamps;
     info.snd_wnd = c.snd.wnd;
@@ -223,6 +230,9 @@ tcp_info info_of(const connection<B>& c, step<B>& st)
     info.srtt = c.rto.srtt();
     info.rttvar = c.rto.rttvar();
     info.min_rtt = c.min_rtt.get();
+    if constexpr (tells_ack_delay<typename B::ack>) {
+        info.ack_delay = c.stats.data_segments_received > 0 ? c.ack_policy.delay(c.rto.srtt()) : duration{};
+    }
     info.segments_sent = c.stats.segments_sent;
     info.segments_received = c.stats.segments_received;
     info.octets_sent = c.stats.octets_sent;

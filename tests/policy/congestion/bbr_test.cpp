@@ -232,3 +232,16 @@ TEST_CASE("BBR: the same events give the same state, another seed another wait",
     CHECK(a.delivered_total() == b.delivered_total());
     CHECK(a.delivered_total() != c.delivered_total());
 }
+
+TEST_CASE("BBR: however often the timer fires, what comes back is the window from before the first time", "[policy]")
+{
+    bbr c;
+    c.on_connection_established({.initial_window = 10 * smss, .smss = smss});
+    c.on_retransmission_timeout({.first = true, .in_flight = 10 * smss, .smss = smss});
+    CHECK(c.cwnd() == smss);
+    c.on_retransmission_timeout({.first = false, .in_flight = 10 * smss, .smss = smss});
+    c.on_retransmission_timeout({.first = false, .in_flight = 10 * smss, .smss = smss});
+    CHECK(c.cwnd() == smss);
+    c.on_recovery_exit();
+    CHECK(c.cwnd() == 10 * smss);
+}

@@ -237,3 +237,19 @@ TEST_CASE("HyStart++: a window that the application does not fill does not grow"
     s.ack(40 * ms, smss, false);
     CHECK(s.policy.cwnd() == 10 * smss);
 }
+
+TEST_CASE("HyStart++: who comes back from idleness without ever having lost anything is still in slow start",
+          "[policy][RFC9406-4.3d]")
+{
+    const auto hands_over = [](octet_count ssthresh) {
+        hystart policy;
+        policy.on_connection_established({.initial_window = 10 * smss,
+                                          .smss = smss,
+                                          .prior_cwnd = 10 * smss,
+                                          .prior_ssthresh = ssthresh});
+        return policy.handed_over();
+    };
+    CHECK_FALSE(hands_over(congestion::no_threshold));
+    CHECK(hands_over(congestion::no_threshold - 1));
+    CHECK(hands_over(5 * smss));
+}

@@ -5,9 +5,10 @@
 // two headers exclude each other.
 //
 // Units are Linux's: microseconds, the last_* times milliseconds, windows of the sender in segments. Zero is what the
-// stack does not measure: ato, fackets (as in Linux since 4.15), last_ack_sent (likewise always), rcv_rtt,
-// delivery_rate, delivered_ce, reord_seen. rcv_mss is the largest segment that came, reordering always Linux's initial
-// 3; delivered counts octets in full segments; last_data_recv and last_ack_recv are both the last acceptable segment.
+// stack does not measure: fackets (as in Linux since 4.15), last_ack_sent (likewise always), delivered_ce. rcv_rtt
+// is not zero only where the receive buffer is tuned by it.
+// rcv_mss is the largest segment that came, reordering always Linux's initial 3 and reord_seen counts without moving
+// it; delivered counts octets in full segments; last_data_recv and last_ack_recv are both the last acceptable segment.
 #pragma once
 
 #include <algorithm>
@@ -21,7 +22,7 @@ namespace tcpco::posix::detail {
 struct linux_tcp_info {
     std::uint8_t tcpi_state, tcpi_ca_state, tcpi_retransmits, tcpi_probes, tcpi_backoff, tcpi_options;
     std::uint8_t tcpi_window_scales;  // Linux's two bit fields: the lower half is the peer's shift
-    std::uint8_t tcpi_flags;
+    std::uint8_t tcpi_flags;  // bit 0: delivery_rate_app_limited
     std::uint32_t tcpi_rto, tcpi_ato, tcpi_snd_mss, tcpi_rcv_mss;
     std::uint32_t tcpi_unacked, tcpi_sacked, tcpi_lost, tcpi_retrans, tcpi_fackets;
     std::uint32_t tcpi_last_data_sent, tcpi_last_ack_sent, tcpi_last_data_recv, tcpi_last_ack_recv;
@@ -80,6 +81,7 @@ inline void tell_of_sending(linux_tcp_info& i, const tcpco::tcp_info& t, octet_c
     i.tcpi_retrans = segments(t.retransmitted);
     i.tcpi_last_data_sent = clamp_32(t.since_sent.milliseconds());
     i.tcpi_last_data_recv = i.tcpi_last_ack_recv = clamp_32(t.since_received.milliseconds());
+    i.tcpi_rcv_rtt = clamp_32(t.receive_rtt.microseconds());
     i.tcpi_rcv_space = clamp_32(t.receive_capacity);
     i.tcpi_pacing_rate = t.pacing_rate;
     i.tcpi_max_pacing_rate = ~std::uint64_t{0};
@@ -92,6 +94,9 @@ inline void tell_of_sending(linux_tcp_info& i, const tcpco::tcp_info& t, octet_c
     i.tcpi_sndbuf_limited = us(t.limited_by_send_buffer);
     i.tcpi_delivered = segments(static_cast<octet_count>(t.octets_acknowledged) + t.sacked);
     i.tcpi_dsack_dups = t.dsacks_received;
+    i.tcpi_reord_seen = t.reorderings;
+    i.tcpi_delivery_rate = t.delivery_rate;
+    i.tcpi_flags = t.delivery_rate_app_limited ? std::uint8_t{1} : std::uint8_t{0};
     i.tcpi_rcv_ooopack = t.segments_out_of_order;
 }
 
@@ -101,10 +106,11 @@ inline linux_tcp_info to_linux(const tcpco::tcp_info& t, tcp_state visible, std:
     linux_tcp_info i{};
     i.tcpi_state = to_linux(visible);
     i.tcpi_options = static_cast<std::uint8_t>((t.timestamps ? 1u : 0u) | (t.sack_permitted ? 2u : 0u) |
-                                               (t.rcv_wscale != 0 || t.snd_wscale != 0 ? 4u : 0u) |
+                                               (t.window_scaling ? 4u : 0u) |
                                                (t.ecn ? 8u : 0u) | (t.marks_received > 0 ? 16u : 0u));
     i.tcpi_window_scales = static_cast<std::uint8_t>((t.snd_wscale & 15u) | (t.rcv_wscale & 15u) << 4);
     i.tcpi_rto = clamp_32(t.rto.microseconds());
+    i.tcpi_ato = clamp_32(t.ack_delay.microseconds());
     i.tcpi_snd_mss = t.smss;
     i.tcpi_rcv_mss = t.largest_received;
     i.tcpi_unacked = clamp_32((t.unacked + smss - 1) / smss);

@@ -45,8 +45,12 @@ public:
         if (quick || due) {
             return s.wire_segments > 1 ? ack_decision::end_of_batch() : ack_decision::now();
         }
-        // No longer than a round trip, as in Linux: the delay adds to what the peer measures, and stays below its RTO.
-        return ack_decision::within(std::clamp(apart_, shortest(), std::clamp(s.srtt, shortest(), longest_delay)));
+        return ack_decision::within(delay(s.srtt));
+    }
+    // No longer than a round trip, as in Linux: the delay adds to what the peer measures, and stays below its RTO.
+    constexpr duration delay(duration srtt) const noexcept
+    {
+        return std::clamp(apart_, shortest(), std::clamp(srtt, shortest(), longest_delay));
     }
     constexpr bool on_read(const window_growth& w) const noexcept { return delayed{}.on_read(w); }
     constexpr void on_data_sent() noexcept {}

@@ -52,8 +52,9 @@ public:
         if (quick || due) {
             return stretch_ || s.wire_segments > 1 ? ack_decision::end_of_batch() : ack_decision::now();
         }
-        return ack_decision::within(duration{std::int64_t{delay_us_} * 1'000});
+        return ack_decision::within(delay());
     }
+    constexpr duration delay(duration = {}) const noexcept { return duration{std::int64_t{delay_us_} * 1'000}; }
 
     // A window update is a segment of its own, so it must be worth one. A sender that can no longer send two segments
     // waits for it: tell it as soon as silly window avoidance allows (MUST-39). Else a quarter of the buffer: ordinary

@@ -30,6 +30,8 @@ public:
     // For one connection (SO_RCVBUF). Octets, more than 0.
     constexpr void set_capacity(octet_count octets) noexcept { capacity_ = maximum_ = octets; }
     constexpr octet_count capacity() const noexcept { return capacity_; }
+    constexpr octet_count largest() const noexcept { return maximum_; }
+    constexpr duration round_trip() const noexcept { return round_trip_; }
     constexpr octet_count window(const receive_window_state& s) const noexcept
     {
         return std::max<octet_count>(capacity_ - s.unread, 0);
@@ -40,11 +42,11 @@ public:
         if (s.srtt <= duration::zero()) {
             return;  // no idea yet how long a round trip is
         }
-        if (!measuring_) {
-            measuring_ = true;
+        if (round_trip_ == duration::zero()) {
             round_began_ = s.now;
             taken_ = 0;
         }
+        round_trip_ = s.srtt;
         taken_ += n;
         if (s.now - round_began_ >= s.srtt) {
             capacity_ = std::max(capacity_, std::min(2 * taken_, maximum_));
@@ -58,10 +60,10 @@ private:
     octet_count maximum_;
     octet_count taken_ = 0;  // read in this round trip
     time_point round_began_{};
-    bool measuring_ = false;
+    duration round_trip_{};  // zero: nothing has been measured
 };
 
-static_assert(receive_window_policy<auto_tuned>);
+static_assert(receive_window_policy<auto_tuned> && tuned_window<auto_tuned>);
 static_assert(std::is_trivially_copyable_v<auto_tuned> && sizeof(auto_tuned) <= 40);
 
 }  // namespace tcpco::window
