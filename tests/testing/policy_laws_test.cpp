@@ -1,4 +1,6 @@
-#include <string>
+#include <algorithm>
+#include <cstdint>
+#include <initializer_list>
 
 #include "catch.hpp"
 #include "tcpco/policy/ack/adaptive.hpp"
@@ -233,8 +235,8 @@ struct dices : prr {
 TEST_CASE("laws: the RTO estimators keep all of them", "[testing][RFC6298-5.5a][RFC6298-2.5a][RFC6298-5.8a]")
 {
     using namespace rto_law;
-    const auto all = {bounds,   above_srtt, between_samples, backs_off, karn, sample_ends_back_off, spurious_never_raises,
-                      monotone, settles,    same_state};
+    const auto all = {bounds,   above_srtt, between_samples, backs_off, karn, sample_ends_back_off,
+                      monotone, settles,    same_state,      spurious_never_raises};
     holds(check_rto_laws<rfc6298>(), all);
     holds(check_rto_laws<rfc6298>({.initial = 3_s, .minimum = 1_s, .maximum = 60_s}), all);
     holds(check_rto_laws<rfc6298>({.minimum = 1_ms, .granularity = 100_us}), all);

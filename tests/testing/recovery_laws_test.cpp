@@ -236,7 +236,8 @@ TEST_CASE("laws: the loss recoveries keep all of them", "[testing]")
     passes<recovery::go_back_n>({}, {}, {fast_retransmit});
     passes<new_reno>({}, {fast_retransmit, not_held_back, one_passes, one_entry});
     passes<sack>({}, {fast_retransmit, not_held_back, one_passes, one_entry});
-    passes<recovery::rack_tlp>({}, {fast_retransmit, not_held_back, one_passes, one_entry, again_once, timer_ends, timeout_comes});
+    passes<recovery::rack_tlp>({}, {fast_retransmit, not_held_back, one_passes, one_entry, again_once, timer_ends,
+                                    timeout_comes});
     passes<recovery::rack_tlp>({.tail_loss_probe = false}, {fast_retransmit, one_entry, timer_ends});
 }
 
