@@ -34,9 +34,9 @@ inline constexpr law same_state{"the same events give the same state", "a run ca
 }  // namespace rto_law
 
 struct rto_law_options : law_options {
-    duration minimum{1};                // RFC 6298 2.4 SHOULD have 1 s here; most stacks have 200 ms
-    duration maximum{240'000'000'000};  // RFC 6298 2.5: at least 60 s if there is a bound
-    duration granularity{10'000'000};   // above this the RTO may not stay, for a steady round trip ...
+    duration minimum{1};                // RFC 6298 2.4 would have 1 s here; most stacks have 200 ms
+    duration maximum{240'000'000'000};  // RFC 6298 2.5: at least 60 s; no known stack has more than this
+    duration granularity{10'000'000};   // for a steady round trip the RTO comes down to twice that, and so much
 };
 
 namespace detail {
