@@ -13,6 +13,15 @@ tcpco_test(rules.compliance.self_test LABELS rules COMMAND Python3::Interpreter 
 tcpco_test(rules.readme_program LABELS rules COMMAND Python3::Interpreter "${rules_dir}/readme_program.py"
   "${PROJECT_SOURCE_DIR}")
 
+# The guide's code is an example; its output, where that is built.
+set(guide_program "")
+if(TARGET tcpco_congestion_controller)
+  set(guide_program "$<TARGET_FILE:tcpco_congestion_controller>")
+endif()
+tcpco_test(rules.guide LABELS rules COMMAND Python3::Interpreter "${rules_dir}/guide.py" "${PROJECT_SOURCE_DIR}"
+  ${guide_program})
+tcpco_test(rules.guide.self_test LABELS rules COMMAND Python3::Interpreter "${rules_dir}/guide.py" --self-test)
+
 # Every header alone, twice, and all together in both orders; the core without exceptions and RTTI. With clang-19 as well,
 # where that is not the build's compiler, but there none alone: whether a header includes what it needs is the same in both.
 set(compile_headers Python3::Interpreter "${rules_dir}/compile_headers.py" "${PROJECT_SOURCE_DIR}")

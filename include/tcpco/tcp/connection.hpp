@@ -190,6 +190,9 @@ void change_smss(connection<B>& c, step<B>& st)
     if constexpr (told_of_smss_change<typename B::congestion>) {
         if (sender_active<B>* s = st.sender(c); s != nullptr && before != c.smss) {
             s->congestion.on_smss_change(before, c.smss);
+            if (s->before) {
+                s->before->on_smss_change(before, c.smss);  // an undo must not bring back less than one segment
+            }
         }
     }
 }

@@ -117,6 +117,16 @@ TEST_CASE("Reno: loss halves what was in flight, not the window, and two segment
     CHECK(c.cwnd() == 2 * smss);
 }
 
+TEST_CASE("Reno: the loss of a retransmission halves what the first loss left", "[policy][RFC5681-4.3d]")
+{
+    reno c = established(20 * smss);
+    c.on_congestion_event({.in_flight = 20 * smss, .smss = smss});
+    REQUIRE(c.cwnd() == 10 * smss);
+    c.on_congestion_event({.cause = congestion_cause::lost_retransmission, .in_flight = 20 * smss, .smss = smss});
+    CHECK(c.ssthresh() == 5 * smss);
+    CHECK(c.cwnd() == 5 * smss);
+}
+
 TEST_CASE("Reno: a timeout leaves one segment, and a repeated one does not lower ssthresh again",
           "[policy][RFC5681-3.1n][RFC5681-3.1o][RFC5681-3.1p]")
 {

@@ -66,7 +66,7 @@ public:
     constexpr void on_congestion_event(const congestion_event& e) noexcept
     {
         remember_maximum();
-        const octet_count reduced = scaled(e.in_flight, config_.beta_milli);
+        const octet_count reduced = scaled(reduced_from(e, cwnd_), config_.beta_milli);
         const octet_count least = e.cause == congestion_cause::ecn_echo ? e.smss : 2 * e.smss;
         ssthresh_ = std::max(reduced, 2 * e.smss);
         cwnd_ = std::min(cwnd_, std::max(reduced, least));

@@ -31,6 +31,14 @@ constexpr octet_count inherited_cwnd(const connection_established& e) noexcept
     return window > e.smss ? window : e.smss;
 }
 
+// What a reduction starts from: FlightSize (RFC 5681 equation 4). The loss of a retransmission is a second sign of
+// congestion in the same flight, so it starts from the window that the first one left (RFC5681-4.3d).
+constexpr octet_count reduced_from(const congestion_event& e, octet_count cwnd) noexcept
+{
+    const bool again = e.cause == congestion_cause::lost_retransmission && cwnd < e.in_flight;
+    return again ? cwnd : e.in_flight;
+}
+
 // The window after the segment size changed: the same number of segments when it shrank (RFC 5681 section 3.1), else
 // the same octets; never below one segment. RFC5681-3.1e
 constexpr octet_count rescaled_cwnd(octet_count cwnd, octet_count old_smss, octet_count smss) noexcept

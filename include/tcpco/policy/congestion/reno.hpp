@@ -52,7 +52,7 @@ public:
     // RFC5681-3.1g, 3.2g, 4.3a, 4.3d
     constexpr void on_congestion_event(const congestion_event& e) noexcept
     {
-        ssthresh_ = halved(e.in_flight, e.smss);
+        ssthresh_ = halved(reduced_from(e, cwnd_), e.smss);
         cwnd_ = std::min(cwnd_, ssthresh_);  // after a timeout the window is smaller already
         counted_ = 0;
     }

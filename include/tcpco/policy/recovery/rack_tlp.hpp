@@ -256,7 +256,11 @@ private:
             return {};  // after a timeout the window is the loss window already
         }
         if (in_recovery_) {
-            return {found.retransmission_lost ? verdict_kind::lost_again : verdict_kind::none};
+            if (!found.retransmission_lost) {
+                return {};
+            }
+            entered_at_ = timing.now;  // others that left before now were lost in the same round trip (RFC5681-4.3d)
+            return {verdict_kind::lost_again};
         }
         in_recovery_ = force_ = true;
         recovery_point_ = board.nxt();
@@ -337,7 +341,7 @@ private:
     stream_offset dsack_round_{};
     stream_offset recovery_point_{};
     stream_offset tlp_end_{};                 // TLP.end_seq; 0: no probe outstanding
-    time_point entered_at_{};
+    time_point entered_at_{};  // the last reduction: only what was sent again since then can cause another
     time_point reorder_at_ = time_point::never();
     time_point pto_at_ = time_point::never();
     octet_count smss_ = 0;

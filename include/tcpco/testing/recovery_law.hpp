@@ -1,0 +1,29 @@
+// The laws of loss recoveries by name, with where each comes from. That the pipe is right is none of them: the board
+// keeps it, and a policy can only mark.
+#pragma once
+
+#include "tcpco/testing/law.hpp"
+
+namespace tcpco::testing {
+
+namespace recovery_law {
+
+inline constexpr law completes{"every segment arrives, whatever was lost", "RFC 9293 3.8.1"};
+inline constexpr law no_storm{"what is sent is bounded by what was lost", "RFC 5681 3.2"};
+inline constexpr law only_outstanding{"only what is outstanding is sent again", "RFC 2018 5"};
+inline constexpr law right_marks{"nothing that was acknowledged is marked lost", "RFC 2018 5"};
+inline constexpr law no_needless{"where nothing was lost or late nothing is sent again", "RFC 9293 3.8.1"};
+inline constexpr law fast_retransmit{"a loss with enough above it needs no timeout", "RFC 5681 3.2"};
+inline constexpr law not_held_back{"the first segment of a recovery waits for no window", "RFC 5681 3.2"};
+inline constexpr law one_passes{"one segment at a time passes the window", "RFC 5681 3.2, RFC 8985 7.3"};
+inline constexpr law true_verdicts{"a verdict and in_recovery() agree", "policy/concepts.hpp"};
+inline constexpr law one_entry{"one recovery for a window of data", "RFC 6582 3.2, RFC 6675 5"};
+inline constexpr law again_once{"lost retransmissions count once in a round trip", "RFC 5681 4.3"};
+inline constexpr law timer_ends{"a timer that fired is over", "RFC 8985 8"};
+inline constexpr law timeout_comes{"silence ends in a timeout", "RFC 6298 5"};
+inline constexpr law timeout_resends{"after a timeout the first segment is sent again", "RFC 6298 5.4"};
+inline constexpr law same_state{"the same events give the same state", "a run can be repeated"};
+
+}  // namespace recovery_law
+
+}  // namespace tcpco::testing

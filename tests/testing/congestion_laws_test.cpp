@@ -1,0 +1,327 @@
+#include "tcpco/testing/congestion_laws.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "catch.hpp"
+#include "tcpco/policy/congestion/any.hpp"
+#include "tcpco/policy/congestion/bbr.hpp"
+#include "tcpco/policy/congestion/cubic.hpp"
+#include "tcpco/policy/congestion/dctcp.hpp"
+#include "tcpco/policy/congestion/fixed_window.hpp"
+#include "tcpco/policy/congestion/hystart_plus_plus.hpp"
+#include "tcpco/policy/congestion/paced.hpp"
+#include "tcpco/policy/congestion/reno.hpp"
+#include "tcpco/policy/congestion/vegas.hpp"
+
+using namespace tcpco;
+using namespace tcpco::testing;
+using namespace tcpco::congestion;
+
+namespace {
+
+const std::vector<law> all_laws{
+    congestion_law::one_segment,       congestion_law::initial_window,   congestion_law::limited_growth,
+    congestion_law::earned_growth,     congestion_law::no_growth_in_recovery, congestion_law::loss_reduces,
+    congestion_law::lost_again,        congestion_law::one_reduction,    congestion_law::mark_never_raises,
+    congestion_law::loss_window,       congestion_law::timeout_ssthresh, congestion_law::repeated_timeout,
+    congestion_law::undo_window,       congestion_law::undo_ssthresh,    congestion_law::idle_restart,
+    congestion_law::smss_change,       congestion_law::no_overflow,      congestion_law::same_state,
+};
+
+// A controller of a few lines that keeps all laws; each mutant below breaks one of them.
+class plain {
+public:
+    struct config {};
+    plain() = default;
+    explicit plain(const config&) {}
+
+    void on_connection_established(const connection_established& e)
+    {
+        window = inherited_cwnd(e);
+        threshold = inherited_ssthresh(e);
+    }
+    void on_ack(const ack_info& a)
+    {
+        if (a.cwnd_limited && !a.in_recovery && window < largest_cwnd) {
+            window += std::min(a.acked, a.smss);
+        }
+    }
+    void on_congestion_event(const congestion_event& e)
+    {
+        threshold = std::max(std::min(e.in_flight, window) / 2, 2 * e.smss);
+        window = std::min(window, threshold);
+    }
+    void on_retransmission_timeout(const retransmission_timeout& e)
+    {
+        threshold = e.first ? std::max(e.in_flight / 2, 2 * e.smss) : threshold;
+        window = e.smss;
+    }
+    void on_idle_restart(time_point, octet_count restart_window) { window = std::min(window, restart_window); }
+    void on_smss_change(octet_count old_smss, octet_count smss) { window = rescaled_cwnd(window, old_smss, smss); }
+    octet_count cwnd() const { return window; }
+    octet_count ssthresh() const { return threshold; }
+
+    octet_count window = 536;
+    octet_count threshold = no_threshold;
+};
+
+struct thinks_small : plain {  // a window of half a segment
+    using plain::plain;
+    void on_congestion_event(const congestion_event& e)
+    {
+        plain::on_congestion_event(e);
+        window = std::min(window, std::max<octet_count>(e.in_flight / 2, 1));
+    }
+};
+struct begins_large : plain {
+    using plain::plain;
+    void on_connection_established(const connection_established& e)
+    {
+        plain::on_connection_established(e);
+        window += 100 * e.smss;
+    }
+};
+struct grows_when_idle : plain {
+    using plain::plain;
+    void on_ack(ack_info a)
+    {
+        a.cwnd_limited = true;
+        plain::on_ack(a);
+    }
+};
+struct counts_twice : plain {
+    using plain::plain;
+    void on_ack(const ack_info& a)
+    {
+        plain::on_ack(a);
+        plain::on_ack(a);
+    }
+};
+struct grows_in_recovery : plain {
+    using plain::plain;
+    void on_ack(ack_info a)
+    {
+        a.in_recovery = false;
+        plain::on_ack(a);
+    }
+};
+struct ignores_loss : plain {
+    using plain::plain;
+    void on_congestion_event(const congestion_event& e)
+    {
+        if (e.cause != congestion_cause::loss && e.cause != congestion_cause::tlp_repaired) {
+            plain::on_congestion_event(e);
+        }
+    }
+};
+struct ignores_second_loss : plain {
+    using plain::plain;
+    void on_congestion_event(const congestion_event& e)
+    {
+        if (e.cause != congestion_cause::lost_retransmission) {
+            plain::on_congestion_event(e);
+        }
+    }
+};
+struct reduces_twice : plain {  // for the event, and for each packet in it
+    using plain::plain;
+    void on_packet_lost(const packet_lost&) { window = std::max(window / 2, std::min<octet_count>(window, 20'000)); }
+};
+struct glad_of_marks : plain {
+    using plain::plain;
+    void on_congestion_event(const congestion_event& e)
+    {
+        if (e.cause == congestion_cause::ecn_echo) {
+            window += e.smss;
+        } else {
+            plain::on_congestion_event(e);
+        }
+    }
+};
+struct never_backs_off : plain {
+    using plain::plain;
+    void on_retransmission_timeout(const retransmission_timeout& e)
+    {
+        const octet_count before = window;
+        plain::on_retransmission_timeout(e);
+        window = before;
+    }
+};
+struct unaware_of_timeouts : plain {  // hears of congestion in their place, which is not enough
+    using plain::plain;
+    void on_retransmission_timeout(int) = delete;
+};
+struct forgets_ssthresh : plain {
+    using plain::plain;
+    void on_retransmission_timeout(const retransmission_timeout& e)
+    {
+        threshold = e.first ? no_threshold : threshold;
+        window = e.smss;
+    }
+};
+struct sinks : plain {  // an RTO halves ssthresh again at each back-off
+    using plain::plain;
+    void on_retransmission_timeout(const retransmission_timeout& e)
+    {
+        plain::on_retransmission_timeout(e);
+        threshold = e.first ? threshold : threshold / 2;
+    }
+};
+struct keeps_window_reduced : plain {
+    using plain::plain;
+    void on_spurious(spurious_cause, const keeps_window_reduced& prior) { threshold = prior.threshold; }
+};
+struct keeps_ssthresh_reduced : plain {
+    using plain::plain;
+    void on_spurious(spurious_cause, const keeps_ssthresh_reduced& prior)
+    {
+        window = std::max(window, prior.window);
+        threshold = std::min(threshold, window);
+    }
+};
+struct restarts_at_full_speed : plain {
+    using plain::plain;
+    void on_idle_restart(time_point, octet_count) {}
+};
+struct counts_segments : plain {  // the same number of segments, also when they became larger
+    using plain::plain;
+    void on_smss_change(octet_count old_smss, octet_count smss)
+    {
+        window = std::clamp(mul_div(window, smss, old_smss), smss, largest_cwnd);
+    }
+};
+struct overflows : plain {
+    using plain::plain;
+    void on_ack(const ack_info& a)
+    {
+        plain::on_ack(a);
+        window = std::max<octet_count>(static_cast<std::uint32_t>(window), a.smss);
+    }
+};
+struct flips_a_coin : plain {
+    using plain::plain;
+    void on_ack(const ack_info& a)
+    {
+        static unsigned toss = 0;
+        if (++toss % 3 != 0) {
+            plain::on_ack(a);
+        }
+    }
+};
+
+template <class C>
+void passes(const typename C::config& config = {}, std::vector<law> except = {})
+{
+    law_options options{.except = except};
+    const law_report report = check_congestion_laws<C>(config, options);
+    INFO(report.text());
+    CHECK(report.holds());
+    for (const law& l : all_laws) {
+        INFO(l.name);
+        const bool asked = std::find(except.begin(), except.end(), l) == except.end() &&
+                           (l != congestion_law::idle_restart || told_of_idle_restart<C>);
+        CHECK((!asked || report.checked(l) > 100));
+    }
+}
+
+template <class C>
+void breaks_only(const law& expected)
+{
+    const law_report report = check_congestion_laws<C>();
+    INFO(report.text());
+    REQUIRE(report.broken().size() == 1);
+    CHECK(report.broken().front().which.name == expected.name);
+    CHECK(report.broken().front().events.size() <= 6);  // short enough to be read
+}
+
+const std::vector<law> of_a_fixed_window = [] {
+    std::vector<law> some{window_laws.begin(), window_laws.end()};
+    for (const law& l : {congestion_law::initial_window, congestion_law::loss_window, congestion_law::idle_restart}) {
+        some.push_back(l);
+    }
+    return some;
+}();
+
+}  // namespace
+
+TEST_CASE("laws: Reno keeps all of them", "[testing][RFC5681-4.3d][RFC5681-3.1n][RFC5681-3.1o][RFC5681-3.1p]")
+{
+    passes<reno>();
+    passes<reno>({.slow_start_segments = 2});
+    passes<plain>();
+}
+
+TEST_CASE("laws: CUBIC keeps all of them, with each of its settings", "[testing]")
+{
+    passes<cubic>();
+    passes<cubic>({.beta_milli = 500, .fast_convergence = false});
+    passes<cubic>({.c_milli = 4'000});
+}
+
+TEST_CASE("laws: DCTCP, Vegas and HyStart++ keep all of them", "[testing]")
+{
+    passes<dctcp>();
+    passes<vegas>();
+    passes<hystart_plus_plus<reno>>();
+    passes<hystart_plus_plus<cubic>>();
+}
+
+TEST_CASE("laws: BBR keeps those of a controller that steers by a model", "[testing]") { passes<bbr>(); }
+
+TEST_CASE("laws: a fixed window keeps what it can", "[testing]")
+{
+    passes<fixed_window>({}, of_a_fixed_window);
+    passes<paced>({}, of_a_fixed_window);
+}
+
+TEST_CASE("laws: a controller chosen at run time keeps what the chosen one keeps", "[testing]")
+{
+    using any = any_congestion<reno, cubic, dctcp, vegas, hystart_plus_plus<reno>, bbr>;
+    for (std::size_t i = 0; i + 1 < any::count; ++i) {
+        passes<any>({.index = i});
+    }
+    std::vector<law> except{window_laws.begin(), window_laws.end()};
+    except.push_back(congestion_law::idle_restart);  // BBR is not told, the variant is
+    passes<any>({.index = any::count - 1}, except);
+}
+
+TEST_CASE("laws: each mutant of a congestion controller breaks the law that is meant for it, and no other", "[testing]")
+{
+    breaks_only<thinks_small>(congestion_law::one_segment);
+    breaks_only<begins_large>(congestion_law::initial_window);
+    breaks_only<grows_when_idle>(congestion_law::limited_growth);
+    breaks_only<counts_twice>(congestion_law::earned_growth);
+    breaks_only<grows_in_recovery>(congestion_law::no_growth_in_recovery);
+    breaks_only<ignores_loss>(congestion_law::loss_reduces);
+    breaks_only<ignores_second_loss>(congestion_law::lost_again);
+    breaks_only<reduces_twice>(congestion_law::one_reduction);
+    breaks_only<glad_of_marks>(congestion_law::mark_never_raises);
+    breaks_only<never_backs_off>(congestion_law::loss_window);
+    breaks_only<forgets_ssthresh>(congestion_law::timeout_ssthresh);
+    breaks_only<sinks>(congestion_law::repeated_timeout);
+    breaks_only<keeps_window_reduced>(congestion_law::undo_window);
+    breaks_only<keeps_ssthresh_reduced>(congestion_law::undo_ssthresh);
+    breaks_only<restarts_at_full_speed>(congestion_law::idle_restart);
+    breaks_only<counts_segments>(congestion_law::smss_change);
+    breaks_only<overflows>(congestion_law::no_overflow);
+    breaks_only<flips_a_coin>(congestion_law::same_state);
+    CHECK(check_congestion_laws<unaware_of_timeouts>().breaks(congestion_law::loss_window));
+}
+
+TEST_CASE("laws: a broken one is reported with the events that show it and the numbers", "[testing]")
+{
+    const law_report report = check_congestion_laws<ignores_loss>();
+    REQUIRE(report.broken().size() == 1);
+    const broken_law& b = report.broken().front();
+    CHECK(b.events.back().find("were lost, recovery begins: cwnd ") != std::string::npos);
+    CHECK(report.text().find("broken: loss lowers the window and ssthresh (RFC 5681 3.1") == 0);
+    CHECK(report.text() == check_congestion_laws<ignores_loss>().text());
+    // The seed alone finds it again.
+    const law_report again = check_congestion_laws<ignores_loss>({}, {.seed = b.seed, .scripts = 1});
+    CHECK(again.breaks(congestion_law::loss_reduces));
+    const law_options excused{.except = {congestion_law::loss_reduces}};
+    CHECK(check_congestion_laws<ignores_loss>({}, excused).holds());
+}
