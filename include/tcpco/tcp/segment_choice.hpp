@@ -101,8 +101,8 @@ bool choose_new(leaving_segment& out, connection<B>& c, sender_active<B>& s, oct
     return true;
 }
 
-// The end of octets that are sent again, FIN included where it left with them: it takes a position, not an octet, so what
-// was one segment is one again.
+// The end of octets that are sent again, FIN included where it left with them: it takes a position, not an octet, so
+// what was one segment is one again.
 template <class B>
 stream_offset with_fin(const connection<B>& c, const sender_active<B>& s, stream_offset last)
 {
