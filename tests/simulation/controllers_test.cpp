@@ -128,6 +128,11 @@ TEST_CASE("simulation: each controller fills a bottleneck whose queue holds a ro
     CHECK(goodput >= 0.9);
     CHECK(goodput <= 1.001);
     CHECK(net.info_a().timeouts == 0);
+    // Marks and delays are heard before the queue is full; who hears losses alone, or probes by them, fills it.
+    const bool hears_early = index == dctcp || index == vegas || index == paced;
+    CHECK((path.hops[0].counters().queue_full == 0) == hears_early);
+    CHECK((path.hops[0].counters().marked > 0) == (index == dctcp));
+    CHECK(path.hops[0].counters().longest_queue_octets <= round_trip_octets);
 }
 
 TEST_CASE("simulation: two flows of one controller share a bottleneck fairly", "[simulation]")

@@ -201,7 +201,6 @@ TEST_CASE("RACK-TLP: of all double losses in 40 segments only those of the last 
     }
     CHECK(failures == 0);
     CAPTURE(runs, timeouts);
-    WARN(runs << " " << timeouts);
     CHECK(runs > (sanitized ? 200u : 2'500u));
     CHECK(timeouts > 0);
     CHECK(timeouts <= runs / 40);
