@@ -30,7 +30,7 @@ public:
             return;
         }
         force_ = false;
-        if (rescue_end_.value != 0 && t.last == rescue_end_) {  // rule 4 leaves HighRxt alone, and is used once
+        if (rescue_end_.value != 0 && t.last == rescue_end_) {  // rule 4 leaves HighRxt alone, once (RFC6675-5i)
             rescued_to_ = recovery_point_;
             rescue_end_ = {};
         } else {
@@ -42,7 +42,7 @@ public:
     constexpr recovery_verdict on_ack(const ack_info& a, const sack_info& s, const path_timing&, Board& board) noexcept
     {
         smss_ = a.smss;
-        if (in_recovery_ && a.una >= recovery_point_) {
+        if (in_recovery_ && a.una >= recovery_point_) {  // RFC6675-5f
             in_recovery_ = force_ = false;
             duplicates_ = 0;
             return {verdict_kind::exit};
