@@ -144,7 +144,10 @@ TEST_CASE("RACK-TLP: no single loss of data or ACK in 40 segments costs a timeou
           "[simulation][RFC8985-7.3b][RFC8985-7.3d][RFC8985-6.2e]")
 {
     const std::size_t index = GENERATE(+reno, +cubic, +bbr);
-    const std::size_t size = GENERATE(whole, short_tail);
+    const std::size_t size = GENERATE(+whole, +short_tail);
+    if (sanitized && index != bbr) {
+        return;
+    }
     const outcome clean = transfer(index, size, none, none);
     REQUIRE(clean.failure == "");
     REQUIRE(clean.timeouts == 0);
