@@ -10,10 +10,13 @@
 #include "tcpco/policy/congestion/fixed_window.hpp"
 #include "tcpco/policy/congestion/hystart_plus_plus.hpp"
 #include "tcpco/policy/congestion/paced.hpp"
+#include "tcpco/policy/congestion/reno.hpp"
 #include "tcpco/policy/congestion/vegas.hpp"
 #include "tcpco/policy/recovery/go_back_n.hpp"
+#include "tcpco/policy/recovery/new_reno.hpp"
 #include "tcpco/policy/recovery/rack_tlp.hpp"
 #include "tcpco/policy/recovery/sack.hpp"
+#include "tcpco/policy/recovery_rate/pass_through.hpp"
 #include "tcpco/policy/recovery_rate/prr.hpp"
 
 namespace tcpco_test {
@@ -33,11 +36,14 @@ inline constexpr const char* controller_names[] = {"reno",  "fixed", "cubic", "h
 struct go_back_n_bundle : default_policies {
     using congestion = any_controller;
     using recovery = tcpco::recovery::go_back_n;
+    using recovery_rate = reduction::pass_through;
     using ack = tcpco::ack::immediate;
 };
 
 struct new_reno_bundle : default_policies {
     using congestion = any_controller;
+    using recovery = tcpco::recovery::new_reno;
+    using recovery_rate = reduction::pass_through;
 };
 
 struct sack_bundle : default_policies {

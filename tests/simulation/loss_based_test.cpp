@@ -3,12 +3,12 @@
 
 using namespace tcpco_test;
 
-TEST_CASE("simulation: the default policies (NewReno) bring every octet over a bad link", "[simulation]")
+TEST_CASE("simulation: the default policies bring every octet over a bad link", "[simulation]")
 {
     run_matrix<default_policies>();
 }
 
-TEST_CASE("simulation: CUBIC brings every octet over a bad link", "[simulation]")
+TEST_CASE("simulation: NewReno under CUBIC brings every octet over a bad link", "[simulation]")
 {
     run_matrix<new_reno_bundle>([](auto& config) { config.congestion.index = cubic; });
 }
