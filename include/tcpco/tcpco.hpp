@@ -43,3 +43,4 @@
 #include "tcpco/device/tun.hpp"
 #include "tcpco/reactor/system_reactor.hpp"
 #include "tcpco/reactor/virtual_reactor.hpp"
+#include "tcpco/sim/bottleneck_link.hpp"

@@ -273,3 +273,22 @@ TEST_CASE("After an idle time longer than the RTO a burst is at most the initial
     p.write(50'000);
     CHECK(p.forget() <= 10);
 }
+
+TEST_CASE("A FIN that left with a full segment leaves with it again, as one segment", "[conformance]")
+{
+    peer p;
+    p.in_established();
+    p.write(2'000);
+    p.shutdown();
+    CHECK(p.next() == "A seq=5001 len=1000");
+    CHECK(p.next() == "FA seq=6001 len=1000");
+    p.send("A seq=1001 ack=6001");
+    p.wait(1100_ms);
+    CHECK(p.next() == "FA seq=6001 len=1000");
+    CHECK(p.next() == "-");
+    p.send("A seq=1001 ack=7001");  // a peer that had room for the octets alone
+    p.wait(2100_ms);
+    CHECK(p.next() == "FA seq=7001");
+    p.send("A seq=1001 ack=7002");
+    CHECK(p.state() == "FIN-WAIT-2");
+}

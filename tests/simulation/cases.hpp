@@ -46,11 +46,11 @@ struct simulation_case {
 };
 
 // The command that runs this case, and only it, once more.
-inline std::string replay_command(const simulation_case& c)
+inline std::string replay_command(std::uint64_t seed, const std::string& name)
 {
     char path[1'024] = {};
     const ssize_t length = ::readlink("/proc/self/exe", path, sizeof path - 1);
-    return "TCPCO_SEED=" + std::to_string(c.seed) + " TCPCO_CASE=" + c.name() + " " +
+    return "TCPCO_SEED=" + std::to_string(seed) + " TCPCO_CASE=" + name + " " +
            (length > 0 ? path : "<this program>") + " \"" + Catch::getResultCapture().getCurrentTestName() + "\"";
 }
 
@@ -132,7 +132,7 @@ void run_matrix(Adjust&& adjust, std::uint64_t seeds = 3)
         const std::string failure = run_case<Bundle>(c, adjust);
         if (!failure.empty()) {
             // Not only as INFO: Catch2 breaks its lines, and a command should survive being copied.
-            std::fprintf(stderr, "to run it again:\n    %s\n", replay_command(c).c_str());
+            std::fprintf(stderr, "to run it again:\n    %s\n", replay_command(c.seed, c.name()).c_str());
         }
         INFO("seed " << c.seed << ", case " << c.name());
         CHECK(failure == "");

@@ -50,6 +50,9 @@ public:
     std::function<void(int from, octets&)> rewrites;
     // As drops, for all that can happen.
     std::function<mishap(std::size_t index, int from, const octets&)> disturbs;
+    // A bottleneck before the path, in place of `per_frame`: when the frame is through, or nothing: its queue was full.
+    // It may mark the frame.
+    std::function<std::optional<time_point>(time_point now, int from, octets&)> passes;
 
     void send(time_point now, int from, octets data)
     {
@@ -65,9 +68,11 @@ public:
         const bool late = random_.chance(profile_.reorder);
         const auto drawn = static_cast<std::int64_t>(random_.next() >> 1);
         const duration extra{profile_.jitter.ns == 0 ? 0 : drawn % profile_.jitter.ns};
-        time_point& free = free_[from];
-        const time_point left = std::max(now, free);
-        free = left + profile_.per_frame;
+        const std::optional<time_point> through = passes ? passes(now, from, data) : leave(now, from);
+        if (!through) {
+            return;
+        }
+        const time_point left = *through;
         const time_point due = left + profile_.delay;
         if (m.copy) {
             arrivals_.emplace(due + *m.copy, wire_frame{now, from, data});
@@ -95,6 +100,13 @@ public:
     void clear() { arrivals_.clear(); }
 
 private:
+    std::optional<time_point> leave(time_point now, int from)
+    {
+        const time_point left = std::max(now, free_[from]);
+        free_[from] = left + profile_.per_frame;
+        return left;
+    }
+
     link_profile profile_;
     random_source random_;
     std::multimap<time_point, wire_frame> arrivals_;

@@ -180,7 +180,7 @@ template <class B>
 void schedule_ack(connection<B>& c, const received_segment& event, step<B>& st)
 {
     if (!event.in_order || event.duplicate || event.fills_hole) {
-        owe_ack(c, !event.in_order || event.duplicate);  // RFC 5681 4.2: at once
+        owe_ack(c, !event.in_order || event.duplicate);  // RFC5681-4.2d: at once
     }
     const ack_decision decision = c.ack_policy.on_segment(event);
     switch (decision.at) {

@@ -115,6 +115,7 @@ inline bool scoreboard::on_retransmit(stream_offset first, stream_offset last, t
     return true;
 }
 
+// RFC8985-6.1a, 7.3d
 inline void scoreboard::retransmit_record(index i, time_point now, const delivery_stamp& stamp,
                                           std::uint32_t segments) noexcept
 {

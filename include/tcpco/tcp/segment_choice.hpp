@@ -116,6 +116,16 @@ stream_offset end_with_what_waits(const connection<B>& c, sender_active<B>& s, s
     return alone && end > last && !silly && !c.corked && s.board.may_transmit_new() ? end : last;
 }
 
+// The end of octets that are sent again, FIN included where it left with them: it takes a position, not an octet, so
+// what was one segment is one again.
+template <class B>
+stream_offset with_fin(const connection<B>& c, const sender_active<B>& s, stream_offset last)
+{
+    const bool sent = c.fin_queued && last == c.fin_at() && last < c.snd.nxt;
+    const auto i = sent ? s.board.find(last - 1) : scoreboard::npos;
+    return i != scoreboard::npos && s.board[i].last > last ? last + 1 : last;
+}
+
 // SHLD-17, RFC2018-5d, RFC9293-3.10.8b
 template <class B>
 bool choose_retransmission(leaving_segment& out, connection<B>& c, sender_active<B>& s, const send_decision& decision,
@@ -148,11 +158,14 @@ bool choose_retransmission(leaving_segment& out, connection<B>& c, sender_active
         return false;
     }
     out.kind = segment_kind::retransmission;
-    set_range(out, c, first, end_with_what_waits(c, s, first + octets, segment), segment);
+    const stream_offset last = first + octets;
+    const stream_offset whole = octets < window_room ? with_fin(c, s, last) : last;
+    set_range(out, c, first, end_with_what_waits(c, s, whole, segment), segment);
     return true;
 }
 
-// RFC 8985 7.3: new data if there is some and the window allows, else the last segment once more.
+// RFC8985-7.3b: new data if there is some and the window allows, else the last segment once more, as it was: what began
+// or ended elsewhere would repair nothing.
 template <class B>
 bool choose_loss_probe(leaving_segment& out, connection<B>& c, sender_active<B>& s, const send_decision& decision,
                        step<B>& st)
@@ -168,10 +181,13 @@ bool choose_loss_probe(leaving_segment& out, connection<B>& c, sender_active<B>&
         return true;
     }
     const stream_offset last = decision.range.octets() > 0 ? decision.range.last : c.snd.nxt;
-    const stream_offset first = std::max({decision.range.first, last - segment, c.snd.una});
-    if (first >= last) {
+    const auto i = s.board.find(last - 1);
+    if (i == scoreboard::npos) {
         return false;
     }
+    const stream_offset begin = s.board[i].first;
+    const octet_count text = std::min(last, std::max(c.fin_at(), begin + 1)) - begin;
+    const stream_offset first = std::max(decision.range.first, begin + (text - 1) / segment * segment);
     out.kind = segment_kind::loss_probe;
     set_range(out, c, first, last, segment);
     return true;

@@ -183,7 +183,7 @@ void commit_octets(connection<B>& c, const leaving_segment& out, step<B>& st)
         c.syn_retransmitted = c.syn_retransmitted || out.syn;
     }
     if (was_idle) {
-        c.timer_base = st.now;  // RFC 6298 5.1
+        c.timer_base = st.now;  // RFC6298-5.1a
         c.progress_at = st.now;
         c.unanswered = 0;
     }

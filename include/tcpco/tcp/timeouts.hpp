@@ -57,7 +57,7 @@ void on_retransmission_timeout(connection<B>& c, sender_active<B>& s, step<B>& s
     ++c.stats.timeouts;
     ++st.host.counters.timeouts;
     c.retries = static_cast<std::uint8_t>(std::min(255, c.retries + 1));
-    c.rto.on_retransmission_timeout();  // RFC 6298 5.5
+    c.rto.on_retransmission_timeout();  // RFC6298-5.5a
     ask_for_black_hole(c, s, st);
     const recovery_verdict verdict = s.recovery.on_timer(retransmission_timer::rto, timing_of(c, s, st.now), s.board);
     lost_only_a_probe(c, s, report_losses(c, s), st);
@@ -71,7 +71,7 @@ void on_retransmission_timeout(connection<B>& c, sender_active<B>& s, step<B>& s
         }
     }
     note_reduction(c, s);
-    c.timer_base = st.now;  // RFC 6298 5.6
+    c.timer_base = st.now;  // RFC6298-5.6a
     observe(st.host.observer,
             event::timer_fired{.connection = key_of(c), .at = st.now, .kind = event::timer_kind::rto});
 }
@@ -89,7 +89,7 @@ void on_recovery_timer(connection<B>& c, sender_active<B>& s, retransmission_tim
         apply_verdict(c, s, verdict, flight_size, 0, st);
     }
     if (kind == retransmission_timer::pto) {
-        c.timer_base = st.now;  // RFC 8985 7.3: the RTO counts from the probe
+        c.timer_base = st.now;  // RFC8985-7.3c: the RTO counts from the probe
     }
     observe(st.host.observer,
             event::timer_fired{

@@ -23,7 +23,7 @@ sender with_sack(int in_flight)
 }  // namespace
 
 TEST_CASE("recovery starts with the third SACKed segment, and two holes are repaired in one round trip",
-          "[policy][RFC6675-4b][RFC6675-4d]")
+          "[policy][RFC6675-4b][RFC6675-4d][RFC6675-4e]")
 {
     sender s = with_sack(10);
     CHECK(s.sack(1, 2) == verdict_kind::none);
@@ -58,7 +58,7 @@ TEST_CASE("three separate small ranges above mean loss although they are less th
     CHECK(s.records.lost() == fake::smss + 10);  // piece 0 as well; piece 2 has two ranges above it, 4 has one
 }
 
-TEST_CASE("one ACK that SACKs enough starts recovery without counting to three", "[policy][RFC6675-5c]")
+TEST_CASE("one ACK that SACKs enough starts recovery without counting to three", "[policy][RFC6675-5c][RFC6675-5f]")
 {
     sender s = with_sack(10);
     CHECK(s.sack(5, 10) == verdict_kind::enter);
@@ -73,7 +73,7 @@ TEST_CASE("one ACK that SACKs enough starts recovery without counting to three",
 }
 
 TEST_CASE("without new data a hole that is not lost yet is sent, then the tail once",
-          "[policy][RFC6675-4f][RFC6675-4g]")
+          "[policy][RFC6675-4f][RFC6675-4g][RFC6675-4h][RFC6675-5i]")
 {
     sender s = with_sack(10);
     s.sack(1, 4);

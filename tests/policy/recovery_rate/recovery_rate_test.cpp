@@ -58,7 +58,8 @@ private:
 
 }  // namespace
 
-TEST_CASE("PRR: one loss in 20 sends a segment for every second ACK and ends at ssthresh", "[policy][RFC9937-6.2f]")
+TEST_CASE("PRR: one loss in 20 sends a segment for every second ACK and ends at ssthresh",
+          "[policy][RFC9937-6.2f][RFC9937-6.2i][RFC9937-6.3a]")
 {
     episode<prr> e;
     e.run(20, 1, 10);

@@ -10,7 +10,7 @@ namespace tcpco::recovery {
 // Duplicate ACKs that mean loss and no longer reordering (RFC 5681 section 3.2, RFC 6675 section 2).
 inline constexpr std::uint32_t dup_thresh = 3;
 
-// Retransmit the lowest range that is presumed lost, else new data.
+// Retransmit the lowest range that is presumed lost, else new data (RFC6675-4d, 4e).
 template <class Board>
 constexpr send_decision next_lost(const Board& board) noexcept
 {
@@ -37,7 +37,7 @@ constexpr void mark_segment_lost(Board& board, typename Board::index i, octet_co
     board.mark_lost(i);
 }
 
-// The first retransmission of an episode waits for no window (RFC 5681 section 3.2 step 3); but one segment only.
+// The first retransmission of an episode waits for no window (RFC5681-3.2h); but one segment only.
 constexpr send_decision forced(send_decision d, octet_count smss) noexcept
 {
     if (d.action == send_action::retransmit) {

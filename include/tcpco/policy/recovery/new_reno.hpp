@@ -44,7 +44,7 @@ public:
             return in_recovery_ ? on_progress(a, board) : recovery_verdict{};
         }
         // RFC 5681 section 2 defines a duplicate; with SACK, news above the hole counts as well, whatever the window
-        // says.
+        // says (RFC5681-2b, 3.2c).
         if (!a.duplicate && s.newly_sacked <= 0) {
             return {};
         }

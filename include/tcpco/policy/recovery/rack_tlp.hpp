@@ -35,7 +35,7 @@ public:
     constexpr void on_transmit(const transmission& t, const path_timing& timing) noexcept
     {
         without_sack_.on_transmit(t, timing);
-        if (probe_due_) {  // section 7.3: remember the episode; no second probe before its end and an RTT sample
+        if (probe_due_) {  // RFC8985-7.3a: remember the episode; no second probe before its end and an RTT sample
             probe_due_ = false;
             tlp_end_ = t.last;
             tlp_is_retransmission_ = t.transmissions > 1;
@@ -48,7 +48,7 @@ public:
         }
     }
 
-    // Section 6.2 steps 2 and 3.
+    // Section 6.2 steps 2 and 3 (RFC8985-6.2c, 6.2d).
     constexpr void on_delivered(const transmission& t, const path_timing& timing) noexcept
     {
         heard_ = true;
@@ -69,7 +69,7 @@ public:
                                       Board& board) noexcept
     {
         sack_ = s.sack_permitted;
-        if (!sack_) {
+        if (!sack_) {  // RFC8985-4.1a
             return without_sack_.on_ack(a, s, timing, board);
         }
         smss_ = a.smss;
@@ -141,7 +141,7 @@ private:
         bool retransmission_lost = false;  // of this episode
     };
 
-    static constexpr std::uint8_t persistence = 16;  // recoveries for which a widened window lasts (section 6.2 step 4)
+    static constexpr std::uint8_t persistence = 16;  // recoveries for which a widened window lasts (RFC8985-6.2g)
 
     constexpr bool recovering() const noexcept { return in_recovery_ || after_timeout_; }
 
@@ -181,7 +181,7 @@ private:
     }
 
     // No waiting where the order was always kept and three segments are SACKed, or recovery is on: then RACK is as
-    // quick as three duplicate ACKs. Else a part of the shortest RTT, and SRTT at most.
+    // quick as three duplicate ACKs. Else a part of the shortest RTT, and SRTT at most. RFC8985-3.3a, 3.3c
     template <class Board>
     constexpr duration reordering_window(const path_timing& timing, const Board& board) const noexcept
     {
@@ -207,7 +207,7 @@ private:
     }
 
     // Section 6.2 step 5, in the order of transmission; ends at the first record that was sent after the newest
-    // delivered.
+    // delivered. RFC8985-6.2e, 6.2f, 6.2h
     template <class Board>
     constexpr detection detect(const path_timing& timing, Board& board) noexcept
     {
@@ -259,7 +259,7 @@ private:
             if (!found.retransmission_lost) {
                 return {};
             }
-            entered_at_ = timing.now;  // others that left before now were lost in the same round trip (RFC5681-4.3d)
+            entered_at_ = timing.now;  // others that left before now were lost in the same round trip (RFC5681-4.3d, RFC8985-9.3b)
             return {verdict_kind::lost_again};
         }
         in_recovery_ = force_ = true;
@@ -269,7 +269,7 @@ private:
         return {verdict_kind::enter};
     }
 
-    // Section 6.3: the first is lost; others may just have left.
+    // RFC8985-6.3a: the first is lost; others may just have left.
     template <class Board>
     constexpr void on_timeout(const path_timing& timing, Board& board) noexcept
     {
@@ -293,6 +293,7 @@ private:
         end_probing();
     }
 
+    // RFC8985-7.1a
     constexpr void end_probing() noexcept
     {
         tlp_end_ = {};
@@ -300,7 +301,7 @@ private:
         pto_at_ = time_point::never();
     }
 
-    // Section 7.2. Where the RTO would come first the probe takes its place, hence a nanosecond before it.
+    // RFC8985-7.2a, 7.2b. Where the RTO would come first the probe takes its place, hence a nanosecond before it.
     constexpr void arm_probe(const path_timing& timing) noexcept
     {
         pto_at_ = time_point::never();

@@ -30,7 +30,7 @@ public:
             return;
         }
         force_ = false;
-        if (rescue_end_.value != 0 && t.last == rescue_end_) {  // rule 4 leaves HighRxt alone, and is used once
+        if (rescue_end_.value != 0 && t.last == rescue_end_) {  // rule 4 leaves HighRxt alone, once (RFC6675-5i)
             rescued_to_ = recovery_point_;
             rescue_end_ = {};
         } else {
@@ -42,7 +42,7 @@ public:
     constexpr recovery_verdict on_ack(const ack_info& a, const sack_info& s, const path_timing&, Board& board) noexcept
     {
         smss_ = a.smss;
-        if (in_recovery_ && a.una >= recovery_point_) {
+        if (in_recovery_ && a.una >= recovery_point_) {  // RFC6675-5f
             in_recovery_ = force_ = false;
             duplicates_ = 0;
             return {verdict_kind::exit};
@@ -64,6 +64,7 @@ public:
     }
 
     // Section 5.1: no new recovery before all that was outstanding now is acknowledged. What was SACKed is kept.
+    // RFC6675-5.1a, 5.1b
     template <class Board>
     constexpr recovery_verdict on_timer(retransmission_timer kind, const path_timing& timing, Board& board) noexcept
     {
@@ -85,7 +86,8 @@ public:
     }
 
     // Nothing new to send, but the window has room: rule 3, a hole that is not yet lost by the rules; rule 4, once per
-    // recovery, the tail, so that a lost last segment does not need a timeout.
+    // recovery, the tail, so that a lost last segment does not need a timeout; else nothing.
+    // RFC6675-4f, 4g, 4h
     template <class Board>
     constexpr send_decision without_data(const Board& board, octet_count) noexcept
     {
@@ -123,7 +125,7 @@ private:
         return s.sack_permitted ? a.una >= recovery_point_ : a.una > recovery_point_;
     }
 
-    // Section 5: DupThresh duplicates, or IsLost(HighACK + 1) even before them.
+    // Section 5: DupThresh duplicates, or IsLost(HighACK + 1) even before them (RFC6675-5c).
     template <class Board>
     constexpr bool loss_is_seen(const Board& board) const noexcept
     {
@@ -131,6 +133,7 @@ private:
                (duplicates_ >= config_.duplicate_threshold || is_lost(sacked_ranges(board), board.sacked()));
     }
 
+    // RFC6675-4b
     constexpr bool is_lost(std::uint32_t ranges_above, octet_count octets_above) const noexcept
     {
         return ranges_above >= config_.duplicate_threshold ||
@@ -152,6 +155,7 @@ private:
         return ranges;
     }
 
+    // RFC6675-5e; ssthresh is the controller's.
     template <class Board>
     constexpr recovery_verdict enter(const ack_info& a, Board& board) noexcept
     {
@@ -166,7 +170,7 @@ private:
     }
 
     // Upwards, as long as IsLost holds: the less lies above, the less is lost. What was sent again in this episode is
-    // left to the timeout.
+    // left to the timeout. RFC6675-4d, 5g
     template <class Board>
     constexpr void mark_losses(Board& board) noexcept
     {

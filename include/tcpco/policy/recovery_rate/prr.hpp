@@ -21,6 +21,7 @@ public:
     constexpr explicit prr(const config&) noexcept {}
 
     // RFC 9937 section 6.1: RecoverFS is what the first window of recovery can deliver; it stays constant.
+    // RFC9937-6.1a, 6.1b
     constexpr void on_enter(const recovery_started& s) noexcept
     {
         delivered_ = s.newly_delivered;
@@ -31,7 +32,7 @@ public:
         cwnd_ = s.smss;  // until the next ACK: the one forced retransmission
     }
 
-    // RFC 9937 section 6.2.
+    // RFC 9937 section 6.2, of which RFC9937-6.2a, 6.2h and 6.2i.
     constexpr void on_ack(const recovery_progress& g) noexcept
     {
         if (g.delivered <= 0) {
@@ -45,17 +46,18 @@ public:
         cwnd_ = g.in_flight + std::max<octet_count>(send, 0);
     }
 
-    constexpr void on_transmit(octet_count octets) noexcept { out_ += octets; }  // section 6.3: prr_out
+    constexpr void on_transmit(octet_count octets) noexcept { out_ += octets; }  // prr_out, RFC9937-6.3a
     constexpr octet_count cwnd() const noexcept { return cwnd_; }
 
 private:
+    // RFC9937-6.2f
     constexpr octet_count proportional() const noexcept
     {
         return mul_div_up(delivered_, ssthresh_, recover_fs_) - out_;
     }
 
     // The pipe fell below ssthresh because of heavy loss: conserve packets, and grow by slow start only on a "safe"
-    // ACK, one that advanced and brought no news of loss.
+    // ACK, one that advanced and brought no news of loss (RFC9937-6.2g).
     constexpr octet_count bounded(const recovery_progress& g) const noexcept
     {
         octet_count send = std::max(delivered_ - out_, g.delivered);

@@ -78,7 +78,7 @@ public:
 
     constexpr void on_spurious_timeout() noexcept { back_off_ = 0; }
 
-    constexpr duration rto() const noexcept
+    constexpr duration rto() const noexcept  // RFC6298-2.5a
     {
         const std::int64_t longest = from_us(maximum_us_);
         const std::int64_t base = unbacked();
@@ -94,6 +94,7 @@ private:
     }
     static constexpr std::int64_t from_us(std::uint32_t us) noexcept { return std::int64_t{us} * 1'000; }
 
+    // RFC6298-2.1a, 2.3c, 2.4a, 4a, 5.7a
     constexpr std::int64_t unbacked() const noexcept
     {
         std::int64_t base = from_us(initial_us_);
