@@ -259,7 +259,8 @@ private:
             if (!found.retransmission_lost) {
                 return {};
             }
-            entered_at_ = timing.now;  // others that left before now were lost in the same round trip (RFC5681-4.3d, RFC8985-9.3b)
+            // Others that left before now were lost in the same round trip (RFC5681-4.3d, RFC8985-9.3b).
+            entered_at_ = timing.now;
             return {verdict_kind::lost_again};
         }
         in_recovery_ = force_ = true;
