@@ -20,7 +20,8 @@ def _call(command, directory, seconds=120):
         raise missing(f"{command[0]}: {e}") from e
     if done.returncode != 0:
         lines = (done.stderr + done.stdout).strip().splitlines() or ["it failed"]
-        raise missing(f"{command[0]}: {lines[-1]}")
+        telling = [line for line in lines if "rror" in line or line.startswith("E:")] or lines[-1:]
+        raise missing(f"{command[0]}: {telling[0]}")
     return done.stdout
 
 

@@ -16,7 +16,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import lwip
 import measure
 import report
-from rows import CANDIDATES, ENTRIES, MEMORY_ROWS, QUICK_CANDIDATES, TAP_ROWS, TARGETS, Results
+from rows import CANDIDATES, CLIENT_FOR, ENTRIES, MEMORY_ROWS, QUICK_CANDIDATES, TAP_ROWS, TARGETS, Results
 
 DESCRIPTION = """\
 Measures tcpco beside its limit and its peers, in turn, on this machine:
@@ -143,7 +143,8 @@ class Bench:
             server += [f"offload={int(row.offload)}", *dict((s.split("=")[0], s) for s in settings).values()]
         if row.busy and entry != "lwip_shipped":
             server.append("busy=1")
-        client = [str(self.programs / "tcpco_bench_kernel_client"), *row.client, f"seconds={seconds}",
+        more = CLIENT_FOR.get(entry, []) if row.client[0] in ("work=send", "work=receive") else []
+        client = [str(self.programs / "tcpco_bench_kernel_client"), *row.client, *more, f"seconds={seconds}",
                   f"warmup={min(0.3, seconds / 3)}"]
         return {"server": server, "client": client, "server_cpu": 0, "client_cpu": 0 if row.one_cpu else 1,
                 "veth": entry == "kernel", "offloads": row.offload, "timeout": seconds + 20}
@@ -157,14 +158,19 @@ class Bench:
 
     def find_best(self, progress, row):
         """Tries each candidate for a moment and keeps the best."""
-        for entry, tried in self.candidates(row).items():
+        acks = []
+        for entry in ("tcpco", "raw"):
+            tried = self.candidates(row).get(entry, [])
+            if entry == "raw" and row.match_acks and acks:
+                tried = [f"every={max(1, round(acks[0]))} {extra}" for extra in tried]
             scores = []
-            for extra in tried if len(tried) > 1 else []:
+            for extra in tried if len(tried) > 1 or (row.match_acks and entry == "tcpco") else []:
                 result = self.measure(progress, row, entry, min(0.5, self.chosen.seconds), extra, "try")
                 if "error" not in result:
-                    scores.append((row.value(result), extra))
+                    scores.append((row.value(result), extra, result.get("segments_per_ack")))
             if scores:
-                self.best[row.name, entry] = max(scores)[1]
+                _, self.best[row.name, entry], per_ack = max(scores)
+                acks += [per_ack] if entry == "tcpco" else []
             elif len(tried) == 1:
                 self.best[row.name, entry] = tried[0]
 

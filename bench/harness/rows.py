@@ -29,6 +29,12 @@ class Row:
     tuned: bool = False             # raw and tcpco look for their best settings first
     settings: dict = dataclasses.field(default_factory=dict)  # entry -> arguments that are always given
     also: dict = dataclasses.field(default_factory=dict)      # further figures: name -> function
+    match_acks: bool = False        # raw acknowledges as often as tcpco turned out to
+
+
+# What the client does for one entry alone. Debian's liblwip has packet buffers of 592 octets where its tapif takes them
+# for 1,514 (valgrind shows the heap written behind them): only frames that fit leave it alive.
+CLIENT_FOR = {"lwip_shipped": ["mss=536"]}
 
 
 def gigabits(result):
@@ -45,8 +51,13 @@ def p99(result):
     return result["p99_us"]
 
 
+def segments_per_ack(result):
+    return result["segments_per_ack"]
+
+
 def bulk(name, title, work, offload, **more):
-    return Row(name, title, "Gbit/s", ["work=" + work], gigabits, offload=offload, **more)
+    also = {"segments/ACK": segments_per_ack} if work == "send" else {}
+    return Row(name, title, "Gbit/s", ["work=" + work], gigabits, offload=offload, also=also, **more)
 
 
 def ping(name, title, busy=False, one_cpu=False, entries=tuple(ENTRIES)):
@@ -65,10 +76,9 @@ RAW_AND_WE = ("raw", "tcpco")
 TAP_ROWS = [
     bulk("receive_offload", "bulk receive, super-frames", "send", True, tuned=True),
     bulk("send_offload", "bulk send, super-frames", "receive", True, tuned=True),
-    bulk("receive_plain", "bulk receive, MTU 1500, an ACK for every 2 segments", "send", False,
-         settings={"raw": ["every=2"], "tcpco": ["every=2"]}, tuned=True),
-    bulk("receive_plain_batch", "bulk receive, MTU 1500, an ACK for a batch (bare TAP: for 64)", "send", False,
-         entries=RAW_AND_WE, settings={"raw": ["every=64"], "tcpco": ["every=64", "stretch=1"]}, tuned=True),
+    bulk("receive_plain", "bulk receive, MTU 1500", "send", False, tuned=True, match_acks=True),
+    bulk("receive_plain_stretch", "bulk receive, MTU 1500, tcpco with one ACK for a batch", "send", False,
+         entries=RAW_AND_WE, settings={"tcpco": ["every=64", "stretch=1"]}, tuned=True, match_acks=True),
     bulk("send_plain", "bulk send, MTU 1500", "receive", False, tuned=True),
     ping("ping_waiting", "1 octet there and back, two cpus, both wait"),
     ping("ping_busy", "1 octet there and back, two cpus, both poll", busy=True, entries=NO_SHIPPED),
@@ -91,7 +101,7 @@ CANDIDATES = {
                      "tcpco": ["", "lent=4", "lent=8"]},
     "receive_plain": {"raw": [f"engine={e} slots={s}" for e in ("plain", "uring") for s in (4, 32, 128)],
                       "tcpco": ["", "lent=32"]},
-    "receive_plain_batch": {"raw": [f"engine={e} slots={s}" for e in ("plain", "uring") for s in (4, 32, 128)],
+    "receive_plain_stretch": {"raw": [f"engine={e} slots={s}" for e in ("plain", "uring") for s in (4, 32, 128)],
                             "tcpco": ["", "lent=32"]},
     "send_plain": {"raw": [f"engine={e} slots={s}" for e in ("plain", "uring") for s in (4, 16, 32, 64)],
                    "tcpco": ["", "lent=32"]},
@@ -101,7 +111,7 @@ QUICK_CANDIDATES = {
                         "tcpco": ["lent=8", "lent=16"]},
     "send_offload": {"raw": ["engine=plain slots=2", "engine=plain slots=8"], "tcpco": [""]},
     "receive_plain": {"raw": ["engine=plain slots=32", "engine=uring slots=128"], "tcpco": [""]},
-    "receive_plain_batch": {"raw": ["engine=plain slots=32", "engine=uring slots=128"], "tcpco": [""]},
+    "receive_plain_stretch": {"raw": ["engine=plain slots=32", "engine=uring slots=128"], "tcpco": [""]},
     "send_plain": {"raw": ["engine=plain slots=32", "engine=uring slots=64"], "tcpco": [""]},
 }
 
@@ -243,7 +253,7 @@ TARGETS = [
     over("receive_offload", "raw", 0.90), over("receive_offload", "lwip", 6),
     over("send_offload", "raw", 0.85), over("send_offload", "lwip", 6),
     over("receive_plain", "raw", 0.90), over("receive_plain", "lwip", 1), over("receive_plain", "kernel", 1),
-    over("receive_plain_batch", "raw", 0.90),
+    over("receive_plain_stretch", "raw", 0.90),
     over("send_plain", "raw", 0.90), over("send_plain", "lwip", 1), over("send_plain", "kernel", 1),
     within("ping_waiting", "raw", 1.15), within("ping_waiting", "raw", 1.30, "p99"),
     within("ping_busy", "raw", 1.15), within("ping_busy", "raw", 1.30, "p99"),

@@ -11,7 +11,9 @@
 #include <netif/etharp.h>
 #if !NO_SYS
 #include <lwip/tcpip.h>
+extern "C" {
 #include <netif/tapif.h>
+}
 #endif
 
 #include <poll.h>

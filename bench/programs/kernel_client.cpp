@@ -5,7 +5,7 @@
 //     work=ping      one octet to the echo and back, again and again; busy=1 polls instead of waiting
 //     work=connect   connect, one octet each way, close; `parallel` at a time
 //
-// `connections` shares send and receive among several. The first `warmup` seconds do not count. server=pid adds what
+// mss=octets bounds our segments. `connections` shares send and receive among several. The first `warmup` seconds do not count. server=pid adds what
 // that process used of the processor, so both sides' cost is of the same interval.
 //
 // A connection is closed in order: our FIN, the peer's, and only then close(). With net.ipv4.tcp_max_tw_buckets=0 our
@@ -30,6 +30,7 @@ struct settings {
     double warmup = 0.2;
     unsigned connections = 1;
     unsigned parallel = 1;
+    unsigned mss = 0;
     bool busy = false;
     pid_t server = 0;
 };
@@ -65,7 +66,8 @@ private:
     double peer_ = 0;
 };
 
-void print_octets(const interval& measured, const std::vector<std::uint64_t>& octets)
+// `more` is printed as it is.
+void print_octets(const interval& measured, const std::vector<std::uint64_t>& octets, const std::string& more = {})
 {
     measured.print_begin();
     std::uint64_t total = 0;
@@ -74,7 +76,7 @@ void print_octets(const interval& measured, const std::vector<std::uint64_t>& oc
         std::printf("%s%llu", i == 0 ? "" : ", ", static_cast<unsigned long long>(octets[i]));
         total += octets[i];
     }
-    std::printf("], \"octets\": %llu", static_cast<unsigned long long>(total));
+    std::printf("], \"octets\": %llu%s", static_cast<unsigned long long>(total), more.c_str());
     interval::print_end();
 }
 
@@ -83,17 +85,21 @@ std::vector<kernel_socket> connect_all(const settings& s, std::uint16_t port)
     std::vector<kernel_socket> sockets;
     for (unsigned i = 0; i < s.connections; ++i) {
         sockets.emplace_back();
+        if (s.mss != 0) {
+            sockets.back().set(sol_tcp, TCP_MAXSEG, static_cast<int>(s.mss), "TCP_MAXSEG");
+        }
         sockets.back().connect(ipv4(s.address, port));
     }
     return sockets;
 }
 
-// One connection: blocking calls. Several: whichever is ready.
+// One connection: blocking calls, which look at the clock ten times a second. Several: whichever is ready.
 template <class Step>
 void move_octets(const settings& s, const std::vector<kernel_socket>& sockets, std::uint32_t events, double until,
                  const interval& clock, Step step)
 {
     if (sockets.size() == 1) {
+        sockets[0].set_patience(100'000);
         while (clock.elapsed() < until) {
             step(0);
         }
@@ -125,7 +131,7 @@ void run_send(const settings& s)
     auto acknowledged = [&] {
         std::vector<std::uint64_t> octets;
         for (const kernel_socket& k : sockets) {
-            octets.push_back(k.acknowledged());
+            octets.push_back(k.info().tcpi_bytes_acked);
         }
         return octets;
     };
@@ -133,13 +139,19 @@ void run_send(const settings& s)
     clock.begin();
     move_octets(s, sockets, EPOLLOUT, s.warmup, clock, step);
     const std::vector<std::uint64_t> before = acknowledged();
+    const tcp_info first_before = sockets[0].info();
     clock.begin();
     move_octets(s, sockets, EPOLLOUT, s.seconds, clock, step);
     std::vector<std::uint64_t> octets = acknowledged();
     for (std::size_t i = 0; i < octets.size(); ++i) {
         octets[i] -= before[i];
     }
-    print_octets(clock, octets);
+    const tcp_info first = sockets[0].info();
+    const unsigned segments = first.tcpi_data_segs_out - first_before.tcpi_data_segs_out;
+    const unsigned acks = std::max(first.tcpi_segs_in - first_before.tcpi_segs_in, 1U);
+    print_octets(clock, octets, ", \"segments_per_ack\": " + std::to_string(1.0 * segments / acks) +
+                                    ", \"retransmitted\": " +
+                                    std::to_string(first.tcpi_total_retrans - first_before.tcpi_total_retrans));
 }
 
 void run_receive(const settings& s)
@@ -326,6 +338,7 @@ try {
     s.warmup = given.real("warmup", s.warmup);
     s.connections = given.number("connections", s.connections);
     s.parallel = given.number("parallel", s.parallel);
+    s.mss = given.number("mss", s.mss);
     s.busy = given.flag("busy");
     s.server = static_cast<pid_t>(given.number("server", 0));
     given.done();

@@ -6,6 +6,7 @@
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -79,6 +80,13 @@ public:
         const int flags = ::fcntl(fd_, F_GETFL);
         check(::fcntl(fd_, F_SETFL, on ? flags & ~O_NONBLOCK : flags | O_NONBLOCK) == 0, "fcntl");
     }
+    // A blocking call that got nothing done for so long ends with EAGAIN.
+    void set_patience(suseconds_t microseconds) const
+    {
+        const timeval t{.tv_sec = microseconds / 1'000'000, .tv_usec = microseconds % 1'000'000};
+        set(SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t, "SO_RCVTIMEO");
+        set(SOL_SOCKET, SO_SNDTIMEO, &t, sizeof t, "SO_SNDTIMEO");
+    }
     // True once connected, false while that is under way.
     bool connect(const sockaddr_in& to) const
     {
@@ -90,13 +98,12 @@ public:
         check(errno == EINPROGRESS, "connect");
         return false;
     }
-    // Octets of ours that the peer has acknowledged.
-    std::uint64_t acknowledged() const
+    tcp_info info() const
     {
-        tcp_info info{};
-        socklen_t size = sizeof info;
-        check(::getsockopt(fd_, sol_tcp, TCP_INFO, &info, &size) == 0, "TCP_INFO");
-        return info.tcpi_bytes_acked;
+        tcp_info value{};
+        socklen_t size = sizeof value;
+        check(::getsockopt(fd_, sol_tcp, TCP_INFO, &value, &size) == 0, "TCP_INFO");
+        return value;
     }
 
 private:

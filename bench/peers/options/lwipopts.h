@@ -34,6 +34,7 @@
 #define TCP_WND (1024 * 1024)
 #define TCP_SND_BUF (1024 * 1024)
 #define TCP_SND_QUEUELEN 8192
+#define TCP_SNDLOWAT (32 * 1024) /* 16 bits */
 #define TCP_QUEUE_OOSEQ 1
 #define LWIP_TCP_SACK_OUT 1
 #define TCP_LISTEN_BACKLOG 1
