@@ -350,6 +350,7 @@ def main(argv):
     programs = pathlib.Path(chosen.programs) if chosen.programs else root / "build" / "bench" / "bench"
     bench = Bench(chosen, root, programs.resolve())
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell's `&` would have us ignore it
     try:
         bench.run()
     except KeyboardInterrupt:
@@ -363,7 +364,7 @@ def main(argv):
     print(report.table(bench.results, bench.absent))
     if chosen.smoke:
         return smoke_status(bench)
-    print(report.verdicts(bench.results))
+    print(report.verdicts(bench.results, lambda target: re.search(chosen.rows, target.row)))
     if chosen.json:
         report.write_json(chosen.json, bench.results, bench.absent, facts)
     if chosen.html:

@@ -68,10 +68,12 @@ def judgements(results):
     return [(t, *t.judge(results)) for t in TARGETS]
 
 
-def verdicts(results):
+def verdicts(results, shown=lambda target: True):
     titles = {name: title for name, title, _, _ in all_rows()}
     lines = ["", "Targets (ratios are medians over rounds in which the two ran in turn):"]
     for target, met, value in judgements(results):
+        if not shown(target):
+            continue
         word = {True: "met   ", False: "MISSED", None: "-     "}[met]
         what = "not measured" if value is None else f"measured {value:.3g}"
         lines.append(f"  {word}  {titles[target.row]}: {target.text}; {what}")
