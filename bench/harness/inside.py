@@ -75,6 +75,13 @@ def become_server_behind_veth(offloads, command):
     os.execv(command[0], command)
 
 
+def record(path, server):
+    """perf follows the server until it ends; /proc has to be that of our process namespace."""
+    subprocess.Popen(["perf", "record", "--quiet", "-F", "1999", "-e", "cpu-clock", "-g", "-p", str(server.pid),
+                      "-o", path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(0.3)
+
+
 def measure(plan):
     for name, value in SYSCTLS.items():
         try:
@@ -93,6 +100,8 @@ def measure(plan):
         wait_for_ready(server, 15)
         if veth:
             bring_up("veth0", "198.18.0.1", offloads)
+        if plan.get("perf"):
+            record(plan["perf"], server)
         client = subprocess.run(plan["client"] + [f"server={server.pid}"], capture_output=True, text=True,
                                 stdin=subprocess.DEVNULL, timeout=plan["timeout"], preexec_fn=pinned(plan["client_cpu"]))
         if client.returncode != 0:
@@ -104,6 +113,8 @@ def measure(plan):
         if server.poll() is None:
             server.kill()
         server.wait()
+        if plan.get("perf"):
+            os.wait()  # perf ends with the server
 
 
 def main():

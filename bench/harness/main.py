@@ -13,6 +13,7 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import flame
 import lwip
 import measure
 import report
@@ -52,6 +53,8 @@ def parse(argv):
     p.add_argument("--quick", action="store_true", help="3 short rounds and few settings tried: below 3 minutes")
     p.add_argument("--json", metavar="FILE", help="write all figures as JSON")
     p.add_argument("--html", metavar="PATH", help="write a page with plots: a file .html, or a directory for index.html")
+    p.add_argument("--flame", metavar="DIR", help="instead of measuring, write a flame graph of tcpco for each row "
+                                                  "(wants perf)")
     p.add_argument("--check", action="store_true", help="exit with 1 when a target is missed, with 2 when none could be "
                                                         "measured")
     p.add_argument("--rows", metavar="REGEX", default="", help="only rows whose name (see --list) matches")
@@ -302,6 +305,27 @@ class Bench:
         progress.step("build", time.monotonic() - began)
 
 
+def draw_flames(bench, directory):
+    """One profile of tcpco for each row, with a build that keeps frame pointers."""
+    directory.mkdir(parents=True, exist_ok=True)
+    status = 0
+    for row in bench.tap_rows:
+        with tempfile.TemporaryDirectory() as scratch:
+            plan = bench.plan(row, "tcpco", max(bench.chosen.seconds, 1.0))
+            plan["server"][0] = str(bench.root / "build/flame/bench/tcpco_bench_tcpco_server")
+            plan["perf"] = f"{scratch}/perf.data"
+            result = measure.run(plan)
+            counted = flame.stacks(plan["perf"]) if "error" not in result else {}
+        if not counted:
+            print(f"{row.name}: no samples: {result.get('error', 'perf gave none')}", file=sys.stderr)
+            status = 1
+            continue
+        path = directory / f"{row.name}.svg"
+        path.write_text(flame.svg(counted, f"tcpco: {row.title}"), encoding="utf-8")
+        print(path)
+    return status
+
+
 def about(chosen):
     model = "unknown"
     try:
@@ -352,6 +376,8 @@ def main(argv):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell's `&` would have us ignore it
     try:
+        if chosen.flame:
+            return draw_flames(bench, pathlib.Path(chosen.flame))
         bench.run()
     except KeyboardInterrupt:
         print("\nbench/run: interrupted", file=sys.stderr)

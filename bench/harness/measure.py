@@ -58,7 +58,9 @@ def stop_all():
 def run(plan):
     """The client's JSON as a dictionary; on failure {"error": why}."""
     plan.setdefault("timeout", 60)
-    process = start([*namespace_command(), sys.executable, str(HERE / "inside.py"), json.dumps(plan)],
+    proc = ["--mount-proc"] if plan.get("perf") else []
+    unshare, *options = namespace_command()
+    process = start([unshare, *proc, *options, sys.executable, str(HERE / "inside.py"), json.dumps(plan)],
                     stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         out, err = finish(process, plan["timeout"] + 40)

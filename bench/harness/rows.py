@@ -62,7 +62,8 @@ def bulk(name, title, work, offload, **more):
 
 def ping(name, title, busy=False, one_cpu=False, entries=tuple(ENTRIES)):
     return Row(name, title, "us, p50", ["work=ping"] + (["busy=1"] if busy else []), lambda r: r["p50_us"],
-               higher_is_better=False, busy=busy, one_cpu=one_cpu, entries=entries, also={"p99": p99})
+               higher_is_better=False, busy=busy, one_cpu=one_cpu, entries=entries, also={"p99": p99},
+               settings={"raw": ["engine=read"]})
 
 
 def connections_per_cpu(result):
@@ -73,7 +74,7 @@ def connections_per_cpu(result):
 def connect(name, title, parallel):
     return Row(name, title, "1000/s", ["work=connect", f"parallel={parallel}"],
                lambda r: r["connections"] / r["seconds"] / 1e3, one_cpu=True,
-               also={"1000/cpu-s": connections_per_cpu})
+               also={"1000/cpu-s": connections_per_cpu}, settings={"raw": ["engine=read"]})
 
 
 NO_SHIPPED = ("raw", "tcpco", "lwip", "kernel")

@@ -1,6 +1,7 @@
 // The bare TAP: a sink, a source and an echo without a stack, as the limit that tcpco is compared with.
 //
-//     engine=plain|uring   read(2) and write(2), or tcpco's own driver on io_uring with nothing above it
+//     engine=plain|read|uring   read(2) and write(2) with poll(2); the same with a read that waits, which is the least
+//                          for an echo and serves nothing else; tcpco's own driver on io_uring with nothing above it
 //     offload=0|1          super-frames
 //     every=n              data frames per ACK
 //     slots=n              frames that are read before they are looked at, and sent before the next are read
@@ -22,13 +23,13 @@ using namespace tcpco_bench;
 
 class plain_loop {
 public:
-    plain_loop(canned_tcp& host, tap& device, unsigned slots, bool busy)
+    plain_loop(canned_tcp& host, tap& device, unsigned slots, bool busy, bool read_waits)
         : host_{host}, device_{device}, header_{device.vnet_header_size()}, slots_(slots), sizes_(slots), busy_{busy}
     {
         for (auto& s : slots_) {
             s.resize(66'560);
         }
-        detail::set_nonblocking(device.fd(), true);
+        detail::set_nonblocking(device.fd(), !read_waits);
     }
 
     [[noreturn]] void run()
@@ -104,13 +105,14 @@ try {
     canned_tcp host{s};
     tap device = tap::open({.name = "tap0", .offload = s.offload});
     set_up_kernel_side("tap0");
-    if (engine == "plain") {
-        plain_loop loop{host, device, s.slots, busy};
+    if (engine == "plain" || engine == "read") {
+        const bool read_waits = engine == "read" && !busy;
+        plain_loop loop{host, device, read_waits ? 1 : s.slots, busy, read_waits};
         say_ready();
         loop.run();
     }
     if (engine != "uring") {
-        throw std::runtime_error{"engine is plain or uring"};
+        throw std::runtime_error{"engine is plain, read or uring"};
     }
     system_reactor reactor;
     driver link_driver{host, device, reactor, {.slots = s.slots, .lent_slots = s.slots}};
