@@ -1,0 +1,406 @@
+"""bench/run's measuring part: see --help. The bash script beside this folder has built the programs."""
+import argparse
+import json
+import os
+import pathlib
+import platform
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import flame
+import lwip
+import measure
+import report
+from rows import CANDIDATES, CLIENT_FOR, ENTRIES, MEMORY_ROWS, QUICK_CANDIDATES, TAP_ROWS, TARGETS, Results
+
+DESCRIPTION = """\
+Measures tcpco beside its limit and its peers, in turn, on this machine:
+
+  bare TAP          programs that answer TCP just enough and are no stack, at their best settings: the limit
+  tcpco             the coroutine server behind the same TAP
+  lwIP, built       Debian's source package with options of ours (1 MB window, scaling, SACK), one thread
+  lwIP, as shipped  Debian's liblwip through its own tapif
+  kernel, veth      Linux's TCP with epoll behind a veth
+
+The client is the kernel's TCP (Reno) each time. Stack and client run on cpus 0 and 1, or both on 0 where a row says
+"one cpu". Each measurement is made in a network and process namespace of its own, which ends with it; nothing is
+installed but build tools, and nothing outside of the namespaces is touched. lwIP is fetched into build/peers. Where
+there is no network, or no TAP, the table says so and the rest goes on.
+
+Each row's programs run in turn, several rounds; the ratios are medians over rounds."""
+
+EPILOG = """\
+examples:
+  bench/run                              everything: some 15 minutes
+  bench/run --quick                      a first idea, below 3 minutes
+  bench/run --rows 'ping|connect'        some rows
+  bench/run --json out.json --html out   for machines, and for a browser (out/index.html)
+  bench/run --list                       the rows and the targets
+
+In the table, "tcpco is 0.93 x" says that tcpco's figure is 0.93 times that entry's; "cpu s/GB" is processor time per
+gigabyte, the stack's side (with what the kernel does within its system calls) and the client's."""
+
+
+def parse(argv):
+    p = argparse.ArgumentParser(prog="bench/run", description=DESCRIPTION, epilog=EPILOG,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--quick", action="store_true", help="3 short rounds and few settings tried: below 3 minutes")
+    p.add_argument("--json", metavar="FILE", help="write all figures as JSON")
+    p.add_argument("--html", metavar="PATH", help="write a page with plots: a file .html, or a directory for index.html")
+    p.add_argument("--flame", metavar="DIR", help="instead of measuring, write a flame graph of tcpco for each row "
+                                                  "(wants perf)")
+    p.add_argument("--check", action="store_true", help="exit with 1 when a target is missed, with 2 when none could be "
+                                                        "measured")
+    p.add_argument("--rows", metavar="REGEX", default="", help="only rows whose name (see --list) matches")
+    p.add_argument("--rounds", type=int, metavar="N", help="rounds of each row (default 5; 3 with --quick)")
+    p.add_argument("--seconds", type=float, metavar="S", help="of each measurement (default 2; 0.3 with --quick)")
+    p.add_argument("--no-lwip", action="store_true", help="neither fetch nor measure lwIP")
+    p.add_argument("--list", action="store_true", help="list rows and targets, measure nothing")
+    p.add_argument("--no-build", action="store_true", help="take the programs as they are in --programs")
+    p.add_argument("--programs", metavar="DIR", help="where the programs are (default: build/bench/bench)")
+    p.add_argument("--smoke", action="store_true", help="one short round of a few rows: exits with 1 when a figure is "
+                                                        "missing, with 77 when no TAP can be had")
+    p.add_argument("--self-test", action="store_true", help="test the reckoning of this program, measure nothing")
+    chosen = p.parse_args(argv)
+    if chosen.rounds is not None and chosen.rounds < 1 or chosen.seconds is not None and chosen.seconds <= 0:
+        p.error("--rounds and --seconds are positive")
+    try:
+        re.compile(chosen.rows)
+    except re.error as e:
+        p.error(f"--rows: {e}")
+    if chosen.smoke:
+        chosen.quick = chosen.no_lwip = True
+        chosen.rounds, chosen.seconds, chosen.rows = 1, 0.1, "receive_offload|send_plain|ping_one_cpu|connect_32"
+    chosen.rounds = chosen.rounds or (3 if chosen.quick else 5)
+    chosen.seconds = chosen.seconds or (0.3 if chosen.quick else 2.0)
+    return chosen
+
+
+class Progress:
+    """One line that says what runs and how long it will take; plain lines where nobody watches."""
+
+    def __init__(self, steps):
+        self.began = time.monotonic()
+        self.left = dict(steps)  # kind -> steps still to come
+        self.spent = {}          # kind -> (seconds, steps)
+        self.live = sys.stderr.isatty()
+        self.shown = 0.0
+
+    def remaining(self):
+        total = 0.0
+        for kind, steps in self.left.items():
+            seconds, done = self.spent.get(kind, (0.0, 0))
+            total += steps * (seconds / done if done else self.guess.get(kind, 1.0))
+        return total
+
+    guess = {}
+
+    def say(self, what):
+        now = time.monotonic()
+        if not self.live and now - self.shown < 10:
+            return
+        self.shown = now
+        line = f"== {now - self.began:4.0f} s  {what}; some {self.remaining():.0f} s left"
+        print(f"\r\033[K{line[:118]}" if self.live else line, end="" if self.live else "\n", file=sys.stderr, flush=True)
+
+    def step(self, kind, seconds):
+        self.left[kind] = self.left.get(kind, 1) - 1
+        before, done = self.spent.get(kind, (0.0, 0))
+        self.spent[kind] = (before + seconds, done + 1)
+
+    def end(self):
+        if self.live:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+class Bench:
+    def __init__(self, chosen, root, programs):
+        self.chosen, self.root, self.programs = chosen, root, programs
+        self.results = Results()
+        self.absent = {}  # entry, or part -> why it was not measured
+        self.best = {}    # (row, entry) -> settings
+        self.lwip = {}
+        pattern = re.compile(chosen.rows)
+        self.tap_rows = [r for r in TAP_ROWS if pattern.search(r.name)]
+        self.memory_rows = [r for r in MEMORY_ROWS if pattern.search(r.name)]
+        self.on_ack = [n for n in ("reno", "cubic", "bbr") if pattern.search("on_ack_" + n)]
+        self.build = not chosen.quick and bool(pattern.search("build_seconds build_memory"))
+
+    # --- TAP and veth ---------------------------------------------------------------------------------------------
+
+    def candidates(self, row):
+        return (QUICK_CANDIDATES if self.chosen.quick else CANDIDATES)[row.name] if row.tuned else {}
+
+    def plan(self, row, entry, seconds, extra=""):
+        program = {"raw": "tcpco_bench_raw_tap", "tcpco": "tcpco_bench_tcpco_server",
+                   "kernel": "tcpco_bench_kernel_server"}.get(entry)
+        server = [str(self.programs / program) if program else str(self.lwip[entry])]
+        if entry in ("raw", "tcpco"):
+            settings = row.settings.get(entry, []) + extra.split()
+            server += [f"offload={int(row.offload)}", *dict((s.split("=")[0], s) for s in settings).values()]
+        if row.busy and entry != "lwip_shipped":
+            server.append("busy=1")
+        more = CLIENT_FOR.get(entry, []) if row.client[0] in ("work=send", "work=receive") else []
+        client = [str(self.programs / "tcpco_bench_kernel_client"), *row.client, *more, f"seconds={seconds}",
+                  f"warmup={min(0.3, seconds / 3)}"]
+        return {"server": server, "client": client, "server_cpu": 0, "client_cpu": 0 if row.one_cpu else 1,
+                "veth": entry == "kernel", "offloads": row.offload, "timeout": seconds + 20}
+
+    def measure(self, progress, row, entry, seconds, extra="", kind="run"):
+        progress.say(f"{row.title}: {ENTRIES[entry]}")
+        began = time.monotonic()
+        result = measure.run(self.plan(row, entry, seconds, extra))
+        progress.step(kind, time.monotonic() - began)
+        return result
+
+    def find_best(self, progress, row):
+        """Tries each candidate for a moment and keeps the best."""
+        acks = []
+        for entry in ("tcpco", "raw"):
+            tried = self.candidates(row).get(entry, [])
+            if entry == "raw" and row.match_acks and acks:
+                tried = [f"every={max(1, round(acks[0]))} {extra}" for extra in tried]
+            scores = []
+            for extra in tried if len(tried) > 1 or (row.match_acks and entry == "tcpco") else []:
+                result = self.measure(progress, row, entry, min(0.5, self.chosen.seconds), extra, "try")
+                if "error" not in result:
+                    scores.append((row.value(result), extra, result.get("segments_per_ack")))
+            if scores:
+                _, self.best[row.name, entry], per_ack = max(scores)
+                acks += [per_ack] if entry == "tcpco" else []
+            elif len(tried) == 1:
+                self.best[row.name, entry] = tried[0]
+
+    def run_row(self, progress, row):
+        entries = [e for e in row.entries if e not in self.absent]
+        for _ in range(self.chosen.rounds):
+            for entry in entries:
+                extra = self.best.get((row.name, entry), "")
+                result = self.measure(progress, row, entry, self.chosen.seconds, extra)
+                figures = self.results.figures(row.name, entry)
+                figures.settings = " ".join(row.settings.get(entry, []) + extra.split())
+                if "error" in result:
+                    figures.errors.append(result["error"])
+                else:
+                    figures.add(row, result)
+
+    def steps(self):
+        runs = sum(len([e for e in r.entries if e not in self.absent]) for r in self.tap_rows) * self.chosen.rounds
+        tries = sum(len(t) for r in self.tap_rows for t in self.candidates(r).values() if len(t) > 1)
+        Progress.guess = {"run": self.chosen.seconds * 1.2 + 0.4, "try": min(0.5, self.chosen.seconds) * 1.3 + 0.4,
+                          "memory": 4.0, "on_ack": 3.0, "build": 25.0}
+        return {"run": runs, "try": tries, "memory": len(self.memory_rows),
+                "on_ack": len(self.on_ack) + 1 if self.on_ack else 0, "build": int(self.build)}
+
+    def run(self):
+        if self.tap_rows and (why := measure.why_no_namespace(self.programs / "tcpco_bench_probe_tap")):
+            self.absent["TAP and veth"] = why
+            self.tap_rows = []
+        if self.tap_rows:
+            self.get_lwip()
+        progress = Progress(self.steps())
+        try:
+            for row in self.tap_rows:
+                self.find_best(progress, row)
+                self.run_row(progress, row)
+            self.run_memory(progress)
+            self.run_on_ack(progress)
+            if self.build:
+                self.run_build(progress)
+        finally:
+            progress.end()
+
+    def get_lwip(self):
+        if self.chosen.no_lwip:
+            self.lwip = {e: "--no-lwip" for e in ("lwip", "lwip_shipped")}
+        else:
+            print("== fetching and building lwIP", file=sys.stderr, flush=True)
+            self.lwip = lwip.build(self.root, self.root / "build" / "peers", os.cpu_count() or 1)
+        for entry, made in self.lwip.items():
+            if not isinstance(made, pathlib.Path):
+                self.absent[entry] = str(made)
+
+    # --- in memory ------------------------------------------------------------------------------------------------
+
+    def run_memory(self, progress):
+        for row in self.memory_rows:
+            progress.say(row.title)
+            program = self.programs / ("tcpco_bench_" + row.program)
+            if not program.exists():
+                self.absent[row.title] = "Google Benchmark is missing (Debian: libbenchmark-dev)"
+                continue
+            began = time.monotonic()
+            process = measure.start(
+                ["taskset", "-c", str(min(os.sched_getaffinity(0))), str(program), f"--benchmark_filter=^{row.benchmark}$",
+                 f"--benchmark_repetitions={self.chosen.rounds}", "--benchmark_format=json",
+                 f"--benchmark_min_time={min(0.5, self.chosen.seconds)}"],
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            out, _ = measure.finish(process, 300)
+            figures = self.results.figures(row.name, "tcpco")
+            for b in json.loads(out)["benchmarks"] if process.returncode == 0 else []:
+                if b.get("error_occurred"):
+                    figures.errors.append(b.get("error_message", "it failed"))
+                elif b["run_type"] == "iteration":
+                    figures.values.append(row.value(b))
+            progress.step("memory", time.monotonic() - began)
+
+    def instructions(self, controller, acks):
+        with tempfile.TemporaryDirectory() as scratch:
+            process = measure.start(
+                ["valgrind", "--tool=callgrind", f"--callgrind-out-file={scratch}/out",
+                 str(self.programs / "tcpco_bench_on_ack_calls"), "controller=" + controller, f"acks={acks}"],
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            _, err = measure.finish(process, 120)
+        found = re.search(r"Collected *: *(\d+)", err)
+        return int(found.group(1)) if process.returncode == 0 and found else None
+
+    def run_on_ack(self, progress):
+        """Instructions of one call: the difference of two lengths, less that of a controller that does nothing."""
+        if not self.on_ack:
+            return
+        if not shutil.which("valgrind"):
+            self.absent["on_ack in instructions"] = "valgrind is missing (Debian: valgrind)"
+            return
+        per_call = {}
+        for name in ["none", *self.on_ack]:
+            progress.say(f"on_ack of {name} under callgrind")
+            began = time.monotonic()
+            few, many = (self.instructions(name, n) for n in (50_000, 150_000))
+            if few is None or many is None:
+                self.absent["on_ack in instructions"] = "callgrind failed"
+                return
+            per_call[name] = (many - few) / 100_000
+            progress.step("on_ack", time.monotonic() - began)
+        for name in self.on_ack:
+            self.results.figures("on_ack_" + name, "tcpco").values.append(per_call[name] - per_call["none"])
+
+    # --- what it costs to compile ---------------------------------------------------------------------------------
+
+    def run_build(self, progress):
+        progress.say("building the echo example")
+        began = time.monotonic()
+        compiler = os.environ.get("CXX", "g++")
+        with tempfile.TemporaryDirectory() as scratch:
+            include = pathlib.Path(scratch) / "include.cpp"
+            include.write_text('#include "tcpco/tcpco.hpp"\n')
+            for _ in range(min(3, self.chosen.rounds)):
+                for row, arguments in (("build_seconds", ["-O2", str(self.root / "examples/echo_server.cpp")]),
+                                       ("include_seconds", ["-fsyntax-only", str(include)])):
+                    at = time.monotonic()
+                    status, peak = measure.call_and_weigh([compiler, "-std=c++20", f"-I{self.root / 'include'}", "-c",
+                                                           *arguments, "-o", f"{scratch}/out.o"])
+                    figures = self.results.figures(row, "tcpco")
+                    if status != 0:
+                        figures.errors.append(compiler + " failed")
+                        continue
+                    figures.values.append(time.monotonic() - at)
+                    if row == "build_seconds":
+                        self.results.figures("build_memory", "tcpco").values.append(peak / 2**30)
+        progress.step("build", time.monotonic() - began)
+
+
+def draw_flames(bench, directory):
+    """One profile of tcpco for each row, with a build that keeps frame pointers."""
+    directory.mkdir(parents=True, exist_ok=True)
+    status = 0
+    for row in bench.tap_rows:
+        with tempfile.TemporaryDirectory() as scratch:
+            plan = bench.plan(row, "tcpco", max(bench.chosen.seconds, 1.0))
+            plan["server"][0] = str(bench.root / "build/flame/bench/tcpco_bench_tcpco_server")
+            plan["perf"] = f"{scratch}/perf.data"
+            result = measure.run(plan)
+            counted = flame.stacks(plan["perf"]) if "error" not in result else {}
+        if not counted:
+            print(f"{row.name}: no samples: {result.get('error', 'perf gave none')}", file=sys.stderr)
+            status = 1
+            continue
+        path = directory / f"{row.name}.svg"
+        path.write_text(flame.svg(counted, f"tcpco: {row.title}"), encoding="utf-8")
+        print(path)
+    return status
+
+
+def about(chosen):
+    model = "unknown"
+    try:
+        found = re.search(r"^model name\s*: (.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.M)
+        model = found.group(1) if found else model
+    except OSError:
+        pass
+    return {"cpu": model, "cpus": len(os.sched_getaffinity(0)), "kernel": platform.release(), "rounds": chosen.rounds,
+            "seconds of each": chosen.seconds, "at": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())}
+
+
+def list_rows():
+    for name, title, unit, _ in report.all_rows():
+        print(f"{name:20} {title}  [{unit}]")
+        for t in TARGETS:
+            if t.row == name:
+                print(f"{'':20}   target: {t.text}")
+
+
+def exit_status(chosen, results):
+    if not chosen.check:
+        return 0
+    verdicts = [met for _, met, _ in report.judgements(results)]
+    if all(met is None for met in verdicts):
+        return 2
+    return 1 if False in verdicts else 0
+
+
+def smoke_status(bench):
+    if "TAP and veth" in bench.absent:
+        return 77
+    complete = [bench.results.values(r.name, e) for r in bench.tap_rows for e in r.entries if e not in bench.absent]
+    return 0 if complete and all(complete) else 1
+
+
+def main(argv):
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    chosen = parse(argv)
+    if chosen.self_test:
+        import self_test
+        return self_test.main_of_tests()
+    if chosen.list:
+        list_rows()
+        return 0
+    root = pathlib.Path(__file__).resolve().parents[2]
+    programs = pathlib.Path(chosen.programs) if chosen.programs else root / "build" / "bench" / "bench"
+    bench = Bench(chosen, root, programs.resolve())
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell's `&` would have us ignore it
+    try:
+        if chosen.flame:
+            return draw_flames(bench, pathlib.Path(chosen.flame))
+        bench.run()
+    except KeyboardInterrupt:
+        print("\nbench/run: interrupted", file=sys.stderr)
+        return 130
+    finally:
+        measure.stop_all()
+    facts = about(chosen)
+    if facts["cpus"] < 2:
+        bench.absent["two cpus"] = "there is one: rows for two ran on one"
+    print(report.table(bench.results, bench.absent))
+    if chosen.smoke:
+        return smoke_status(bench)
+    print(report.verdicts(bench.results, lambda target: re.search(chosen.rows, target.row)))
+    if chosen.json:
+        report.write_json(chosen.json, bench.results, bench.absent, facts)
+    if chosen.html:
+        page = pathlib.Path(chosen.html)
+        if page.suffix != ".html":
+            page.mkdir(parents=True, exist_ok=True)
+            page = page / "index.html"
+        report.write_html(page, bench.results, bench.absent, facts)
+    return exit_status(chosen, bench.results)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

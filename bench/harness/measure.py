@@ -1,0 +1,78 @@
+"""Runs one measurement in namespaces of its own, and knows what runs, so that an interruption leaves nothing behind."""
+import ctypes
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+running = set()
+
+
+def _die_with_parent():
+    """Should this program be killed without a word, `unshare` goes too, and takes its namespaces with it."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's: we end it ourselves
+
+
+def namespace_command():
+    user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    return ["unshare", *user, "--net", "--pid", "--fork", "--kill-child=KILL", "--"]
+
+
+def start(command, **more):
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent, **more)
+    running.add(process)
+    return process
+
+
+def finish(process, timeout):
+    try:
+        return process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise
+    finally:
+        running.discard(process)
+
+
+def call_and_weigh(command):
+    """(exit status, octets of the largest process among it and its children)."""
+    process = start(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    running.discard(process)
+    return process.returncode, usage.ru_maxrss * 1024
+
+
+def stop_all():
+    for process in list(running):
+        process.kill()
+        process.wait()
+        running.discard(process)
+
+
+def run(plan):
+    """The client's JSON as a dictionary; on failure {"error": why}."""
+    plan.setdefault("timeout", 60)
+    proc = ["--mount-proc"] if plan.get("perf") else []
+    unshare, *options = namespace_command()
+    process = start([unshare, *proc, *options, sys.executable, str(HERE / "inside.py"), json.dumps(plan)],
+                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        out, err = finish(process, plan["timeout"] + 40)
+    except subprocess.TimeoutExpired:
+        return {"error": "it did not end in time"}
+    if process.returncode != 0 or not out.strip():
+        return {"error": (err.strip() or f"it ended with {process.returncode}").splitlines()[-1]}
+    return json.loads(out)
+
+
+def why_no_namespace(probe):
+    """None, or why no TAP can be had here; `probe` is a program that makes one."""
+    process = start([*namespace_command(), str(probe)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    out, _ = finish(process, 20)
+    return None if process.returncode == 0 else out.strip() or "a TAP cannot be made"

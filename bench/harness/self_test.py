@@ -1,0 +1,121 @@
+"""bench/run --self-test: the reckoning, with figures whose answers are known."""
+import contextlib
+import io
+import json
+import pathlib
+import sys
+import tempfile
+
+import main
+import report
+from rows import (CANDIDATES, ENTRIES, MEMORY_ROWS, QUICK_CANDIDATES, TAP_ROWS, TARGETS, Results, jain, ratio)
+
+
+def check(good, what):
+    if not good:
+        raise AssertionError(what)
+
+
+def exit_code(argv):
+    with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
+        try:
+            return main.main(argv)
+        except SystemExit as e:
+            return e.code
+
+
+def filled(of_tcpco):
+    """Results where each entry of each row measured 10 in every round, and tcpco `of_tcpco`."""
+    results = Results()
+    for row in TAP_ROWS:
+        for entry in row.entries:
+            f = results.figures(row.name, entry)
+            value = of_tcpco(row) if entry == "tcpco" else 10.0
+            f.values = [value] * 3
+            f.also = {name: [value] * 3 for name in row.also}
+    return results
+
+
+def test_ratios():
+    check(ratio([1, 2, 30], [2, 2, 10]) == 1, "the median of the rounds' ratios, not the ratio of the medians")
+    check(ratio([], [1]) is None and ratio([1], [0]) is None, "nothing to divide")
+    check(ratio([4, 9], [2]) == 2, "a round that failed on one side does not count")
+    check(jain({"each": [5, 5, 5, 5]}) == 1 and jain({"each": [1, 0, 0, 0]}) == 0.25, "Jain's index")
+
+
+def test_targets():
+    names = {name for name, *_ in report.all_rows()}
+    check(all(t.row in names for t in TARGETS), "each target is of a row that there is")
+    good = filled(lambda row: 100.0 if row.higher_is_better else 1.0)
+    judged = [(t, met) for t, met, _ in report.judgements(good) if met is not None]
+    missed = [t.text for t, met in judged if not met and t.row != "shared_64"]
+    check(judged and not missed, f"far better than the others misses nothing: {missed}")
+    bad = filled(lambda row: 1.0 if row.higher_is_better else 100.0)
+    check(not any(met for t, met, _ in report.judgements(bad) if t.row != "shared_64"), "far worse misses all")
+    check(all(met is None for _, met, _ in report.judgements(Results())), "what was not measured is neither")
+
+
+def test_exit_status():
+    checked, free = main.parse(["--check"]), main.parse([])
+    bad = filled(lambda row: 1.0 if row.higher_is_better else 100.0)
+    one = Results()
+    one.figures("memory_checksums", "tcpco").values = [120.0]
+    check(main.exit_status(checked, bad) == 1 and main.exit_status(free, bad) == 0, "a miss is 1, with --check alone")
+    check(main.exit_status(checked, one) == 0, "what is met is 0, whatever was left out")
+    check(main.exit_status(checked, Results()) == 2, "nothing measured is no success")
+
+
+def test_arguments():
+    check(main.parse(["--quick"]).rounds == 3 and main.parse([]).rounds == 5, "rounds")
+    check(main.parse(["--quick", "--rounds", "7"]).rounds == 7, "a number given wins")
+    for wrong in (["--rounds", "0"], ["--seconds", "-1"], ["--rows", "("], ["--nothing"]):
+        check(exit_code(wrong) == 2, f"{wrong} is refused")
+    check(exit_code(["--help"]) == 0 and exit_code(["--list"]) == 0, "--help and --list")
+
+
+def test_rows():
+    for row in TAP_ROWS:
+        check(set(row.entries) <= set(ENTRIES), row.name)
+        check(row.tuned == (row.name in CANDIDATES) == (row.name in QUICK_CANDIDATES), f"{row.name}: candidates")
+    check(len({r.name for r in TAP_ROWS + MEMORY_ROWS}) == len(TAP_ROWS + MEMORY_ROWS), "names are unique")
+
+
+def test_plan():
+    bench = main.Bench(main.parse([]), pathlib.Path("/"), pathlib.Path("/programs"))
+    row = next(r for r in TAP_ROWS if r.name == "receive_plain")
+    plan = bench.plan(row, "raw", 1, "every=9 slots=3")
+    check(plan["server"].count("every=9") == 1 and "every=2" not in plan["server"], "what is tried replaces what is set")
+    check(plan["client_cpu"] == 1 and not plan["veth"], "two cpus, no veth")
+    one = bench.plan(next(r for r in TAP_ROWS if r.one_cpu), "kernel", 1)
+    check(one["client_cpu"] == 0 and one["veth"] and not one["offloads"], "one cpu, behind a veth")
+
+
+def test_reports():
+    results = filled(lambda row: 8.0)
+    results.figures("receive_offload", "raw").errors.append("an <error>")
+    results.rows["send_offload"]["lwip"].values = []
+    results.rows["send_offload"]["lwip"].errors = ["it did not start"]
+    text = report.table(results, {"lwip_shipped": "no network"})
+    check("0.80 x" in text and "it did not start" in text and "as shipped was not measured: no network" in text, text)
+    check("MISSED" in report.verdicts(results) and "not measured" in report.verdicts(results), "verdicts")
+    with tempfile.TemporaryDirectory() as scratch:
+        path = pathlib.Path(scratch) / "out"
+        report.write_json(path, results, {}, {"cpu": "x"})
+        data = json.loads(path.read_text())
+        check(data["rows"]["receive_offload"]["tcpco_to"]["raw"] == 0.8, "the JSON has the ratios")
+        check(any(t["met"] is False for t in data["targets"]), "and the targets")
+        report.write_html(path, results, {"lwip": "<none>"}, {"cpu": "x"})
+        page = path.read_text()
+        check(page.count("<svg") == len(TAP_ROWS) and "&lt;none&gt;" in page and "<none>" not in page, "the page")
+
+
+def main_of_tests():
+    tests = [(name, f) for name, f in globals().items() if name.startswith("test_")]
+    for name, test in tests:
+        try:
+            test()
+        except AssertionError as e:
+            print(f"self-test: {name}: {e}", file=sys.stderr)
+            return 1
+    print(f"{len(tests)} self-tests passed")
+    return 0

@@ -1,0 +1,147 @@
+// tcpco behind a TAP: echo, sink and source as coroutines. Started by bench/run, in a network namespace of its own.
+//
+//     offload=0|1     super-frames and checksum offload
+//     slots=n lent=n  packet slots of the driver, and how many of them the kernel may hold (0: the driver's choice)
+//     every=n         full-sized segments per ACK; stretch=1: one ACK per batch, for plain segments too
+//     window=octets   receive buffer of a connection
+//     read=copy|view  into the user's buffer, or handed over where the octets arrived
+//     busy=1          turns without ever waiting
+#include <functional>
+#include <memory>
+#include <random>
+#include <vector>
+
+#include "arguments.hpp"
+#include "kernel_side.hpp"
+#include "tcpco/tcpco.hpp"
+
+namespace {
+
+using namespace tcpco;
+using namespace tcpco_bench;
+
+constexpr std::size_t chunk_octets = 256 * 1'024;
+
+// A deadline that is always due: the reactor polls and never sleeps.
+class busy_poller final : public turn_participant {
+public:
+    void collect(time_point) override {}
+    void after_applications(time_point) override {}
+    time_point deadline() const noexcept override { return time_point::min(); }
+    void abort_all(time_point) override {}
+};
+
+task<> echo(tcp_socket socket)
+{
+    static_cast<void>(socket.set_no_delay(true));
+    for (;;) {
+        auto [ec, octets] = co_await socket.receive();
+        if (ec) {
+            co_return;
+        }
+        if (auto [failed, n] = co_await socket.write(octets); failed) {
+            co_return;
+        }
+    }
+}
+
+task<> sink_by_copy(tcp_socket socket)
+{
+    const auto buffer = std::make_unique<std::byte[]>(chunk_octets);
+    for (;;) {
+        auto [ec, n] = co_await socket.read_some(std::span{buffer.get(), chunk_octets});
+        if (ec) {
+            co_return;
+        }
+    }
+}
+
+task<> sink_by_view(tcp_socket socket)
+{
+    for (;;) {
+        auto [ec, octets] = co_await socket.receive();
+        if (ec) {
+            co_return;
+        }
+    }
+}
+
+task<> source(tcp_socket socket)
+{
+    const std::vector<std::byte> chunk(chunk_octets, std::byte{0x55});
+    for (;;) {
+        auto [ec, n] = co_await socket.write(chunk);
+        if (ec) {
+            co_return;
+        }
+    }
+}
+
+task<> serve(scope& sessions, tcp_listener& listener, task<> (*session)(tcp_socket))
+{
+    for (;;) {
+        auto [ec, socket] = co_await listener.accept();
+        if (ec) {
+            co_return;
+        }
+        sessions.spawn(session, std::move(socket));
+    }
+}
+
+struct service {
+    tcp_listener listener;
+    task<> (*session)(tcp_socket);
+};
+
+task<> serve_all(scope& sessions, std::vector<service>& services)
+{
+    for (service& s : services) {
+        sessions.spawn(serve, std::ref(sessions), std::ref(s.listener), s.session);
+    }
+    say_ready();
+    co_return;
+}
+
+std::vector<service> listen_to_all(stack_port& net, bool by_view)
+{
+    std::vector<service> services;
+    services.push_back({tcp_listener{net, {"198.18.0.2"_ip, echo_port}, 1'024}, &echo});
+    services.push_back({tcp_listener{net, {"198.18.0.2"_ip, sink_port}, 1'024}, by_view ? &sink_by_view : &sink_by_copy});
+    services.push_back({tcp_listener{net, {"198.18.0.2"_ip, source_port}, 1'024}, &source});
+    return services;
+}
+
+}  // namespace
+
+int main(int argc, char** argv)
+try {
+    arguments given{argc, argv};
+    const std::string read = given.text("read", "copy");
+    if (read != "copy" && read != "view") {
+        throw std::runtime_error{"read is copy or view"};
+    }
+    const bool offload = given.flag("offload");
+    const bool busy = given.flag("busy");
+    const driver_options slots{.slots = given.number("slots", 0), .lent_slots = given.number("lent", 0)};
+    stack_config<default_policies> config{.address = "198.18.0.2/24"_net, .seed = std::random_device{}()};
+    config.ack.every = static_cast<std::uint8_t>(given.number("every", config.ack.every));
+    config.ack.stretch = given.flag("stretch");
+    config.receive_window.capacity = given.number("window", static_cast<unsigned>(config.receive_window.capacity));
+    given.done();
+
+    basic_stack<> net{config};
+    tap link = tap::open({.name = "tap0", .offload = offload});
+    set_up_kernel_side("tap0");
+    system_reactor reactor;
+    driver link_driver{net, link, reactor, slots};
+    busy_poller poller;
+    if (busy) {
+        reactor.add(poller);
+    }
+    std::vector<service> services = listen_to_all(net, read == "view");
+    reactor.run(with_scope(serve_all, std::ref(services)));
+    return 0;
+} catch (const std::exception& e) {
+    std::fprintf(stderr, "tcpco_server: %s\n", e.what());
+    return 1;
+}
