@@ -13,6 +13,7 @@
 #include "tcpco/tcp/retransmission_timer.hpp"
 #include "tcpco/tcp/send_buffer.hpp"
 #include "tcpco/tcp/transition_step.hpp"
+#include "tcpco/tcp/undo.hpp"
 
 namespace tcpco {
 
@@ -28,6 +29,7 @@ struct ack_work {
     sack_info sack{};
     octet_count flight_size = 0;  // before this ACK
     time_point head_sent_at{};    // when the oldest outstanding octets left last
+    time_point echoed = time_point::never();  // see path_timing
     bool advances = false;
     bool covers_syn = false;
     bool duplicate = false;
@@ -36,14 +38,16 @@ struct ack_work {
 }  // namespace detail
 
 template <class B>
-path_timing timing_of(const connection<B>& c, const sender_active<B>& s, time_point now)
+path_timing timing_of(const connection<B>& c, const sender_active<B>& s, time_point now,
+                      time_point echoed = time_point::never())
 {
     return {.now = now,
             .srtt = c.rto.srtt(),
             .min_rtt = c.min_rtt.get(),
             .rto = c.rto.rto(),
             .in_flight = s.board.in_flight(),
-            .smss = c.smss};
+            .smss = c.smss,
+            .echoed = echoed};
 }
 
 template <class B>
@@ -82,7 +86,7 @@ bool update_send_window(connection<B>& c, const arriving_segment& seg, step<B>& 
 }
 
 // A D-SACK is the first block, when it lies below the ACK or inside the second block (RFC 2883 section 4).
-// RFC2883-5a, 5b
+// RFC2883-5a, 5b, RFC3708-2a
 template <class B>
 void read_dsack(connection<B>& c, const arriving_segment& seg, offset_range first, ack_work& work)
 {
@@ -102,12 +106,13 @@ void read_dsack(connection<B>& c, const arriving_segment& seg, offset_range firs
 
 // One record is delivered for the first time, by SACK or cumulatively.
 template <class B>
-void on_delivered(const connection<B>& c, sender_active<B>& s, const transmission& t, time_point now)
+void on_delivered(const connection<B>& c, sender_active<B>& s, const transmission& t, time_point now,
+                  time_point echoed = time_point::never())
 {
     s.rate.on_delivered(t, now);
     note_size_delivered(c, s, t);
     if constexpr (told_of_deliveries<typename B::recovery>) {
-        s.recovery.on_delivered(t, timing_of(c, s, now));
+        s.recovery.on_delivered(t, timing_of(c, s, now, echoed));
     }
 }
 
@@ -153,7 +158,7 @@ void take_cumulative_ack(connection<B>& c, sender_active<B>& s, const arriving_s
     }
     work.delivered += s.board.on_cumulative_ack(seg.ack, [&](const transmission& t, bool was_sacked) {
         if (!was_sacked) {
-            on_delivered(c, s, t, work.info.now);
+            on_delivered(c, s, t, work.info.now, work.echoed);
         }
     });
     take_answer(c, s, seg.ack, st);
@@ -244,8 +249,9 @@ void complete_info(connection<B>& c, sender_active<B>& s, ack_work& work)
     info.duplicate = work.duplicate;
     info.smss = c.smss;
     // In slow start half a window in flight is proof enough: the window doubles before it is filled.
-    info.cwnd_limited = c.cwnd_limited || (s.congestion.cwnd() < s.congestion.ssthresh() &&
-                                           2 * info.in_flight_before >= s.congestion.cwnd());
+    info.cwnd_limited = s.resumption_window == 0 &&
+                        (c.cwnd_limited || (s.congestion.cwnd() < s.congestion.ssthresh() &&
+                                            2 * info.in_flight_before >= s.congestion.cwnd()));
 }
 
 }  // namespace detail
@@ -292,8 +298,12 @@ void apply_verdict(connection<B>& c, sender_active<B>& s, recovery_verdict verdi
                    octet_count newly_delivered, step<B>& st)
 {
     congestion_event event{.in_flight = flight_size, .smss = c.smss, .now = st.now};
+    if (verdict.undoes()) {
+        detail::undo_reduction(c, s, verdict.cause, newly_delivered, st);
+    }
     switch (verdict.kind) {
-    case verdict_kind::none: break;
+    case verdict_kind::none:
+    case verdict_kind::spurious: break;
     case verdict_kind::enter:
         s.before = s.congestion;
         detail::reduce_window(c, s, event, newly_delivered, st);
@@ -312,18 +322,6 @@ void apply_verdict(connection<B>& c, sender_active<B>& s, recovery_verdict verdi
         event.cause = congestion_cause::tlp_repaired;
         s.congestion.on_congestion_event(event);
         note_reduction(c, s);
-        break;
-    case verdict_kind::spurious:
-        c.rto.on_spurious_timeout();
-        if (s.before) {
-            const typename B::congestion prior = *s.before;
-            if constexpr (told_of_spurious<typename B::congestion>) {
-                s.congestion.on_spurious(verdict.cause, prior);
-            } else {
-                s.congestion = prior;
-            }
-            s.before.reset();
-        }
         break;
     }
 }
@@ -388,6 +386,7 @@ void process_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
                      !window_changed && c.snd.wnd > 0;
     work.info.now = seg.info.arrived_at;
     work.info.in_flight_before = s->board.in_flight();
+    work.echoed = detail::echoed_at(c, seg, work.info.now);
     c.stats.duplicate_acks += work.duplicate ? 1 : 0;
 
     if (work.advances || s->recovery.in_recovery()) {
@@ -403,9 +402,10 @@ void process_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
 
     const bool was_in_recovery = s->recovery.in_recovery();
     const recovery_verdict verdict =
-        s->recovery.on_ack(work.info, work.sack, timing_of(c, *s, work.info.now), s->board);
+        s->recovery.on_ack(work.info, work.sack, timing_of(c, *s, work.info.now, work.echoed), s->board);
     work.info.newly_lost = report_losses(c, *s);
     work.info.in_flight = s->board.in_flight();
+    detail::keep_reduction_if_marked(c, *s, seg);
     if (detail::lost_only_a_probe(c, *s, work.info.newly_lost, st) && verdict.kind == verdict_kind::enter) {
         detail::begin_recovery(c, *s, work.flight_size, work.info.delivered, s->congestion.cwnd());
         s->before.reset();
@@ -414,12 +414,14 @@ void process_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
     }
     detail::take_probe_result(c, *s, st);
     detail::answer_echo(c, *s, seg, work, st);
-    // The ACK that ends a recovery earns no growth, nor does one with an echo (RFC3168-6.1.2c).
-    work.info.in_recovery = was_in_recovery || s->recovery.in_recovery() || work.info.ecn.ece;
+    // The ACK that ends a recovery earns no growth, nor does one that undoes it, nor one with an echo (RFC3168-6.1.2c).
+    work.info.in_recovery =
+        was_in_recovery || s->recovery.in_recovery() || verdict.undoes() || work.info.ecn.ece;
     if constexpr (wants_rate_samples_v<typename B::congestion>) {
         work.info.rate = s->rate.sample(work.info.min_rtt);
     }
     s->congestion.on_ack(work.info);
+    detail::widen_resumption(*s, verdict.undoes() ? 0 : work.info.delivered);
     if (c.send_tuned) {
         tune_send_buffer(c, s->congestion.cwnd(), st.host);
     }

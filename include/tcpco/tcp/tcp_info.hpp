@@ -77,6 +77,7 @@ struct tcp_info {
     std::uint32_t data_segments_received = 0;
     std::uint32_t segments_out_of_order = 0;  // received behind a hole
     std::uint32_t dsacks_received = 0;
+    std::uint32_t recoveries_undone = 0;  // needless timeouts and fast recoveries whose reduction was taken back
     std::uint32_t marks_received = 0;  // segments with CE (RFC 3168)
     std::uint8_t retries = 0;  // back-offs of the running retransmission or persist timer
     bool probes_window = false;  // that timer probes a closed window
