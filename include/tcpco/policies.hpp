@@ -24,6 +24,7 @@
 #include "tcpco/policy/recovery/new_reno.hpp"
 #include "tcpco/policy/recovery/rack_tlp.hpp"
 #include "tcpco/policy/recovery/sack.hpp"
+#include "tcpco/policy/recovery/with_undo.hpp"
 #include "tcpco/policy/recovery_rate/packet_conservation.hpp"
 #include "tcpco/policy/recovery_rate/pass_through.hpp"
 #include "tcpco/policy/recovery_rate/prr.hpp"

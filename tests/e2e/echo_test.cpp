@@ -121,7 +121,7 @@ TEST_CASE("a hundred kernel clients at the same time all get theirs back", "[e2e
 {
     TCPCO_ON_EACH_RUNG(rung);
     // Tail loss probes of a machine with a hundred threads are answered when the connection has gone.
-    tap_world<> w{{.rung = rung, .offload = true}, {.recovery = {.tail_loss_probe = false}}};
+    tap_world<> w{{.rung = rung, .offload = true}, {.recovery = {.base = {.tail_loss_probe = false}}}};
     std::vector<std::string> texts;
     std::vector<exchange> clients(100);
     for (std::size_t i = 0; i < clients.size(); ++i) {

@@ -158,7 +158,7 @@ TEST_CASE("tshark finds no fault with what we sent over a clean link", "[e2e][ca
         capture record{link_framing::ethernet};
         REQUIRE(!record.open(file.path()));
         tap_world<default_policies, capture> w{
-            {.rung = rung, .offload = offload}, {.recovery = {.tail_loss_probe = false}}, record};
+            {.rung = rung, .offload = offload}, {.recovery = {.base = {.tail_loss_probe = false}}}, record};
         tcp_listener listener{w.net, our_service};
         const auto late = w.until_end_of(
             [&] {

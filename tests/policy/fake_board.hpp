@@ -182,6 +182,7 @@ public:
     time_point now{1'000'000'000};
     duration rtt = duration{100'000'000};
     duration rto = duration{1'000'000'000};
+    time_point echoed = time_point::never();  // by the ACKs that follow
     Recovery recovery;
     board records;
 
@@ -190,7 +191,13 @@ public:
 
     path_timing timing() const
     {
-        return {.now = now, .srtt = rtt, .min_rtt = rtt, .rto = rto, .in_flight = records.in_flight(), .smss = smss};
+        return {.now = now,
+                .srtt = rtt,
+                .min_rtt = rtt,
+                .rto = rto,
+                .in_flight = records.in_flight(),
+                .smss = smss,
+                .echoed = echoed};
     }
     void wait(duration d) { now += d; }
     void send(int count = 1)

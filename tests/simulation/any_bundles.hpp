@@ -16,6 +16,7 @@
 #include "tcpco/policy/recovery/new_reno.hpp"
 #include "tcpco/policy/recovery/rack_tlp.hpp"
 #include "tcpco/policy/recovery/sack.hpp"
+#include "tcpco/policy/recovery/with_undo.hpp"
 #include "tcpco/policy/recovery_rate/pass_through.hpp"
 #include "tcpco/policy/recovery_rate/prr.hpp"
 
@@ -42,19 +43,19 @@ struct go_back_n_bundle : default_policies {
 
 struct new_reno_bundle : default_policies {
     using congestion = any_controller;
-    using recovery = tcpco::recovery::new_reno;
+    using recovery = tcpco::recovery::with_undo<tcpco::recovery::new_reno>;
     using recovery_rate = reduction::pass_through;
 };
 
 struct sack_bundle : default_policies {
     using congestion = any_controller;
-    using recovery = tcpco::recovery::sack;
+    using recovery = tcpco::recovery::with_undo<tcpco::recovery::sack>;
     using recovery_rate = reduction::prr;
 };
 
 struct rack_bundle : default_policies {
     using congestion = any_controller;
-    using recovery = tcpco::recovery::rack_tlp;
+    using recovery = tcpco::recovery::with_undo<tcpco::recovery::rack_tlp>;
     using recovery_rate = reduction::prr;
 };
 

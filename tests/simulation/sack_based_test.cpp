@@ -65,3 +65,38 @@ TEST_CASE("simulation: what pacing holds back is held back by the window of cong
     CHECK(i.limited_by_cwnd > i.busy * 8 / 10);
     CHECK(i.limited_by_send_buffer + i.limited_by_receive_window < i.busy / 10);
 }
+
+// Data is up to 30 ms late on a path of 40 ms, and nothing is lost. Without timestamps D-SACK has to find out, which
+// needs a round trip for each recovery: there, fewer segments are late.
+TEST_CASE("simulation: with reordering within a round trip RACK-TLP learns to wait and what was needless is undone",
+          "[simulation][RFC8985-3.3b][RFC8985-4.3a][RFC3522-3.2e][RFC3708-3a]")
+{
+    using sim = simulation<rack_bundle>;
+    const bool timestamps = GENERATE(true, false);
+    const std::uint64_t seed = GENERATE(range<std::uint64_t>(1, sanitized ? 3 : 6));
+    CAPTURE(timestamps, seed);
+    auto ca = sim::config_a(seed);
+    ca.tcp.timestamps = timestamps;
+    sim net{ca, sim::config_b(seed), {.delay = 20_ms, .per_frame = duration{120'000}}, seed};
+    random_source random{seed};
+    std::uint32_t late_frames = 0;
+    net.link.disturbs = [&](std::size_t, int from, const octets&) {
+        const bool late = from == 0 && random.chance(timestamps ? 0.05 : 0.02);
+        late_frames += late ? 1U : 0U;
+        return mishap{.late = duration{late ? static_cast<std::int64_t>(random.next() % 30'000'000) : 0}};
+    };
+    net.at_a.to_send = pattern(4'000'000, static_cast<std::uint32_t>(seed));
+    net.open();
+    net.run([&net] { return net.at_b.received.size() >= 2'000'000; }, 600_s);
+    const tcp_info early = net.info_a();
+    net.run([&net] { return net.at_b.received.size() == net.at_a.to_send.size(); }, 600_s);
+    net.run_for(200_ms);  // what is reported of the last segments counts as well
+    const tcp_info late = net.info_a();
+    CHECK(net.violation() == "");
+    CHECK(net.at_b.received == net.at_a.to_send);
+    CHECK(late.retransmissions <= early.retransmissions + (timestamps ? 0U : 2U));  // it waits long enough by now
+    CHECK(late.retransmissions * 8 < late_frames);
+    CHECK(late.timeouts == 0);
+    CHECK(late.fast_recoveries > 0);
+    CHECK(late.recoveries_undone == late.fast_recoveries);
+}

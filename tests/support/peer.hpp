@@ -24,13 +24,14 @@
 #include "tcpco/policy/congestion/reno.hpp"
 #include "tcpco/policy/isn/sequential.hpp"
 #include "tcpco/policy/recovery/new_reno.hpp"
+#include "tcpco/policy/recovery/with_undo.hpp"
 #include "tcpco/policy/recovery_rate/pass_through.hpp"
 
 namespace tcpco_test {
 
 struct conformance_policies : default_policies {
     using congestion = tcpco::congestion::reno;
-    using recovery = tcpco::recovery::new_reno;
+    using recovery = tcpco::recovery::with_undo<tcpco::recovery::new_reno>;
     using recovery_rate = reduction::pass_through;
     using isn = tcpco::isn::sequential;
 };

@@ -29,7 +29,7 @@ static_assert(fits<sizeof(connection<default_policies>), 760>);
 static_assert(fits<sizeof(connection<small_bundle>), 760>);  // the policies that cost sit in sender_active
 
 // While there is something to send, and while a hole is open.
-static_assert(fits<sizeof(sender_active<default_policies>), 1'072>);
+static_assert(fits<sizeof(sender_active<default_policies>), 1'280>);
 static_assert(fits<sizeof(sender_active<small_bundle>), 544>);
 static_assert(fits<sizeof(receiver_active), 96>);
 static_assert(sizeof(transmission) <= 88);  // one for each segment in flight

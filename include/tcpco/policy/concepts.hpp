@@ -128,6 +128,13 @@ template <class R, class Board>
 concept decides_without_data = requires(R r, Board& board, octet_count room) {
     { r.without_data(board, room) } -> std::same_as<send_decision>;
 };
+// on_undo: the episode was needless (recovery/with_undo.hpp): be as if it had not begun. The board's marks are taken
+// back already; nothing below `point` starts another.
+// on_reordering: a fast recovery, perhaps one that has ended, was needless: what seemed lost had been overtaken.
+template <class R>
+concept told_of_undo = requires(R r, stream_offset point) { r.on_undo(point); };
+template <class R>
+concept told_of_reordering = requires(R r) { r.on_reordering(); };
 
 // --- how fast during recovery --------------------------------------------------------------------------------------
 template <class P>

@@ -156,6 +156,14 @@ struct path_timing {
     duration rto{};  // with back-off
     octet_count in_flight = 0;
     octet_count smss = 0;
+    // When the segment left whose timestamp this ACK echoes, down to whole milliseconds; never(): unknown.
+    time_point echoed = time_point::never();
+
+    // It left before the tick of `sent_at` (RFC 3522, RFC 8985 section 6.2): the ACK is no answer to what left then.
+    constexpr bool echoes_before(time_point sent_at) const noexcept
+    {
+        return echoed != time_point::never() && echoed + duration{1'000'000} <= sent_at;
+    }
 };
 
 enum class verdict_kind : std::uint8_t {
@@ -169,7 +177,10 @@ enum class verdict_kind : std::uint8_t {
 
 struct recovery_verdict {
     verdict_kind kind = verdict_kind::none;
-    spurious_cause cause = spurious_cause::dsack;  // with `spurious`
+    spurious_cause cause = spurious_cause::dsack;  // with `spurious` or `undo`
+    bool undo = false;  // before anything else: the episode that was on, or the last one, was not caused by loss
+
+    constexpr bool undoes() const noexcept { return undo || kind == verdict_kind::spurious; }
 };
 
 // The timer slot of a connection that has something to wait for; the kinds exclude each other (RFC 8985 section 8).

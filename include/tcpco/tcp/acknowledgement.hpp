@@ -11,41 +11,24 @@
 #include "tcpco/tcp/ecn.hpp"
 #include "tcpco/tcp/path_search.hpp"
 #include "tcpco/tcp/retransmission_timer.hpp"
+#include "tcpco/tcp/round_trip.hpp"
 #include "tcpco/tcp/send_buffer.hpp"
 #include "tcpco/tcp/transition_step.hpp"
+#include "tcpco/tcp/undo.hpp"
 
 namespace tcpco {
 
-namespace detail {
-
-// How long a minimum RTT is believed: paths change (Linux: 300 s too).
-inline constexpr duration min_rtt_window{300'000'000'000};
-
-// One ACK's way through the steps below.
-struct ack_work {
-    ack_result delivered{};
-    ack_info info{};
-    sack_info sack{};
-    octet_count flight_size = 0;  // before this ACK
-    time_point head_sent_at{};    // when the oldest outstanding octets left last
-    bool advances = false;
-    bool covers_syn = false;
-    bool duplicate = false;
-    bool reordered = false;  // what was sent once arrived behind what was sent later
-    stream_offset highest_sacked{};  // before this ACK
-};
-
-}  // namespace detail
-
 template <class B>
-path_timing timing_of(const connection<B>& c, const sender_active<B>& s, time_point now)
+path_timing timing_of(const connection<B>& c, const sender_active<B>& s, time_point now,
+                      time_point echoed = time_point::never())
 {
     return {.now = now,
             .srtt = c.rto.srtt(),
             .min_rtt = c.min_rtt.get(),
             .rto = c.rto.rto(),
             .in_flight = s.board.in_flight(),
-            .smss = c.smss};
+            .smss = c.smss,
+            .echoed = echoed};
 }
 
 template <class B>
@@ -84,7 +67,7 @@ bool update_send_window(connection<B>& c, const arriving_segment& seg, step<B>& 
 }
 
 // A D-SACK is the first block, when it lies below the ACK or inside the second block (RFC 2883 section 4).
-// RFC2883-5a, 5b
+// RFC2883-5a, 5b, RFC3708-2a
 template <class B>
 void read_dsack(connection<B>& c, const arriving_segment& seg, offset_range first, ack_work& work)
 {
@@ -104,13 +87,14 @@ void read_dsack(connection<B>& c, const arriving_segment& seg, offset_range firs
 
 // One record is delivered for the first time, by SACK or cumulatively.
 template <class B>
-void on_delivered(const connection<B>& c, sender_active<B>& s, const transmission& t, ack_work& work)
+void on_delivered(const connection<B>& c, sender_active<B>& s, const transmission& t, ack_work& work,
+                  time_point echoed = time_point::never())
 {
     work.reordered = work.reordered || (c.sack_permitted && !t.ever_retransmitted && t.last <= work.highest_sacked);
     s.rate.on_delivered(t, work.info.now);
     note_size_delivered(c, s, t);
     if constexpr (told_of_deliveries<typename B::recovery>) {
-        s.recovery.on_delivered(t, timing_of(c, s, work.info.now));
+        s.recovery.on_delivered(t, timing_of(c, s, work.info.now, echoed));
     }
 }
 
@@ -156,7 +140,7 @@ void take_cumulative_ack(connection<B>& c, sender_active<B>& s, const arriving_s
     }
     work.delivered += s.board.on_cumulative_ack(seg.ack, [&](const transmission& t, bool was_sacked) {
         if (!was_sacked) {
-            on_delivered(c, s, t, work);
+            on_delivered(c, s, t, work, work.echoed);
         }
     });
     take_answer(c, s, seg.ack, st);
@@ -176,63 +160,6 @@ void take_cumulative_ack(connection<B>& c, sender_active<B>& s, const arriving_s
     }
 }
 
-// What was sent twice has no round trip by itself (Karn), but its timestamp's echo names the transmission. In whole
-// milliseconds, so for the RTO alone: else a backed-off one would stay on a path where each segment needs two tries.
-// An echo of an earlier transmission than the last, as late as an answer to the last could be, is more often that
-// answer: the receiver had the octets, its ACK was lost, and a duplicate does not move what it echoes (RFC7323-5.3a).
-// Taken for a round trip it would raise the RTO, and so the next such "round trip".
-// RFC7323-4.1a, MUST-18
-template <class B>
-void measure_by_echo(connection<B>& c, const arriving_segment& seg, time_point sent_at, time_point now)
-{
-    constexpr std::uint32_t believable = 1'000'000;  // a quarter of an hour
-    const std::uint32_t age = timestamp_now(c, now) - seg.options.tsecr;
-    if (!c.timestamps || !seg.options.has_timestamps || seg.options.tsecr == 0 || age >= believable) {
-        return;
-    }
-    const bool earlier = static_cast<std::int32_t>(timestamp_now(c, sent_at) - seg.options.tsecr) > 0;
-    if (!earlier || now - sent_at < c.min_rtt.get() / 2) {
-        const duration rtt{std::max<std::int64_t>(age, 1) * 1'000'000};
-        c.rto.on_rtt_sample({.rtt = rtt, .source = rtt_source::timestamp});
-    }
-}
-
-// RTT from transmission records, never from retransmitted ones (Karn, MUST-18); rounds and rate from the same.
-// RFC7323-4.1a, 4.2a, RFC6298-3a, 3b
-template <class B>
-void measure(connection<B>& c, sender_active<B>& s, const arriving_segment& seg, ack_work& work, step<B>& st)
-{
-    ack_info& info = work.info;
-    // What is reported together with a retransmission may have waited for it behind the hole, or for an ACK that was
-    // not lost: that time is no round trip (MUST-18).
-    const bool has_rtt = work.delivered.has_rtt && !work.delivered.any_retransmitted;
-    if (!has_rtt && work.advances && !work.covers_syn) {  // a cookie's timestamp is a little old
-        measure_by_echo(c, seg, work.head_sent_at, info.now);
-    }
-    if (has_rtt) {
-        info.latest_rtt = std::max(duration{1}, info.now - work.delivered.rtt_sent_at);
-        const octet_count per_round = (work.flight_size + 2 * c.smss - 1) / (2 * c.smss);
-        c.rto.on_rtt_sample(
-            {.rtt = info.latest_rtt,
-             .samples_per_round = static_cast<std::uint32_t>(std::max<octet_count>(1, per_round)),
-             .source = c.snd.una <= stream_offset{1} ? rtt_source::handshake : rtt_source::transmission});
-        c.min_rtt.update(info.latest_rtt, info.now, min_rtt_window);
-        observe(st.host.observer, event::rtt_measured{.connection = key_of(c),
-                                                      .at = info.now,
-                                                      .rtt = info.latest_rtt,
-                                                      .srtt = c.rto.srtt(),
-                                                      .rttvar = c.rto.rttvar(),
-                                                      .rto = c.rto.rto()});
-    }
-    if (work.delivered.has_newest) {
-        info.round_start = s.rounds.on_delivered(work.delivered.newest.stamp.delivered, s.rate.delivered());
-    }
-    info.round = s.rounds.count();
-    info.min_rtt = c.min_rtt.get();
-    info.srtt = c.rto.srtt();
-    info.app_limited = s.rate.app_limited();
-}
-
 template <class B>
 void complete_info(connection<B>& c, sender_active<B>& s, ack_work& work)
 {
@@ -247,8 +174,9 @@ void complete_info(connection<B>& c, sender_active<B>& s, ack_work& work)
     info.duplicate = work.duplicate;
     info.smss = c.smss;
     // In slow start half a window in flight is proof enough: the window doubles before it is filled.
-    info.cwnd_limited = c.cwnd_limited || (s.congestion.cwnd() < s.congestion.ssthresh() &&
-                                           2 * info.in_flight_before >= s.congestion.cwnd());
+    info.cwnd_limited = s.resumption_window == 0 &&
+                        (c.cwnd_limited || (s.congestion.cwnd() < s.congestion.ssthresh() &&
+                                            2 * info.in_flight_before >= s.congestion.cwnd()));
 }
 
 }  // namespace detail
@@ -295,8 +223,12 @@ void apply_verdict(connection<B>& c, sender_active<B>& s, recovery_verdict verdi
                    octet_count newly_delivered, step<B>& st)
 {
     congestion_event event{.in_flight = flight_size, .smss = c.smss, .now = st.now};
+    if (verdict.undoes()) {
+        detail::undo_reduction(c, s, verdict.cause, newly_delivered, st);
+    }
     switch (verdict.kind) {
-    case verdict_kind::none: break;
+    case verdict_kind::none:
+    case verdict_kind::spurious: break;
     case verdict_kind::enter:
         s.before = s.congestion;
         detail::reduce_window(c, s, event, newly_delivered, st);
@@ -315,18 +247,6 @@ void apply_verdict(connection<B>& c, sender_active<B>& s, recovery_verdict verdi
         event.cause = congestion_cause::tlp_repaired;
         s.congestion.on_congestion_event(event);
         note_reduction(c, s);
-        break;
-    case verdict_kind::spurious:
-        c.rto.on_spurious_timeout();
-        if (s.before) {
-            const typename B::congestion prior = *s.before;
-            if constexpr (told_of_spurious<typename B::congestion>) {
-                s.congestion.on_spurious(verdict.cause, prior);
-            } else {
-                s.congestion = prior;
-            }
-            s.before.reset();
-        }
         break;
     }
 }
@@ -378,6 +298,15 @@ bool tells_nothing(const connection<B>& c, const sender_active<B>& s, const arri
            !s.recovery.in_recovery();
 }
 
+inline recovery_progress progress_of(const ack_work& work, octet_count smss) noexcept
+{
+    return {.delivered = work.info.delivered,
+            .newly_lost = work.info.newly_lost,
+            .una_advanced = work.advances,
+            .in_flight = work.info.in_flight,
+            .smss = smss};
+}
+
 }  // namespace detail
 
 // RFC 9293 3.10.7.4 step 5, from ESTABLISHED on; seg.ack is at most snd.nxt.
@@ -404,6 +333,7 @@ void process_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
                      !window_changed && c.snd.wnd > 0;
     work.info.now = seg.info.arrived_at;
     work.info.in_flight_before = s->board.in_flight();
+    work.echoed = detail::echoed_at(c, seg, work.info.now);
     c.stats.duplicate_acks += work.duplicate ? 1 : 0;
 
     if (work.advances || s->recovery.in_recovery()) {
@@ -421,9 +351,10 @@ void process_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
 
     const bool was_in_recovery = s->recovery.in_recovery();
     const recovery_verdict verdict =
-        s->recovery.on_ack(work.info, work.sack, timing_of(c, *s, work.info.now), s->board);
+        s->recovery.on_ack(work.info, work.sack, timing_of(c, *s, work.info.now, work.echoed), s->board);
     work.info.newly_lost = report_losses(c, *s);
     work.info.in_flight = s->board.in_flight();
+    detail::keep_reduction_if_marked(c, *s, seg);
     if (detail::lost_only_a_probe(c, *s, work.info.newly_lost, st) && verdict.kind == verdict_kind::enter) {
         detail::begin_recovery(c, *s, work.flight_size, work.info.delivered, s->congestion.cwnd());
         s->before.reset();
@@ -432,22 +363,20 @@ void process_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
     }
     detail::take_probe_result(c, *s, st);
     detail::answer_echo(c, *s, seg, work, st);
-    // The ACK that ends a recovery earns no growth, nor does one with an echo (RFC3168-6.1.2c).
-    work.info.in_recovery = was_in_recovery || s->recovery.in_recovery() || work.info.ecn.ece;
+    // The ACK that ends a recovery earns no growth, nor does one that undoes it, nor one with an echo (RFC3168-6.1.2c).
+    work.info.in_recovery =
+        was_in_recovery || s->recovery.in_recovery() || verdict.undoes() || work.info.ecn.ece;
     const rate_sample rate = s->rate.sample(work.info.min_rtt);
     if constexpr (wants_rate_samples_v<typename B::congestion>) {
         work.info.rate = rate;
     }
     s->congestion.on_ack(work.info);
+    detail::widen_resumption(*s, verdict.undoes() ? 0 : work.info.delivered);
     if (c.send_tuned) {
         tune_send_buffer(c, s->congestion.cwnd(), st.host);
     }
     if (s->recovery.in_recovery() && verdict.kind != verdict_kind::enter) {
-        s->recovery_rate.on_ack({.delivered = work.info.delivered,
-                                 .newly_lost = work.info.newly_lost,
-                                 .una_advanced = work.advances,
-                                 .in_flight = work.info.in_flight,
-                                 .smss = c.smss});
+        s->recovery_rate.on_ack(detail::progress_of(work, c.smss));
     }
     rearm_timer(c, st);
 }

@@ -108,6 +108,7 @@ struct stack_counters {
     std::uint64_t segments_sent = 0;
     std::uint64_t retransmissions = 0;
     std::uint64_t timeouts = 0;
+    std::uint64_t recoveries_undone = 0;  // timeouts and fast recoveries that were needless (RFC 4015)
     std::uint64_t resets_sent = 0;
     std::uint64_t challenge_acks = 0;
     std::uint64_t challenge_acks_limited = 0;

@@ -20,7 +20,8 @@ octet_count congestion_window(const sender_active<B>& s)
             return s.recovery_rate.cwnd();
         }
     }
-    return s.congestion.cwnd();
+    // RFC4015-3.4c
+    return s.resumption_window != 0 ? std::min(s.resumption_window, s.congestion.cwnd()) : s.congestion.cwnd();
 }
 
 // cwnd counts octets, but the packets in flight are bounded too: with small segments, no more than twice as many as a

@@ -76,6 +76,7 @@ struct tcb_statistics {
     std::uint32_t marks_received = 0;   // segments with CE
     std::uint32_t dsacks_received = 0;  // reports of duplicates (RFC 2883)
     std::uint32_t reorderings = 0;      // ACKs that showed one (SACK)
+    std::uint32_t recoveries_undone = 0;  // found needless, by timeout or duplicate ACKs
     // Microseconds, of the times when the sending half existed before; the present one counts for itself.
     std::uint64_t busy = 0;
     std::uint64_t window_limited = 0;

@@ -84,6 +84,7 @@ struct tcp_info {
     std::uint32_t segments_out_of_order = 0;  // received behind a hole
     std::uint32_t dsacks_received = 0;
     std::uint32_t reorderings = 0;     // ACKs by which the path was seen to reorder what we sent (SACK)
+    std::uint32_t recoveries_undone = 0;  // needless timeouts and fast recoveries whose reduction was taken back
     std::uint32_t marks_received = 0;  // segments with CE (RFC 3168)
     std::uint8_t retries = 0;  // back-offs of the running retransmission or persist timer
     std::uint8_t unanswered = 0;  // timeouts in a row without any acceptable ACK; a probe's answer ends the row

@@ -40,7 +40,7 @@ bool give_up(connection<B>& c, step<B>& st)
     return true;
 }
 
-// RFC9293-3.10.8b, RFC2018-5b, 5c, 5.1b, RFC6298-5.4a, 5.6a
+// RFC9293-3.10.8b, RFC2018-5b, 5c, 5.1b, RFC4015-3.2a, RFC6298-5.4a, 5.6a
 template <class B>
 void on_retransmission_timeout(connection<B>& c, sender_active<B>& s, step<B>& st)
 {

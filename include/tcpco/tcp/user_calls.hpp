@@ -174,6 +174,7 @@ void tell_of_sending(tcp_info& info, const connection<B>& c, step<B>& st)
     info.segments_out_of_order = c.stats.out_of_order;
     info.dsacks_received = c.stats.dsacks_received;
     info.reorderings = c.stats.reorderings;
+    info.recoveries_undone = c.stats.recoveries_undone;
     info.marks_received = c.stats.marks_received;
     info.ecn = c.ecn;
     info.retries = c.retries;

@@ -140,6 +140,21 @@ TEST_CASE("Reno: a timeout leaves one segment, and a repeated one does not lower
     CHECK(c.cwnd() == smss);  // a reduction is never an increase
 }
 
+TEST_CASE("Reno: what was needless is given back, and what has grown since is kept", "[policy][RFC4015-3.4b]")
+{
+    const reno before = established(40 * smss, 30 * smss);
+    reno c = before;
+    c.on_retransmission_timeout({.first = true, .in_flight = 40 * smss, .smss = smss});
+    REQUIRE(c.cwnd() == smss);
+    c.on_spurious(spurious_cause::f_rto, before);
+    CHECK(c.cwnd() == 40 * smss);
+    CHECK(c.ssthresh() == 30 * smss);
+    c.on_connection_established({.smss = smss, .prior_cwnd = 50 * smss, .prior_ssthresh = 35 * smss});
+    c.on_spurious(spurious_cause::dsack, before);
+    CHECK(c.cwnd() == 50 * smss);
+    CHECK(c.ssthresh() == 35 * smss);
+}
+
 TEST_CASE("Reno: idle time restarts with the restart window at most", "[policy][RFC5681-4.1a]")
 {
     reno c = established(20 * smss);

@@ -51,6 +51,7 @@ TEST_CASE("counting counts each kind of event, segments as on the wire", "[polic
     observe(o, event::frame_dropped{.reason = 3});
     observe(o, event::rtt_measured{});
     observe(o, event::cwnd_changed{});
+    observe(o, event::recovery_undone{.cause = spurious_cause::timestamp});
     observe(o, event::timer_fired{.kind = event::timer_kind::persist});
     const auto& n = o.count();
     CHECK(n.state_changes == 2);
@@ -64,6 +65,8 @@ TEST_CASE("counting counts each kind of event, segments as on the wire", "[polic
     CHECK(n.frames_dropped == 1);
     CHECK(n.rtt_samples == 1);
     CHECK(n.cwnd_changes == 1);
+    CHECK(n.recoveries_undone[static_cast<std::size_t>(spurious_cause::timestamp)] == 1);
+    CHECK(n.recoveries_undone[static_cast<std::size_t>(spurious_cause::dsack)] == 0);
     CHECK(n.timers[static_cast<std::size_t>(event::timer_kind::persist)] == 1);
     CHECK(n.timers[static_cast<std::size_t>(event::timer_kind::rto)] == 0);
 }

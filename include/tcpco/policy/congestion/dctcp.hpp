@@ -76,7 +76,10 @@ public:
         base_.on_retransmission_timeout(e);
         acked_ = marked_ = 0;  // what was marked before says nothing about the window that begins anew
     }
-    constexpr void on_spurious(spurious_cause, const dctcp& prior) noexcept { base_ = prior.base_; }
+    constexpr void on_spurious(spurious_cause cause, const dctcp& prior) noexcept
+    {
+        base_.on_spurious(cause, prior.base_);
+    }
     constexpr void on_idle_restart(time_point now, octet_count restart_window) noexcept
     {
         base_.on_idle_restart(now, restart_window);

@@ -1,7 +1,7 @@
 // Reno congestion control: slow start and congestion avoidance (RFC 5681 section 3.1) by counting octets (RFC 3465).
 //
 // Not here: the initial window and its restart after idle time (the stack's option), fast recovery's inflation (the
-// scoreboard's pipe does that work), undo (a copy of this value does).
+// scoreboard's pipe does that work).
 #pragma once
 
 #include <algorithm>
@@ -67,6 +67,14 @@ public:
         }
         cwnd_ = e.smss;  // the loss window
         counted_ = 0;
+    }
+
+    // RFC 4015 section 3: what was in force, unless both have grown past it since.
+    constexpr void on_spurious(spurious_cause, const reno& prior) noexcept
+    {
+        cwnd_ = std::max(cwnd_, prior.cwnd_);
+        ssthresh_ = std::max(ssthresh_, prior.ssthresh_);
+        counted_ = prior.counted_;
     }
 
     constexpr void on_idle_restart(time_point, octet_count restart_window) noexcept

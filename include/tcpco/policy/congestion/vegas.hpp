@@ -63,7 +63,10 @@ public:
     {
         base_.on_retransmission_timeout(e);
     }
-    constexpr void on_spurious(spurious_cause, const vegas& prior) noexcept { base_ = prior.base_; }
+    constexpr void on_spurious(spurious_cause cause, const vegas& prior) noexcept
+    {
+        base_.on_spurious(cause, prior.base_);
+    }
     constexpr void on_idle_restart(time_point now, octet_count restart_window) noexcept
     {
         base_.on_idle_restart(now, restart_window);

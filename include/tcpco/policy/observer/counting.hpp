@@ -27,6 +27,7 @@ public:
         std::uint64_t frames_dropped = 0;
         std::uint64_t rtt_samples = 0;
         std::uint64_t cwnd_changes = 0;
+        std::array<std::uint64_t, 3> recoveries_undone{};  // by spurious_cause
         std::array<std::uint64_t, event::timer_kind_count> timers{};  // by timer_kind
     };
 
@@ -56,6 +57,10 @@ public:
     constexpr void on(const event::frame_dropped&) noexcept { ++count_.frames_dropped; }
     constexpr void on(const event::rtt_measured&) noexcept { ++count_.rtt_samples; }
     constexpr void on(const event::cwnd_changed&) noexcept { ++count_.cwnd_changes; }
+    constexpr void on(const event::recovery_undone& e) noexcept
+    {
+        ++count_.recoveries_undone[static_cast<std::size_t>(e.cause)];
+    }
     constexpr void on(const event::timer_fired& e) noexcept { ++count_.timers[static_cast<std::size_t>(e.kind)]; }
 
     constexpr const counters& count() const noexcept { return count_; }

@@ -80,6 +80,15 @@ struct cwnd_changed {
     bool in_recovery = false;
 };
 
+// What was reduced in a timeout or a fast recovery was given back (RFC 4015); the values are those after it.
+struct recovery_undone {
+    connection_key connection = 0;
+    time_point at{};
+    spurious_cause cause = spurious_cause::dsack;
+    octet_count cwnd = 0;
+    octet_count ssthresh = 0;
+};
+
 enum class timer_kind : std::uint8_t { rto, pto, reorder, persist, delayed_ack, time_wait, keep_alive, user_timeout };
 inline constexpr std::size_t timer_kind_count = 8;
 

@@ -56,7 +56,7 @@ public:
     }
 
     // RFC 6582 section 3.2 step 4: remember how far was sent, leave fast recovery. Duplicates below that point come
-    // from our own retransmissions and must not start another fast retransmit.
+    // from our own retransmissions and must not start another fast retransmit. RFC6582-3.2h, 4a
     template <class Board>
     constexpr recovery_verdict on_timer(retransmission_timer kind, const path_timing& timing, Board& board) noexcept
     {
@@ -74,6 +74,14 @@ public:
         recover_ = nxt;
         in_recovery_ = false;
         force_ = false;
+        duplicates_ = 0;
+    }
+
+    // RFC 5682 section 2.1 step 3: `recover` is SND.UNA again.
+    constexpr void on_undo(stream_offset point) noexcept
+    {
+        recover_ = point;
+        in_recovery_ = force_ = false;
         duplicates_ = 0;
     }
 

@@ -3,8 +3,7 @@
 //
 // RACK wants to see each delivered record (`on_delivered`, once per record when it is first acknowledged or SACKed, in
 // sequence order, before on_ack); where nobody calls it, it makes do with the RTT of the ACK and sees no reordering. It
-// needs SACK (section 4): against other peers NewReno does the work. Not here: undo by DSACK (section 4.3 asks for
-// adaptation only).
+// needs SACK (section 4): against other peers NewReno does the work. Not here: undo (with_undo.hpp).
 #pragma once
 
 #include <algorithm>
@@ -58,8 +57,8 @@ public:
             reordering_seen_ = true;
         }
         const duration rtt = timing.now - t.sent_at;
-        if (t.transmissions > 1 && rtt < timing.min_rtt) {
-            return;  // acknowledges the transmission before
+        if (t.transmissions > 1 && (rtt < timing.min_rtt || timing.echoes_before(t.sent_at))) {
+            return;  // acknowledges the transmission before (RFC8985-6.2b)
         }
         advance(t.sent_at, t.last, rtt);
     }
@@ -107,6 +106,21 @@ public:
             return {};
         }
     }
+
+    // What was taken for the delivery of a retransmission may have been that of the original, much older one: it is
+    // forgotten, or all that left in between would be found lost again.
+    constexpr void on_undo(stream_offset point) noexcept
+    {
+        without_sack_.on_undo(point);
+        in_recovery_ = after_timeout_ = force_ = false;
+        sent_at_ = time_point::min();
+        end_ = {};
+        reorder_at_ = time_point::never();
+    }
+
+    // A segment that was taken for lost had been overtaken. Section 6.2 step 3 learns of reordering by segments that
+    // were never sent again; where each late one is, before it arrives, it never would. Linux does likewise.
+    constexpr void on_reordering() noexcept { reordering_seen_ = true; }
 
     template <class Board>
     constexpr send_decision next(const Board& board, octet_count room) noexcept
@@ -161,6 +175,7 @@ private:
     }
 
     // Section 6.2 step 4: one step per round trip that saw a DSACK; the echo of a tail loss probe is none.
+    // RFC8985-3.3b, 4.3a
     constexpr void adapt_to_dsack(const ack_info& a, const sack_info& s) noexcept
     {
         const bool of_probe = tlp_end_.value != 0 && s.dsack_range.last == tlp_end_;
@@ -319,6 +334,7 @@ private:
     }
 
     // Section 7.4.2: did the probe repair a loss, or arrive as well as the original?
+    // RFC8985-7.4a, 7.4b
     constexpr recovery_verdict judge_probe(const ack_info& a, const sack_info& s) noexcept
     {
         if (tlp_end_.value == 0 || a.una < tlp_end_) {

@@ -78,6 +78,14 @@ public:
         return {};
     }
 
+    constexpr void on_undo(stream_offset point) noexcept
+    {
+        recovery_point_ = point;
+        rescue_end_ = {};
+        in_recovery_ = force_ = false;
+        duplicates_ = 0;
+    }
+
     template <class Board>
     constexpr send_decision next(const Board& board, octet_count) noexcept
     {

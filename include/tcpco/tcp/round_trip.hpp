@@ -1,0 +1,94 @@
+// What an acknowledgement says about time: round trips, the least of them, and rounds (RFC 6298 section 3, RFC 7323
+// section 4).
+//
+// Samples come from transmission records, in nanoseconds; timestamps only say which transmission was acknowledged where
+// that is in doubt. Here also what one ACK collects on its way through acknowledgement.hpp.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "tcpco/tcp/connection.hpp"
+
+namespace tcpco {
+
+namespace detail {
+
+// How long a minimum RTT is believed: paths change (Linux: 300 s too).
+inline constexpr duration min_rtt_window{300'000'000'000};
+
+// One ACK's way through the steps below.
+struct ack_work {
+    ack_result delivered{};
+    ack_info info{};
+    sack_info sack{};
+    octet_count flight_size = 0;  // before this ACK
+    time_point head_sent_at{};    // when the oldest outstanding octets left last
+    time_point echoed = time_point::never();  // see path_timing
+    bool advances = false;
+    bool covers_syn = false;
+    bool duplicate = false;
+    bool reordered = false;  // what was sent once arrived behind what was sent later
+    stream_offset highest_sacked{};  // before this ACK
+};
+
+// What was sent twice has no round trip by itself (Karn), but its timestamp's echo names the transmission. In whole
+// milliseconds, so for the RTO alone: else a backed-off one would stay on a path where each segment needs two tries.
+// An echo of an earlier transmission than the last, as late as an answer to the last could be, is more often that
+// answer: the receiver had the octets, its ACK was lost, and a duplicate does not move what it echoes (RFC7323-5.3a).
+// Taken for a round trip it would raise the RTO, and so the next such "round trip".
+// RFC7323-4.1a, MUST-18
+template <class B>
+void measure_by_echo(connection<B>& c, const arriving_segment& seg, time_point sent_at, time_point now)
+{
+    constexpr std::uint32_t believable = 1'000'000;  // a quarter of an hour
+    const std::uint32_t age = timestamp_now(c, now) - seg.options.tsecr;
+    if (!c.timestamps || !seg.options.has_timestamps || seg.options.tsecr == 0 || age >= believable) {
+        return;
+    }
+    const bool earlier = static_cast<std::int32_t>(timestamp_now(c, sent_at) - seg.options.tsecr) > 0;
+    if (!earlier || now - sent_at < c.min_rtt.get() / 2) {
+        const duration rtt{std::max<std::int64_t>(age, 1) * 1'000'000};
+        c.rto.on_rtt_sample({.rtt = rtt, .source = rtt_source::timestamp});
+    }
+}
+
+// RTT from transmission records, never from retransmitted ones (Karn, MUST-18); rounds and rate from the same.
+// RFC7323-4.1a, 4.2a, RFC6298-3a, 3b
+template <class B>
+void measure(connection<B>& c, sender_active<B>& s, const arriving_segment& seg, ack_work& work, step<B>& st)
+{
+    ack_info& info = work.info;
+    // What is reported together with a retransmission may have waited for it behind the hole, or for an ACK that was
+    // not lost: that time is no round trip (MUST-18).
+    const bool has_rtt = work.delivered.has_rtt && !work.delivered.any_retransmitted;
+    if (!has_rtt && work.advances && !work.covers_syn) {  // a cookie's timestamp is a little old
+        measure_by_echo(c, seg, work.head_sent_at, info.now);
+    }
+    if (has_rtt) {
+        info.latest_rtt = std::max(duration{1}, info.now - work.delivered.rtt_sent_at);
+        const octet_count per_round = (work.flight_size + 2 * c.smss - 1) / (2 * c.smss);
+        c.rto.on_rtt_sample(
+            {.rtt = info.latest_rtt,
+             .samples_per_round = static_cast<std::uint32_t>(std::max<octet_count>(1, per_round)),
+             .source = c.snd.una <= stream_offset{1} ? rtt_source::handshake : rtt_source::transmission});
+        c.min_rtt.update(info.latest_rtt, info.now, min_rtt_window);
+        observe(st.host.observer, event::rtt_measured{.connection = key_of(c),
+                                                      .at = info.now,
+                                                      .rtt = info.latest_rtt,
+                                                      .srtt = c.rto.srtt(),
+                                                      .rttvar = c.rto.rttvar(),
+                                                      .rto = c.rto.rto()});
+    }
+    if (work.delivered.has_newest) {
+        info.round_start = s.rounds.on_delivered(work.delivered.newest.stamp.delivered, s.rate.delivered());
+    }
+    info.round = s.rounds.count();
+    info.min_rtt = c.min_rtt.get();
+    info.srtt = c.rto.srtt();
+    info.app_limited = s.rate.app_limited();
+}
+
+}  // namespace detail
+
+}  // namespace tcpco
