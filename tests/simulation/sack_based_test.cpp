@@ -3,6 +3,14 @@
 
 using namespace tcpco_test;
 
+namespace {
+
+struct paced_bundle : default_policies {
+    using congestion = tcpco::congestion::paced;
+};
+
+}  // namespace
+
 TEST_CASE("simulation: RFC 6675 recovery with PRR brings every octet over a bad link", "[simulation]")
 {
     run_matrix<sack_bundle>([](auto&) {});
