@@ -352,12 +352,17 @@ namespace detail {
 template <class B>
 void answer_echo(connection<B>& c, sender_active<B>& s, const arriving_segment& seg, ack_work& work, step<B>& st)
 {
-    work.info.ecn.ece = c.ecn && seg.has(tcp_flag::ece) && !seg.syn();
-    if (asks_to_slow_down(c, s, seg)) {
+    if (accurate_ecn* e = st.accurate(c)) {
+        work.info.ecn = take_accurate_feedback(c, *e, seg, work.delivered, work.flight_size);
+    } else {
+        work.info.ecn.ece = c.ecn && seg.has(tcp_flag::ece) && !seg.syn();
+    }
+    if (asks_to_slow_down(c, s, work.info.ecn)) {
         s.congestion.on_congestion_event({.cause = congestion_cause::ecn_echo,
                                           .in_flight = work.flight_size,
                                           .smss = c.smss,
-                                          .now = st.now});
+                                          .now = st.now,
+                                          .accurate = work.info.ecn.accurate});
         note_reduction(c, s);
     }
 }
@@ -427,8 +432,10 @@ void process_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
     }
     detail::take_probe_result(c, *s, st);
     detail::answer_echo(c, *s, seg, work, st);
-    // The ACK that ends a recovery earns no growth, nor does one with an echo (RFC3168-6.1.2c).
-    work.info.in_recovery = was_in_recovery || s->recovery.in_recovery() || work.info.ecn.ece;
+    // The ACK that ends a recovery earns no growth, nor does one with an echo (RFC3168-6.1.2c), unless the controller
+    // tells marked octets from others itself.
+    work.info.in_recovery = was_in_recovery || s->recovery.in_recovery() ||
+                            (work.info.ecn.ece && !grows_beside_marks_v<typename B::congestion>);
     if constexpr (wants_rate_samples_v<typename B::congestion>) {
         work.info.rate = s->rate.sample(work.info.min_rtt);
     }

@@ -24,7 +24,8 @@ struct tcp_info {
     std::uint8_t rcv_wscale = 0;
     bool sack_permitted = false;
     bool timestamps = false;
-    bool ecn = false;
+    bool ecn = false;           // by RFC 3168 or RFC 9768
+    bool accurate_ecn = false;  // by RFC 9768
 
     octet_count snd_wnd = 0;  // the peer's window, octets
     octet_count rcv_wnd = 0;  // ours, as last advertised
@@ -78,6 +79,7 @@ struct tcp_info {
     std::uint32_t segments_out_of_order = 0;  // received behind a hole
     std::uint32_t dsacks_received = 0;
     std::uint32_t marks_received = 0;  // segments with CE (RFC 3168)
+    std::uint32_t marks_reported = 0;  // of ours, as the peer counts them (RFC 9768)
     std::uint8_t retries = 0;  // back-offs of the running retransmission or persist timer
     bool probes_window = false;  // that timer probes a closed window
     bool delivery_doubtful = false;  // R1 is reached: three timeouts in a row without an answer (SHLD-9)

@@ -172,7 +172,9 @@ void tell_of_sending(tcp_info& info, const connection<B>& c, step<B>& st)
     info.segments_out_of_order = c.stats.out_of_order;
     info.dsacks_received = c.stats.dsacks_received;
     info.marks_received = c.stats.marks_received;
-    info.ecn = c.ecn;
+    info.ecn = c.ecn || c.ecn_accurate;
+    info.accurate_ecn = c.ecn_accurate;
+    info.marks_reported = c.stats.marks_reported;
     info.retries = c.retries;
     info.delivery_doubtful = c.unanswered >= r1_timeouts;
     info.probes_window = c.timer == retransmission_timer::persist;
