@@ -215,7 +215,7 @@ void fill_accurate_option(leaving_segment& out, const connection<B>& c, const st
 }
 
 // The three flags of a segment without SYN, and ECT: ECT(1) where the controller is made for it (RFC 9331 4.1).
-// RFC9768-3.2.2a, 3.2.2.2a, 3.2c, 3.1.5f, 3.1.5h, 3.1.5i, 3.1.5o
+// RFC9768-3.2.2a, 3.2.2.2a, 3.2c, 3.1.5f, 3.1.5h, 3.1.5i, 3.1.5o, RFC9331-4.1a, 4.2a
 template <class B>
 void mark_accurately(leaving_segment& out, const connection<B>& c, const accurate_ecn& e, const step<B>& st) noexcept
 {
