@@ -348,29 +348,6 @@ octet_count report_losses(connection<B>& c, sender_active<B>& s)
 
 namespace detail {
 
-// What an echo of marks asks for (RFC 3168 6.1.2).
-template <class B>
-void answer_echo(connection<B>& c, sender_active<B>& s, const arriving_segment& seg, ack_work& work, step<B>& st)
-{
-    if (accurate_ecn* e = st.accurate(c)) {
-        work.info.ecn = take_accurate_feedback(c, *e, seg, work.delivered, work.flight_size);
-    } else {
-        work.info.ecn.ece = c.ecn && seg.has(tcp_flag::ece) && !seg.syn();
-    }
-    if (asks_to_slow_down(c, s, work.info.ecn)) {
-        s.congestion.on_congestion_event({.cause = congestion_cause::ecn_echo,
-                                          .in_flight = work.flight_size,
-                                          .smss = c.smss,
-                                          .now = st.now,
-                                          .accurate = work.info.ecn.accurate});
-        note_reduction(c, s);
-    }
-}
-
-}  // namespace detail
-
-namespace detail {
-
 // Nothing is in flight, and the segment says nothing of what was: there is nothing to be learnt from it but the window.
 // One who only receives gets this with each segment. Policies are not told (Linux does not tell its own, either).
 template <class B>
@@ -431,7 +408,7 @@ void process_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
         apply_verdict(c, *s, verdict, work.flight_size, work.info.delivered, st);
     }
     detail::take_probe_result(c, *s, st);
-    detail::answer_echo(c, *s, seg, work, st);
+    answer_echo(c, *s, seg, work.delivered, work.flight_size, work.info, st);
     // The ACK that ends a recovery earns no growth, nor does one with an echo (RFC3168-6.1.2c), unless the controller
     // tells marked octets from others itself.
     work.info.in_recovery = was_in_recovery || s->recovery.in_recovery() ||

@@ -182,4 +182,24 @@ void note_reduction(connection<B>& c, sender_active<B>& s) noexcept
     c.cwr_owed = c.ecn;
 }
 
+// What an ACK says of marks goes into `info`, and is answered (RFC 3168 6.1.2). `flight_size`: before the ACK.
+template <class B>
+void answer_echo(connection<B>& c, sender_active<B>& s, const arriving_segment& seg, const ack_result& delivered,
+                 octet_count flight_size, ack_info& info, step<B>& st)
+{
+    if (accurate_ecn* e = st.accurate(c)) {
+        info.ecn = take_accurate_feedback(c, *e, seg, delivered, flight_size);
+    } else {
+        info.ecn.ece = c.ecn && seg.has(tcp_flag::ece) && !seg.syn();
+    }
+    if (asks_to_slow_down(c, s, info.ecn)) {
+        s.congestion.on_congestion_event({.cause = congestion_cause::ecn_echo,
+                                          .in_flight = flight_size,
+                                          .smss = c.smss,
+                                          .now = st.now,
+                                          .accurate = info.ecn.accurate});
+        note_reduction(c, s);
+    }
+}
+
 }  // namespace tcpco
