@@ -11,6 +11,7 @@
 #include "tcpco/policy/congestion/fixed_window.hpp"
 #include "tcpco/policy/congestion/hystart_plus_plus.hpp"
 #include "tcpco/policy/congestion/paced.hpp"
+#include "tcpco/policy/congestion/prague.hpp"
 #include "tcpco/policy/congestion/reno.hpp"
 #include "tcpco/policy/congestion/vegas.hpp"
 #include "tcpco/policy/isn/rfc6528.hpp"

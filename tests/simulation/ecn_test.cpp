@@ -3,6 +3,8 @@
 
 #include "tcpco/policy/congestion/cubic.hpp"
 #include "tcpco/policy/congestion/dctcp.hpp"
+#include "tcpco/policy/congestion/prague.hpp"
+#include "tcpco/policy/recovery/rack_tlp.hpp"
 #include "tcpco/wire/ipv4.hpp"
 
 using namespace tcpco_test;
@@ -14,6 +16,11 @@ struct cubic_bundle : default_policies {
 };
 struct dctcp_bundle : default_policies {
     using congestion = tcpco::congestion::dctcp;
+};
+
+struct prague_bundle : default_policies {
+    using congestion = tcpco::congestion::prague;
+    using recovery = tcpco::recovery::rack_tlp;
 };
 
 // Every `period`th frame that may be marked is.
@@ -36,12 +43,14 @@ struct marking_link {
 };
 
 template <class Bundle>
-void transfer_marked(bool strip)
+void transfer_marked(bool strip, bool accurate)
 {
     using sim = simulation<Bundle>;
     auto ca = sim::config_a();
-    ca.tcp.ecn = ecn_use::request;
-    sim net{ca, sim::config_b(), {.delay = duration{10'000'000}, .per_frame = duration{100'000}}};
+    auto cb = sim::config_b();
+    ca.tcp.ecn = accurate ? ecn_use::request_accurate : ecn_use::request;
+    cb.tcp.ecn = accurate ? ecn_use::accept_accurate : ecn_use::accept;
+    sim net{ca, cb, {.delay = duration{10'000'000}, .per_frame = duration{100'000}}};
     net.skip_arp();
     marking_link link;
     net.link.rewrites = [&](int, octets& frame) {
@@ -61,6 +70,9 @@ void transfer_marked(bool strip)
     const tcp_info i = net.info_a();
     CHECK(i.retransmissions == 0);
     CHECK(i.ecn);
+    CHECK(i.accurate_ecn == accurate);
+    CHECK(i.marks_reported == (accurate ? net.info_b().marks_received : 0));
+    CHECK(net.info_b().marks_reported == (accurate ? i.marks_received : 0));
     CHECK((link.marked > 10) == !strip);
     CHECK(net.info_a().marks_received + net.info_b().marks_received == link.marked);
     CAPTURE(i.cwnd);
@@ -69,12 +81,65 @@ void transfer_marked(bool strip)
 
 }  // namespace
 
-TEST_CASE("ECN: marks slow the sender down, and nothing has to be sent twice", "[simulation][RFC3168-6.1.2a]")
+TEST_CASE("ECN: marks slow the sender down, and nothing has to be sent twice",
+          "[simulation][RFC3168-6.1.2a][RFC9768-3.2.2.2b]")
 {
     const bool strip = GENERATE(false, true);
-    transfer_marked<default_policies>(strip);
-    transfer_marked<cubic_bundle>(strip);
-    transfer_marked<dctcp_bundle>(strip);
+    const bool accurate = GENERATE(false, true);
+    CAPTURE(strip, accurate);
+    transfer_marked<default_policies>(strip, accurate);
+    transfer_marked<cubic_bundle>(strip, accurate);
+    transfer_marked<dctcp_bundle>(strip, accurate);
+}
+
+TEST_CASE("Prague: ECT(1) where the peer counts marks, else ECT(0), and a shallow queue is kept shallow",
+          "[simulation][RFC9331-4.1a][RFC9331-4.2a][RFC9331-4.3a]")
+{
+    // 100 Mbit/s, 20 ms; a frame is marked when a millisecond's worth waits before it.
+    using sim = simulation<prague_bundle>;
+    const bool accurate = GENERATE(true, false);
+    auto ca = sim::config_a();
+    auto cb = sim::config_b();
+    ca.tcp.ecn = accurate ? ecn_use::request_accurate : ecn_use::request;
+    cb.tcp.ecn = ecn_use::accept_accurate;
+    sim net{ca, cb, {.delay = duration{10'000'000}, .per_frame = duration{120'000}}};
+    net.skip_arp();
+    time_point link_free{};
+    duration longest{};
+    std::size_t marked = 0;
+    std::size_t codepoints[4] = {};
+    net.link.rewrites = [&](int from, octets& frame) {
+        ++codepoints[std::to_integer<unsigned>(frame[15]) & 3];
+        if (from != 0) {
+            return;
+        }
+        const duration waits = std::max(link_free - net.now, duration{});
+        link_free = std::max(link_free, net.now) + duration{120'000};
+        longest = net.now > time_point{duration{1'500'000'000}} ? std::max(longest, waits) : longest;
+        if (waits > duration{1'000'000} && (std::to_integer<unsigned>(frame[15]) & 3) != 0) {
+            ++marked;
+            const std::span ip = std::span{frame}.subspan(14);
+            ipv4_header h = parse_ipv4(ip)->header;
+            h.ecn = ecn_codepoint::ce;
+            write_ipv4(h, ip);
+        }
+    };
+    net.at_a.to_send = pattern(12'000'000);
+    net.at_b.to_send = pattern(1'000);
+    net.open();
+    const time_point began = net.now;
+    REQUIRE(net.run([&] { return net.at_b.received.size() == 12'000'000; }, duration{60'000'000'000}));
+    const double seconds = (net.now - began).seconds();
+    REQUIRE(net.complete(duration{600'000'000'000}) == "");
+    CAPTURE(seconds, marked, longest.ns, codepoints[1], codepoints[2]);
+    CHECK((codepoints[ecn_codepoint::ect_1] > 5'000) == accurate);
+    CHECK((codepoints[ecn_codepoint::ect_0] > 5'000) == !accurate);
+    CHECK(net.info_a().retransmissions == 0);
+    CHECK(net.info_a().marks_reported == (accurate ? marked : 0));
+    CHECK(longest < duration{accurate ? 3'000'000 : 40'000'000});
+    if (accurate) {
+        CHECK(seconds < 3.0);  // one second is the link's, and slow start ends early
+    }
 }
 
 TEST_CASE("ECN: SYNs with flags that a middlebox drops cost one timeout", "[simulation][RFC3168-6.1.1.1a]")

@@ -129,8 +129,10 @@ constexpr path paths[] = {
 struct through {
     sim net;
 
-    explicit through(const link_profile& profile, std::uint64_t seed = 1, stack_config<default_policies> ca = sim::config_a())
-        : net{ca, sim::config_b(), profile, seed}
+    explicit through(const link_profile& profile, std::uint64_t seed = 1,
+                     stack_config<default_policies> ca = sim::config_a(),
+                     stack_config<default_policies> cb = sim::config_b())
+        : net{ca, cb, profile, seed}
     {
         net.skip_arp();
         net.frame_limit = 20'000;
@@ -277,6 +279,91 @@ TEST_CASE("Middlebox: DSCP and ECN bleached, or CE on everything", "[stack][RFC3
         });
         CHECK(t.run() == "");
     }
+}
+
+// On each path: both ends speak RFC 9768, through a box that does this. Answers what the client knows at the end.
+tcp_info accurate_through(const path& p, const std::function<void(opened&)>& change, bool& bleached)
+{
+    auto ca = sim::config_a();
+    auto cb = sim::config_b();
+    ca.tcp.ecn = ecn_use::request_accurate;
+    cb.tcp.ecn = ecn_use::accept_accurate;
+    through t{p.profile, 1, ca, cb};
+    t.changes([&](opened& o) {
+        bleached = bleached || (!o.text.empty() && o.ip.ecn != 0);
+        change(o);
+    });
+    CHECK(t.run() == "");
+    return t.net.info_a();
+}
+
+TEST_CASE("Middlebox: whatever is done to accurate ECN feedback, octets arrive, and mangling is noticed",
+          "[stack][RFC9768-3.2.2.3a][RFC9768-3.2.2.4a][RFC9768-3.2.3.2.3a][RFC9768-3.2.3.2.4a]")
+{
+    constexpr std::uint16_t flags = tcp_flag::ae | tcp_flag::cwr | tcp_flag::ece;
+    const auto wipe_flags = [](opened& o) { o.tcp.flags = static_cast<std::uint16_t>(o.tcp.flags & ~flags); };
+    const auto strip = [](opened& o) {
+        o.blank(172);
+        o.blank(174);
+    };
+    const auto wipe_option = [](opened& o) {
+        for (const std::uint8_t kind : {std::uint8_t{172}, std::uint8_t{174}}) {
+            const std::span<std::byte> content = o.find(kind);
+            std::fill(content.begin(), content.end(), std::byte{});
+        }
+    };
+    struct box {
+        const char* what;
+        std::function<void(opened&)> change;
+        bool agreed;
+        bool sends_ect;
+    };
+    const box boxes[] = {
+        {"nothing", [](opened&) {}, true, true},
+        {"options stripped", strip, true, true},
+        {"options wiped", wipe_option, true, true},
+        {"ECN field bleached", [](opened& o) { o.ip.ecn = 0; }, true, true},
+        {"ECT(0) on everything", [](opened& o) { o.ip.ecn = 2; }, true, false},
+        {"CE on everything", [](opened& o) { o.ip.ecn = 3; }, true, false},
+        {"CE on all text", [](opened& o) { o.ip.ecn = o.text.empty() ? o.ip.ecn : std::uint8_t{3}; }, true, true},
+        {"flags wiped", wipe_flags, false, false},
+        {"flags wiped after the handshake",
+         [&](opened& o) {
+             if (!o.syn()) {
+                 wipe_flags(o);
+             }
+         },
+         true, true},
+        {"AE wiped on SYNs", [](opened& o) { o.tcp.flags = static_cast<std::uint16_t>(
+                                                 o.tcp.flags & ~(o.syn() ? tcp_flag::ae : 0)); }, false, true},
+    };
+    for (const path& p : paths) {
+        for (const box& b : boxes) {
+            CAPTURE(p.name, b.what);
+            bool ect = false;
+            const tcp_info i = accurate_through(p, b.change, ect);
+            CHECK(i.accurate_ecn == b.agreed);
+            CHECK(ect == b.sends_ect);
+        }
+    }
+}
+
+TEST_CASE("Middlebox: packets with an option that is not known are dropped: nothing is lost but time",
+          "[stack][RFC9768-3.2.3.2.2a][RFC9768-3.2.3.2.2b][RFC9768-3.2.3.2.2c]")
+{
+    const int direction = GENERATE(0, 1, 2);  // from the client, from the server, from both
+    auto ca = sim::config_a();
+    auto cb = sim::config_b();
+    ca.tcp.ecn = ecn_use::request_accurate;
+    cb.tcp.ecn = ecn_use::accept_accurate;
+    through t{paths[0].profile, 1, ca, cb};
+    t.net.link.drops = [direction](std::size_t, int from, const octets& frame) {
+        auto o = take_apart(from, frame);
+        return o && (direction == 2 || direction == from) && (!o->find(172).empty() || !o->find(174).empty());
+    };
+    CHECK(t.run() == "");
+    CHECK(t.net.info_a().accurate_ecn);
+    CHECK(t.net.info_a().timeouts + t.net.info_b().timeouts <= 6);
 }
 
 TEST_CASE("Middlebox: segments split in two arrive whole", "[stack][SHLD-31]")

@@ -15,7 +15,10 @@ struct senders {
     std::vector<raw_tcp<raw_host<>>> peers;
     std::vector<connection_id> ids;
 
-    explicit senders(std::size_t n, const stack_config<default_policies>& c = raw_host<>::default_config()) : host{c}
+    // `ace`: the three flags of RFC 9768 on the peers' SYNs, and then on their ACKs.
+    explicit senders(std::size_t n, const stack_config<default_policies>& c = raw_host<>::default_config(),
+                     std::uint16_t ace = 0, std::uint16_t then = 0)
+        : host{c}
     {
         host.know();
         const listener_id l = host.stack.listen({stack_ip, 80}).value;
@@ -26,10 +29,10 @@ struct senders {
             peer.options.mss = 1'460;
             peer.options.has_window_scale = true;
             peer.options.window_scale = 7;
-            peer.send(tcp_flag::syn);
+            peer.send(tcp_flag::syn | ace);
             peer.options = {};
             peer.take();
-            peer.send(tcp_flag::ack);
+            peer.send(tcp_flag::ack | then);
             host.drain();
             peers.push_back(peer);
             ids.push_back(host.stack.accept(l).value);
@@ -483,4 +486,29 @@ TEST_CASE("super-frames: octets written in many small pieces fill a frame as far
         }
     }
     CHECK(got == text);
+}
+
+TEST_CASE("super-frames: a count of marks that has CWR's bit leaves in plain segments, all with the same flags",
+          "[stack][RFC9768-3.3.4a]")
+{
+    auto config = senders::bursting(60);
+    config.tcp.ecn = ecn_use::accept_accurate;
+    senders s{1, config, tcp_flag::ae | tcp_flag::cwr | tcp_flag::ece, tcp_flag::cwr};
+    s.host.stack.configure_device({.mtu = 1'500, .tx_checksum_offload = true, .tso4 = true, .tso_max = 65'535});
+    raw_tcp<raw_host<>>& peer = s.peers[0];
+    constexpr std::uint16_t counter = tcp_flag::ae | tcp_flag::ece;  // 5: none yet
+    for (unsigned ace : {5u, 6u, 7u, 0u, 1u, 2u, 3u, 4u, 5u}) {
+        REQUIRE(s.host.stack.write(s.ids[0], pattern(10'000)).value == 10'000);
+        std::size_t frames = 0;
+        for (const sent_packet& p : s.host.drain()) {
+            ++frames;
+            CHECK(detail::ace_of(p.tcp()->header.flags) == ace);
+            peer.ack = peer.ack + static_cast<std::uint32_t>(p.tcp()->payload.size());
+        }
+        CHECK(frames == ((ace & 2) != 0 ? 7 : 1));
+        peer.ecn = ecn_codepoint::ce;
+        peer.send(tcp_flag::ack | counter, pattern(1));  // one more mark
+        peer.ecn = 0;
+        s.host.drain();
+    }
 }

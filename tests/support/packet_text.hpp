@@ -1,13 +1,13 @@
 // Packets as text, for conformance tests: how a packet is said, and whether one that was seen is what was expected.
 //
-// A packet is said as flags, then fields. Flags: S A F R P U E W, or "." for none. Fields: seq ack win len urg, ecn (the
+// A packet is said as flags, then fields. Flags: S A F R P U E W e (AE), or "." for none. Fields: seq ack win len urg, ecn (the
 // code point in the IP header, 0 to 3); options
-// mss ws sackok ts=VAL/ECR uto sack=L-R,L-R opt=HEX (raw); to send also port src dst to off (a false data offset)
+// mss ws sackok ts=VAL/ECR uto sack=L-R,L-R acc=ORDER:N,N,N (AccECN) opt=HEX (raw); to send also port src dst to off (a false data offset)
 // sum=bad and r (reserved bits). Numbers are absolute and decimal, or hexadecimal with 0x.
 //
 // A packet that was seen equals what is expected if every field that was named agrees. Flags must agree wholly, but PSH
 // counts only when named; a len that is not named is 0. To expect: t=SECONDS since mark(), within a millisecond;
-// mss=none, ws=none, sack=none, ts=none, uto=none; tsecr=N; "-" for nothing at all; "this | that" allows either.
+// mss=none, ws=none, sack=none, ts=none, uto=none, acc=none; ace=N in place of the flags E W e; tsecr=N; "-" for nothing at all; "this | that" allows either.
 #pragma once
 
 #include <cmath>
@@ -60,6 +60,14 @@ struct packet_words {
         return has(name) ? static_cast<std::uint32_t>(std::stoul(fields.at(name), nullptr, 0)) : otherwise;
     }
 
+    // The flags that were said, with those of `ace` (RFC 9768) as one number.
+    std::uint16_t all_flags() const
+    {
+        const unsigned ace = number("ace");
+        return static_cast<std::uint16_t>(flags | ((ace & 4) != 0 ? tcp_flag::ae : 0) |
+                                          ((ace & 2) != 0 ? tcp_flag::cwr : 0) | ((ace & 1) != 0 ? tcp_flag::ece : 0));
+    }
+
     static std::uint16_t flag_of(char letter)
     {
         switch (letter) {
@@ -71,6 +79,7 @@ struct packet_words {
         case 'U': return tcp_flag::urg;
         case 'E': return tcp_flag::ece;
         case 'W': return tcp_flag::cwr;
+        case 'e': return tcp_flag::ae;
         default: throw std::invalid_argument{std::string{"no flag is called "} + letter};
         }
     }
@@ -105,14 +114,26 @@ struct packet {
             return words.icmp && what == kind::icmp && words.number("type") == static_cast<unsigned>(icmp.type) &&
                    words.number("code") == icmp.code;
         }
-        return flags_are(words.flags) && header_is(words) && options_are(words);
+        return flags_are(words) && header_is(words) && options_are(words) && accecn_is(words);
     }
 
 private:
-    bool flags_are(std::uint16_t wanted) const
+    bool flags_are(const packet_words& words) const
     {
+        const std::uint16_t wanted = words.all_flags();
         const auto ignored = static_cast<std::uint16_t>(~wanted & tcp_flag::psh);
         return (header.flags & ~ignored) == wanted;
+    }
+    bool accecn_is(const packet_words& words) const
+    {
+        if (!words.has("acc")) {
+            return true;
+        }
+        std::string text = std::to_string(options.accecn.order) + ':';
+        for (std::size_t i = 0; i < options.accecn.count; ++i) {
+            text += (i == 0 ? "" : ",") + std::to_string(options.accecn.fields[i]);
+        }
+        return words.text("acc") == (options.accecn.present ? text : "none");
     }
     bool header_is(const packet_words& words) const
     {

@@ -44,6 +44,7 @@ struct ip_options {
     ip_address destination = stack_ip;
     bool more_fragments = false;
     std::uint16_t fragment_offset = 0;
+    std::uint8_t ecn = 0;
 };
 
 inline octets ip_packet_of(ip_protocol protocol, const octets& payload, const ip_options& ip = {})
@@ -54,6 +55,7 @@ inline octets ip_packet_of(ip_protocol protocol, const octets& payload, const ip
     header.ttl = 64;
     header.more_fragments = ip.more_fragments;
     header.fragment_offset = ip.fragment_offset;
+    header.ecn = ip.ecn;
     header.source = ip.source.v4();
     header.destination = ip.destination.v4();
     octets packet(ipv4_header_size + payload.size());
@@ -241,12 +243,13 @@ struct raw_tcp {
     sequence_number ack{};       // next expected
     std::uint16_t window = 65'535;
     tcp_options options{};  // of every segment
+    std::uint8_t ecn = 0;   // likewise
     frame_info info{};
 
     octets packet(std::uint16_t flags, const octets& payload = {}) const { return packet(flags, seq, ack, payload); }
     octets packet(std::uint16_t flags, sequence_number at, sequence_number acks, const octets& payload = {}) const
     {
-        const ip_options ip{.source = self.address, .destination = stack.address};
+        const ip_options ip{.source = self.address, .destination = stack.address, .ecn = ecn};
         tcp_header header{.source_port = self.port,
                           .destination_port = stack.port,
                           .seq = at,

@@ -76,6 +76,15 @@ inline std::vector<std::byte> options_of(const packet_words& words)
         o.sack_blocks[o.sack_count++] = {{static_cast<std::uint32_t>(std::stoul(block))},
                                          {static_cast<std::uint32_t>(std::stoul(block.substr(dash + 1)))}};
     }
+    if (words.has("acc")) {
+        const std::string text = words.text("acc");
+        o.accecn.present = true;
+        o.accecn.order = text[0] == '0' ? 0 : 1;
+        std::istringstream fields{text.substr(2)};
+        for (std::string field; std::getline(fields, field, ',');) {
+            o.accecn.fields[o.accecn.count++] = static_cast<std::uint32_t>(std::stoul(field));
+        }
+    }
     std::vector<std::byte> out(encoded_size(o));
     write_tcp_options(o, out);
     return out;
@@ -88,7 +97,7 @@ inline tcp_header header_of(const packet_words& words, std::size_t options_size,
     h.destination_port = static_cast<std::uint16_t>(words.number("to", from.stack_port));
     h.seq = {words.number("seq")};
     h.ack = {words.number("ack")};
-    h.flags = static_cast<std::uint16_t>(words.flags | (words.has("r") ? tcp_flag::reserved : 0));
+    h.flags = static_cast<std::uint16_t>(words.all_flags() | (words.has("r") ? tcp_flag::reserved : 0));
     h.window = static_cast<std::uint16_t>(words.number("win", from.window));
     h.urgent_pointer = static_cast<std::uint16_t>(words.number("urg"));
     h.data_offset = static_cast<std::uint8_t>(5 + options_size / 4);

@@ -317,3 +317,68 @@ TEST_CASE("TCP options: a header is written with its options and a data offset t
     CHECK(parse_tcp_options(parsed->options) == linux_syn_options);
     CHECK(write_tcp(header, tcp_options{}, out) == 20);
 }
+
+TEST_CASE("TCP options: AccECN has kind 172 or 174 and up to three fields of 24 bits, in network order",
+          "[wire][RFC9768-3.2.3a][RFC9768-3.2.3c]")
+{
+    static_assert(!parse_tcp_options({}).accecn.present);
+    static_assert(parse_tcp_options(octets(172, 2)).accecn == accecn_option{.present = true});
+    constexpr auto whole = octets(174, 11, 0x01, 0x02, 0x03, 0xFF, 0xFE, 0xFD, 0, 0, 1);
+    constexpr accecn_option read{
+        .present = true, .order = 1, .count = 3, .fields = {0x010203, 0xFFFEFD, 0x000001}};
+    static_assert(parse_tcp_options(whole).accecn == read);
+    for (std::uint8_t count = 0; count <= 3; ++count) {
+        tcp_options o;
+        o.accecn = {.present = true, .count = count};
+        for (std::uint8_t i = 0; i < count; ++i) {
+            o.accecn.fields[i] = 0xABCDEFu - i;
+        }
+        std::vector<std::byte> out(encoded_size(o));
+        REQUIRE(write_tcp_options(o, out) == out.size());
+        CHECK(out.size() == (2U + 3U * count + 3U) / 4 * 4);
+        const std::size_t at = out.size() - (2U + 3U * count);
+        CHECK(out[at] == std::byte{172});
+        CHECK(out[at + 1] == static_cast<std::byte>(2 + 3 * count));
+        CHECK(parse_tcp_options(out) == o);
+    }
+}
+
+TEST_CASE("TCP options: of an AccECN option of any length the whole fields are read, and the first one counts",
+          "[wire][RFC9768-3.2.3b]")
+{
+    for (std::size_t length = 2; length <= 40; ++length) {
+        std::vector<std::byte> content(length - 2, std::byte{0x11});
+        const tcp_options o = parse_tcp_options(join(octets(172, static_cast<unsigned>(length)), content));
+        CHECK_FALSE(o.malformed);
+        CHECK(o.accecn.present);
+        CHECK(o.accecn.count == std::min<std::size_t>(3, (length - 2) / 3));
+        for (std::size_t i = 0; i < 3; ++i) {
+            CHECK(o.accecn.fields[i] == (i < o.accecn.count ? 0x111111U : 0U));
+        }
+    }
+    const auto two = parse_tcp_options(octets(172, 5, 0, 0, 9, 174, 5, 0, 0, 8)).accecn;
+    CHECK((two.order == 0 && two.fields[0] == 9));
+    CHECK(parse_tcp_options(octets(172, 11, 0, 0, 1)).malformed);
+}
+
+TEST_CASE("TCP options: AccECN stands beside all others, gives way where there is no room, and takes some from SACK",
+          "[wire][RFC9768-3.2.3c]")
+{
+    for (unsigned choice = 0; choice < 32; ++choice) {
+        for (std::uint8_t count = 0; count <= 3; ++count) {
+            for (unsigned blocks = 0; blocks <= 4; ++blocks) {
+                tcp_options o = combination(choice, blocks);
+                const std::size_t others = encoded_size(combination(choice, 0));
+                o.accecn = {.present = true, .order = 1, .count = count};
+                std::vector<std::byte> out(encoded_size(o));
+                REQUIRE(write_tcp_options(o, out) == out.size());
+                CHECK(out.size() <= max_tcp_options_size);
+                const tcp_options read = parse_tcp_options(out);
+                const std::size_t size = (2U + 3U * count + 3U) / 4 * 4;
+                CHECK(read.accecn.present == (others + size <= 40));
+                const std::size_t used = others + (read.accecn.present ? size : 0);
+                CHECK(read.sack_count == (used + 12 > 40 ? 0 : std::min<std::size_t>(blocks, (40 - used - 4) / 8)));
+            }
+        }
+    }
+}

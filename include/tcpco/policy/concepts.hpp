@@ -54,6 +54,10 @@ template <class C>
 concept paces = requires(const C c) { { c.pacing_rate() } -> std::convertible_to<std::uint64_t>; };
 template <class C>
 concept sets_send_quantum = requires(const C c) { { c.send_quantum() } -> std::convertible_to<octet_count>; };
+// Whether what it sends is to carry ECT(1), as RFC 9331 has it for controllers that answer each mark; asked only where
+// the feedback is accurate. Without it: ECT(0).
+template <class C>
+concept chooses_ect = requires(const C c) { { c.ect_1() } -> std::same_as<bool>; };
 // One of several, found by name: index_of(name) is below `count`, or there is none of that name.
 template <class C>
 concept chosen_by_name = requires(typename C::config config, std::string_view name, std::size_t index) {
@@ -76,6 +80,16 @@ template <class C>
 constexpr bool regulates_recovery_v = [] {
     if constexpr (requires { { C::regulates_recovery } -> std::convertible_to<bool>; }) {
         return static_cast<bool>(C::regulates_recovery);
+    } else {
+        return false;
+    }
+}();
+
+// grows_beside_marks: on an ACK that reports marks it grows by the octets that had none, which it counts itself.
+template <class C>
+constexpr bool grows_beside_marks_v = [] {
+    if constexpr (requires { { C::grows_beside_marks } -> std::convertible_to<bool>; }) {
+        return static_cast<bool>(C::grows_beside_marks);
     } else {
         return false;
     }

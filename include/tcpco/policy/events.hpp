@@ -81,9 +81,10 @@ struct packet_sent {
 };
 
 struct ecn_info {
-    bool ece = false;               // classic echo (RFC 3168)
-    std::uint32_t ce_segments = 0;  // newly reported CE marks, where counted (DCTCP, AccECN)
-    octet_count ce_octets = 0;
+    bool ece = false;               // classic echo (RFC 3168), or newly reported marks (RFC 9768)
+    std::uint32_t ce_segments = 0;  // newly reported CE marks, with accurate feedback
+    octet_count ce_octets = 0;      // likewise; estimated where the path lets no option through
+    bool accurate = false;          // the peer counts marks (RFC 9768): the two numbers mean something
 };
 
 struct ack_info {
@@ -126,6 +127,7 @@ struct congestion_event {
     octet_count pipe_ack = 0;   // RFC 7661's estimate of what the path carried; 0: none
     octet_count smss = 0;
     time_point now{};
+    bool accurate = false;  // an ecn_echo that reports counted marks, so that a small one is a small sign
 };
 
 struct retransmission_timeout {

@@ -334,6 +334,7 @@ void basic_stack<B>::check_invariants() const
     if constexpr (TCPCO_CHECKED != 0) {
         [[maybe_unused]] std::size_t live = 0;
         [[maybe_unused]] std::size_t orphans = 0;
+        [[maybe_unused]] std::size_t accurate = 0;
         for (std::uint32_t i = 0; i < connections_.capacity(); ++i) {
             if (!connections_.occupied(i)) {
                 TCPCO_ASSERT(i >= tcbs_.size() || tcbs_[i] == nullptr);
@@ -343,6 +344,7 @@ void basic_stack<B>::check_invariants() const
             const bool over =
                 c.state == tcp_state::closed || c.state == tcp_state::listen || c.state == tcp_state::time_wait;
             live += over ? 0U : 1U;
+            accurate += c.accurate ? 1U : 0U;
             orphans += !over && c.reader_gone ? 1U : 0U;
             check_connection(c);
         }
@@ -354,7 +356,7 @@ void basic_stack<B>::check_invariants() const
                 ++live;
             }
         }
-        TCPCO_ASSERT(live == live_ && orphans == orphans_);
+        TCPCO_ASSERT(live == live_ && orphans == orphans_ && accurate == host.accurate.size());
         TCPCO_ASSERT(time_waits_.size() == time_wait_order_.size());
         for (std::uint32_t i = 0; i < time_waits_.capacity(); ++i) {
             if (time_waits_.occupied(i)) {

@@ -1,6 +1,8 @@
 // What the network layer hands up.
 #pragma once
 
+#include <cstdint>
+
 #include "tcpco/core/address.hpp"
 #include "tcpco/core/frame_info.hpp"
 #include "tcpco/storage/buffer.hpp"
@@ -13,7 +15,7 @@ struct datagram {
     ip_address destination{};
     slice payload{};
     frame_info info{};
-    bool ce = false;
+    std::uint8_t ecn = 0;  // the code point (wire/ipv4.hpp)
 };
 
 }  // namespace tcpco

@@ -287,7 +287,7 @@ private:
                 return drop(drop_reason::tcp_to_broadcast);  // MUST-57
             }
             return datagram{header.source, header.destination, payload_slice(packet, ip->payload), info,
-                            header.ecn == ecn_codepoint::ce};
+                            header.ecn};
         case ip_protocol::icmp: receive_icmp(now, *ip, broadcast); return std::nullopt;
         default:
             counters_.drop(drop_reason::ip_unknown_protocol);

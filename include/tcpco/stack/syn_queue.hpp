@@ -18,7 +18,7 @@ void basic_stack<B>::to_syn_queue(connection_type& c)
         unresolved_.contains(c.self.index)) {
         return;
     }
-    const slab_id id = syn_queue_.emplace(half_open_record_of(c));
+    const slab_id id = syn_queue_.emplace(half_open_record_of(c, host));
     if (!id || !syn_timers_.reserve(syn_queue_.capacity())) {
         syn_queue_.erase(id);
         ++host.counters.syn_received_refused;

@@ -54,7 +54,8 @@ void basic_stack<B>::receive_segment(datagram&& d)
         .payload =
             slice{std::move(d.payload.owner), tcp->payload.data(), static_cast<std::uint32_t>(tcp->payload.size())},
         .info = d.info,
-        .ce = d.ce};
+        .ce = d.ecn == ecn_codepoint::ce,
+        .ecn = d.ecn};
     const four_tuple flow{{d.destination, seg.header.destination_port}, {d.source, seg.header.source_port}};
     std::optional<sequence_number> not_below;
     if (std::uint32_t index = flows_.find(flow); index != flows_.npos) {

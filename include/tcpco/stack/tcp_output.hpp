@@ -175,7 +175,7 @@ void basic_stack<B>::build_frame(outbox::entry& e, const connection_type& c, lea
     header.source_port = c.local.port;
     header.destination_port = c.remote.port;
     header.seq = to_wire(out.seq, c.snd.iss);
-    header.ack = out.ack ? to_wire(c.rcv.nxt, c.rcv.irs) : sequence_number{};
+    header.ack = out.ack ? to_wire(c.rcv.nxt - out.ack_behind, c.rcv.irs) : sequence_number{};
     header.flags = flags_of(out);
     header.window = out.window;
     header.urgent_pointer = out.urgent;
@@ -183,7 +183,9 @@ void basic_stack<B>::build_frame(outbox::entry& e, const connection_type& c, lea
     const std::span<std::byte> room{e.header};
     const std::size_t ip_end =
         network_.write_headers(room, c.local.address, c.remote.address, next_hop, ip_protocol::tcp, tcp_size, c.dscp,
-                               out.ect ? ecn_codepoint::ect_0 : ecn_codepoint::not_ect);
+                               !out.ect    ? ecn_codepoint::not_ect
+                               : out.ect_1 ? ecn_codepoint::ect_1
+                                           : ecn_codepoint::ect_0);
     const std::span<std::byte> tcp = room.subspan(ip_end);
     const std::size_t head = write_tcp(header, out.options, tcp);
     e.set_pieces(ip_end + head, slices);

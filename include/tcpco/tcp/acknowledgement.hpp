@@ -271,24 +271,6 @@ octet_count report_losses(connection<B>& c, sender_active<B>& s)
 
 namespace detail {
 
-// What an echo of marks asks for (RFC 3168 6.1.2).
-template <class B>
-void answer_echo(connection<B>& c, sender_active<B>& s, const arriving_segment& seg, ack_work& work, step<B>& st)
-{
-    work.info.ecn.ece = c.ecn && seg.has(tcp_flag::ece) && !seg.syn();
-    if (asks_to_slow_down(c, s, seg)) {
-        s.congestion.on_congestion_event({.cause = congestion_cause::ecn_echo,
-                                          .in_flight = work.flight_size,
-                                          .smss = c.smss,
-                                          .now = st.now});
-        note_reduction(c, s);
-    }
-}
-
-}  // namespace detail
-
-namespace detail {
-
 // Nothing is in flight, and the segment says nothing of what was: there is nothing to be learnt from it but the window.
 // One who only receives gets this with each segment. Policies are not told (Linux does not tell its own, either).
 template <class B>
@@ -362,10 +344,11 @@ void process_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
         apply_verdict(c, *s, verdict, work.flight_size, work.info.delivered, st);
     }
     detail::take_probe_result(c, *s, st);
-    detail::answer_echo(c, *s, seg, work, st);
-    // The ACK that ends a recovery earns no growth, nor does one that undoes it, nor one with an echo (RFC3168-6.1.2c).
-    work.info.in_recovery =
-        was_in_recovery || s->recovery.in_recovery() || verdict.undoes() || work.info.ecn.ece;
+    answer_echo(c, *s, seg, work.delivered, work.flight_size, work.info, st);
+    // The ACK that ends a recovery earns no growth, nor does one that undoes it, nor one with an echo (RFC3168-6.1.2c),
+    // unless the controller tells marked octets from others itself.
+    work.info.in_recovery = was_in_recovery || s->recovery.in_recovery() || verdict.undoes() ||
+                            (work.info.ecn.ece && !grows_beside_marks_v<typename B::congestion>);
     const rate_sample rate = s->rate.sample(work.info.min_rtt);
     if constexpr (wants_rate_samples_v<typename B::congestion>) {
         work.info.rate = rate;

@@ -18,6 +18,7 @@
 #include "tcpco/policy/bundle.hpp"
 #include "tcpco/policy/observer/events.hpp"
 #include "tcpco/storage/buffer.hpp"
+#include "tcpco/tcp/accurate_ecn.hpp"
 #include "tcpco/tcp/counters.hpp"
 #include "tcpco/tcp/fast_open.hpp"
 #include "tcpco/tcp/limited_times.hpp"
@@ -115,10 +116,10 @@ struct tcp_host {
 
     tcp_host(const tcp_settings& s, const policy_configs<B>& p, std::uint64_t seed, const limits& l)
         : settings{s}, policies{p}, small{2'048, l.small_slots}, large{32'768, l.large_slots}, senders{l.connections},
-          receivers{l.connections}, time_wait{p.time_wait}, gate{p.send_gate}, isn{p.isn}, syn_defence{p.syn_defence},
-          observer{p.observer}, timestamp_key{derive_key(seed, 2)}, random{derive_key(seed, 3).k0},
-          fast_open_server{derive_key(seed, 8)}, fast_open_client{l.fast_open_servers},
-          cookies{derive_key(seed, 9)}
+          receivers{l.connections}, accurate{l.connections}, time_wait{p.time_wait}, gate{p.send_gate}, isn{p.isn},
+          syn_defence{p.syn_defence}, observer{p.observer}, timestamp_key{derive_key(seed, 2)},
+          random{derive_key(seed, 3).k0}, fast_open_server{derive_key(seed, 8)},
+          fast_open_client{l.fast_open_servers}, cookies{derive_key(seed, 9)}
     {
         isn.seed(derive_key(seed, 1).k0);
         if constexpr (seeded_syn_defence<typename B::syn_defence>) {
@@ -132,6 +133,7 @@ struct tcp_host {
     buffer_pool large;
     slab<sender_active<B>> senders;
     slab<receiver_active> receivers;
+    slab<accurate_ecn> accurate;
     typename B::time_wait time_wait;
     typename B::send_gate gate;
     typename B::isn isn;
@@ -159,6 +161,7 @@ struct step {
 
     sender_active<B>* sender(const connection<B>& c) noexcept { return host.senders.get(c.sender); }
     receiver_active* receiver(const connection<B>& c) noexcept { return host.receivers.get(c.receiver); }
+    accurate_ecn* accurate(const connection<B>& c) const noexcept { return host.accurate.get(c.accurate); }
     void drop(drop_reason reason) noexcept { host.counters.drop(reason); }
 };
 

@@ -164,7 +164,7 @@ void accept_peer_syn(connection<B>& c, arriving_segment& seg, step<B>& st)
     } else {
         c.rcv.wscale = 0;
     }
-    negotiate_ecn(c, seg, settings);
+    negotiate_ecn(c, seg, st);
     c.sack_permitted = settings.sack && seg.options.sack_permitted;
     c.timestamps = settings.timestamps && seg.options.has_timestamps;
     if (c.timestamps) {
@@ -221,15 +221,20 @@ stateless_segment answer_with_cookie(endpoint local, endpoint remote, const arri
     reply.window = static_cast<std::uint16_t>(std::min<octet_count>(c.window.capacity(), 65'535));
     reply.options.has_mss = true;
     reply.options.mss = c.own_mss;
+    const detail::ecn_mode mode = detail::mode_of_syn(syn.header.flags, settings.ecn);
     if (settings.timestamps && syn.options.has_timestamps) {
         reply.options.has_window_scale = settings.window_scaling && syn.options.has_window_scale;
         reply.options.window_scale = c.rcv.wscale;
         reply.options.sack_permitted = settings.sack && syn.options.sack_permitted;
         reply.options.has_timestamps = true;
-        const bool ecn = settings.ecn != ecn_use::off && syn.has(detail::ecn_flags);
+        const bool ecn = mode == detail::ecn_mode::classic;
         reply.flags = static_cast<std::uint16_t>(reply.flags | (ecn ? tcp_flag::ece : 0));
         reply.options.tsval = detail::timestamp_with_options(timestamp_now(c, st.now), syn.options, ecn);
         reply.options.tsecr = syn.options.tsval;
+    }
+    if (mode == detail::ecn_mode::accurate) {  // its ACK will say so (RFC9768-5.1a)
+        reply.flags = static_cast<std::uint16_t>(reply.flags | detail::flags_of_ace(detail::handshake_ace(syn.ecn)));
+        reply.options.accecn = detail::option_with({}, ecn_counter::ce | ecn_counter::ect_0 | ecn_counter::ect_1);
     }
     return reply;
 }
@@ -251,6 +256,9 @@ bool open_from_cookie(connection<B>& c, endpoint local, endpoint remote, const a
             tcp_flag::syn | (detail::ecn_of_timestamp(ack.options.tsecr) ? detail::ecn_flags : 0));
         syn.options.has_timestamps = true;
         syn.options.tsval = ack.options.tsval;
+    }
+    if (is_accurate(st.host.settings.ecn) && !syn.has(detail::ecn_flags) && detail::ace_of(ack.header.flags) >= 2) {
+        syn.header.flags = tcp_flag::syn | detail::accurate_flags;  // RFC9768-5.1a
     }
     syn.options.has_mss = true;
     syn.options.mss = mss;
@@ -339,7 +347,7 @@ void fill_syn_options(leaving_segment& out, const connection<B>& c, const step<B
         out.options.tsval = timestamp_now(c, st.now);
     }
     out.options.user_timeout = c.adv_uto;  // RFC5482-3a
-    offer_ecn(out, c, settings);
+    offer_ecn(out, c, st);
     if (c.fast_open && c.snd.nxt == stream_offset{0}) {
         add_fast_open(out, c, st);
     }

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "tcpco/tcp/accurate_feedback.hpp"
 #include "tcpco/tcp/connection.hpp"
 
 namespace tcpco {
@@ -61,13 +62,14 @@ void advertise_window(leaving_segment& out, const connection<B>& c, step<B>& st)
 {
     const unsigned shift = out.syn ? 0 : c.rcv.wscale;  // RFC 7323 2.2: never on a SYN
     const stream_offset edge = offered_edge(c, st);
-    octet_count units = (edge - c.rcv.nxt) >> shift;
-    if (c.rcv.nxt + (units << shift) < c.rcv.right_edge) {
-        units = ((c.rcv.right_edge - c.rcv.nxt) + (octet_count{1} << shift) - 1) >> shift;
+    const stream_offset nxt = c.rcv.nxt - out.ack_behind;
+    octet_count units = (edge - nxt) >> shift;
+    if (nxt + (units << shift) < c.rcv.right_edge) {
+        units = ((c.rcv.right_edge - nxt) + (octet_count{1} << shift) - 1) >> shift;
     }
     units = std::clamp<octet_count>(units, 0, 65'535);
     out.window = static_cast<std::uint16_t>(units);
-    out.right_edge = std::max(c.rcv.right_edge, c.rcv.nxt + (units << shift));
+    out.right_edge = std::max(c.rcv.right_edge, nxt + (units << shift));
 }
 
 // An ACK is to leave now. A peer without SACK counts duplicates: each out-of-order segment owes one of its own.
@@ -262,7 +264,7 @@ void process_segment_text(connection<B>& c, arriving_segment& seg, step<B>& st)
                            .octets = size,
                            .psh = seg.has(tcp_flag::psh),
                            .ce = seg.ce,
-                           .ce_changed = seg.ce != c.ce_last,
+                           .ce_changed = seg.ce_rose || seg.ce != c.ce_last,
                            .rmss = c.rmss,
                            .srtt = c.rto.srtt()};
     c.ce_last = seg.ce;
@@ -325,22 +327,12 @@ void note_duplicate(connection<B>& c, const arriving_segment& seg)
     }
 }
 
-// The options of an ACK: timestamps echo, a D-SACK, the blocks that are held.
-// RFC2018-4b, 4c, 4d, 4f, 4g, 4h, RFC2883-4a, 4c, 4d, RFC7323-3.2b, 3.2g
+namespace detail {
+
+// RFC2018-4b, 4c, 4d, 4f, 4g, 4h, RFC2883-4a, 4c, 4d
 template <class B>
-void fill_options(leaving_segment& out, connection<B>& c, step<B>& st)
+void fill_sacks(leaving_segment& out, connection<B>& c, step<B>& st)
 {
-    if (c.timestamps) {
-        out.options.has_timestamps = true;
-        out.options.tsval = timestamp_now(c, st.now);
-        out.options.tsecr = c.ts_recent;
-    }
-    if (c.uto_owed && !out.syn) {
-        out.options.user_timeout = c.adv_uto;  // RFC5482-3a, 3b
-    }
-    if (!c.sack_permitted || out.syn) {
-        return;
-    }
     std::array<stream_range, 4> blocks{};
     std::size_t count = 0;
     if (!c.dsack.empty()) {
@@ -354,6 +346,32 @@ void fill_options(leaving_segment& out, connection<B>& c, step<B>& st)
         out.options.sack_blocks[i] = {to_wire(blocks[i].left, c.rcv.irs), to_wire(blocks[i].right, c.rcv.irs)};
     }
     out.options.sack_count = static_cast<std::uint8_t>(count);
+}
+
+}  // namespace detail
+
+// The options of an ACK: timestamps echo, a D-SACK, the blocks that are held, counts of marks.
+// RFC7323-3.2b, 3.2g
+template <class B>
+void fill_options(leaving_segment& out, connection<B>& c, step<B>& st)
+{
+    if (c.timestamps) {
+        out.options.has_timestamps = true;
+        out.options.tsval = timestamp_now(c, st.now);
+        out.options.tsecr = c.ts_recent;
+    }
+    if (out.syn) {
+        return;
+    }
+    if (c.uto_owed) {
+        out.options.user_timeout = c.adv_uto;  // RFC5482-3a, 3b
+    }
+    if (c.sack_permitted) {
+        detail::fill_sacks(out, c, st);
+    }
+    if (c.accurate) {
+        fill_accurate_option(out, c, st);
+    }
 }
 
 }  // namespace tcpco

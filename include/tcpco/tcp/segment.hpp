@@ -19,6 +19,9 @@ struct arriving_segment {
     slice payload{};
     frame_info info{};
     bool ce = false;  // the IP header said Congestion Experienced
+    std::uint8_t ecn = 0;      // its whole code point (wire/ipv4.hpp)
+    bool ce_rose = false;      // marked, unlike the packet before (RFC 9768 3.2.2.5.1)
+    bool without_ace = false;  // its flags are no counter: a SYN, or the ACK of a SYN,ACK (RFC 9768 3.2.2)
 
     stream_offset seq{};
     stream_offset ack{};
@@ -57,9 +60,13 @@ struct leaving_segment {
     bool ack = true;
     bool psh = false;
     bool fresh = false;          // extends snd.nxt
-    bool ece = false;            // RFC 3168; with SYN both flags have another meaning
+    bool ece = false;            // RFC 3168; with SYN both flags have another meaning, and by RFC 9768 all three have
     bool cwr = false;
+    bool ae = false;
     bool ect = false;            // the IP header says ECT(0)
+    bool ect_1 = false;          // or rather ECT(1) (RFC 9331)
+    bool earlier = false;        // an ACK as it was due before what came behind (RFC 9768 3.2.2.5.1)
+    octet_count ack_behind = 0;  // octets by which it acknowledges less than rcv.nxt
     bool mtu_probe = false;      // larger than the path is known to take
     std::uint16_t urgent = 0;    // urgent pointer; 0: without URG
     std::uint16_t window = 0;    // as it will stand in the header
@@ -77,6 +84,7 @@ inline std::uint16_t flags_of(const leaving_segment& s) noexcept
     return static_cast<std::uint16_t>((s.syn ? tcp_flag::syn : 0) | (s.fin ? tcp_flag::fin : 0) |
                                       (s.ack ? tcp_flag::ack : 0) | (s.psh ? tcp_flag::psh : 0) |
                                       (s.ece ? tcp_flag::ece : 0) | (s.cwr ? tcp_flag::cwr : 0) |
+                                      (s.ae ? tcp_flag::ae : 0) |
                                       (s.urgent != 0 ? tcp_flag::urg : 0));
 }
 

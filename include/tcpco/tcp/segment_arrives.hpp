@@ -95,7 +95,10 @@ verdict reject_unacceptable(connection<B>& c, const arriving_segment& seg, step<
         return verdict::drop;
     }
     if (c.state == tcp_state::syn_received && seg.syn() && !seg.acks() && seg.seq == stream_offset{0}) {
-        c.ecn = c.ecn && seg.has(ecn_flags);  // RFC 3168 6.1.1: a SYN that does not ask any more agrees to nothing
+        if (!agrees_again(c, seg, st)) {
+            take_transition(c, tcp_event::abort, st);
+            return verdict::drop;
+        }
         resend_syn(c, st);  // our SYN,ACK was lost: repeat that, since a mere ACK tells a peer in SYN-SENT nothing
         return verdict::drop;
     }
@@ -106,6 +109,7 @@ verdict reject_unacceptable(connection<B>& c, const arriving_segment& seg, step<
     }
     if (unexpected_syn) {
         challenge(c, st);
+        note_repeated_syn_ack(c, seg, st);
     } else {
         note_duplicate(c, seg);
         answer_unacceptable(c, seg, st);
@@ -268,11 +272,17 @@ verdict check_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
     // compares with (Linux waits for the ACK check, too), nor advise, nor claim that a router marked it.
     update_ts_recent(c, seg, st.now);
     note_user_timeout_option(c, seg);
-    note_marks(c, seg);
+    if (opens) {
+        take_handshake_ack(c, seg, st);
+    }
+    note_marks(c, seg, st);
     adopt_user_timeout(c, st);
     process_ack(c, seg, st);
     if (opens && !c.fast_opened) {
         establish_congestion(c, st);
+    }
+    if (opens) {
+        answer_handshake_marks(c, st);
     }
     if (c.fin_acked()) {
         take_transition(c, tcp_event::fin_acked, st);  // refused where the FIN was acknowledged before
@@ -367,6 +377,7 @@ void arrives_in_syn_sent(connection<B>& c, arriving_segment& seg, step<B>& st)
     adopt_user_timeout(c, st);
     process_ack(c, seg, st);
     establish_congestion(c, st);
+    answer_handshake_marks(c, st);
     if (c.snd.una < c.snd.nxt) {
         resend_flight(c, st);  // RFC7413-4.2.2d: the text of the SYN was not taken; no sign of congestion
     }
@@ -386,6 +397,7 @@ void segment_arrives(connection<B>& c, arriving_segment& seg, step<B>& st)
     using detail::verdict;
     c.stats.segments_received += seg.info.wire_segments;
     c.stats.data_segments_received += seg.payload.size > 0 ? seg.info.wire_segments : 0U;
+    seg.without_ace = seg.syn();  // RFC9768-3.2.2b
     seg.ack = from_wire(seg.header.ack, c.snd.iss, c.snd.una);
     if (c.state == tcp_state::syn_sent) {
         detail::arrives_in_syn_sent(c, seg, st);

@@ -131,6 +131,7 @@ template <class B>
 bool choose_retransmission(leaving_segment& out, connection<B>& c, sender_active<B>& s, const send_decision& decision,
                            octet_count room, step<B>& st)
 {
+    out.options.accecn = {};  // RFC9768-3.2.3.2.2c: it may be why the first one was lost; the next ACK has it
     octet_count segment = segment_room(c, out, st);
     if (decision.range.octets() > segment && (out.options.sack_count > 0 || out.options.user_timeout != 0)) {
         out.options.user_timeout = 0;

@@ -61,11 +61,13 @@ octet_count send_quantum(const connection<B>& c, const sender_active<B>& s)
 }
 
 // How many octets one frame may carry: a segment, or a super-frame of whole segments where the device cuts it up. What
-// is true of one segment alone, an urgent pointer or CWR, leaves in one alone.
+// is true of one segment alone, an urgent pointer or CWR, leaves in one alone; so does what has CWR's bit as part of a
+// counter, since devices take it off all segments but the first (RFC9768-3.3.4a).
 template <class B>
 octet_count frame_room(const connection<B>& c, const sender_active<B>& s, octet_count segment, const step<B>& st)
 {
-    const octet_count largest = sends_urgent(c) || c.cwr_owed ? 0 : std::min(st.host.tso_max, send_quantum(c, s));
+    const bool alone = sends_urgent(c) || c.cwr_owed || (c.accurate && (c.ace & 2) != 0);
+    const octet_count largest = alone ? 0 : std::min(st.host.tso_max, send_quantum(c, s));
     return largest < 2 * segment ? segment : largest / segment * segment;
 }
 

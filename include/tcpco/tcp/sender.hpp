@@ -39,6 +39,7 @@ void fill_header(leaving_segment& out, connection<B>& c, step<B>& st)
     fill_options(out, c, st);
     if (syn_next) {
         fill_syn_options(out, c, st);
+        fill_accurate_option(out, c, st);
     }
 }
 
@@ -74,7 +75,7 @@ bool next_segment(leaving_segment& out, connection<B>& c, step<B>& st)
     detail::fill_header(out, c, st);
     const bool sends = c.state != tcp_state::closed && c.state != tcp_state::listen && c.state != tcp_state::time_wait;
     bool chosen = false;
-    if (sends && (c.sender || c.sendable_end() > c.snd.nxt)) {
+    if (sends && (c.sender || c.sendable_end() > c.snd.nxt) && !ack_goes_first(c, st)) {
         if (sender_active<B>* s = open_sender(c, st)) {
             if (c.sendable_end() > c.snd.nxt) {
                 detail::restart_after_idle(c, *s, st);
@@ -95,7 +96,7 @@ bool next_segment(leaving_segment& out, connection<B>& c, step<B>& st)
         if (c.acks_owed == 0 || c.snd.nxt == stream_offset{0} || c.state == tcp_state::syn_sent) {
             return false;
         }
-        out.syn = out.fin = out.psh = out.ece = out.cwr = false;
+        out.syn = out.fin = out.psh = out.ece = out.cwr = out.ae = false;
         out.kind = segment_kind::pure_ack;
         out.seq = c.keep_probe_owed ? c.snd.nxt - 1 : c.acceptable_seq();
         if (out.options.has_mss) {
@@ -103,7 +104,7 @@ bool next_segment(leaving_segment& out, connection<B>& c, step<B>& st)
             fill_options(out, c, st);
         }
     }
-    mark_segment(out, c);
+    mark_segment(out, c, st);
     out.urgent = urgent_pointer_of(c, out);
     advertise_window(out, c, st);
     return true;
@@ -112,10 +113,10 @@ bool next_segment(leaving_segment& out, connection<B>& c, step<B>& st)
 namespace detail {
 
 template <class B>
-void commit_ack(connection<B>& c, const leaving_segment& out)
+void commit_ack(connection<B>& c, const leaving_segment& out, step<B>& st)
 {
     c.rcv.right_edge = out.right_edge;
-    if (!out.ack) {
+    if (!out.ack || note_accurate_ack(c, out, st)) {
         return;
     }
     c.rcv.last_ack_sent = c.rcv.nxt;
@@ -192,6 +193,7 @@ void commit_octets(connection<B>& c, const leaving_segment& out, step<B>& st)
         c.life_at = time_point::never();
     }
     c.probe_owed = false;
+    note_accurate_octets(c, out, st);
     c.cwr_owed = c.cwr_owed && !out.cwr;
     c.ecn_plain_syn = c.ecn_plain_syn || (out.syn && !out.ack && !out.cwr);
     c.ecn_asked = c.ecn_asked || (out.syn && !out.ack && out.cwr);
@@ -212,7 +214,7 @@ void commit_segment(connection<B>& c, const leaving_segment& out, step<B>& st)
 {
     c.stats.segments_sent += out.wire_segments;
     st.host.counters.segments_sent += out.wire_segments;
-    detail::commit_ack(c, out);
+    detail::commit_ack(c, out, st);
     if (out.length() > 0) {
         detail::commit_octets(c, out, st);
     }

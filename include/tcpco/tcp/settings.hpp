@@ -27,12 +27,18 @@ struct keep_alive {
 // after three timeouts in a row of a full segment; a healthy path never sees one.
 enum class path_probing : std::uint8_t { off, on_black_hole };
 
-// Explicit congestion notification (RFC 3168). accept: when the peer asks for it; request: our own SYNs ask, too.
-enum class ecn_use : std::uint8_t { off, accept, request };
+// Explicit congestion notification. accept: by RFC 3168, when the peer asks for it; request: our own SYNs ask, too. The
+// accurate ones do likewise by RFC 9768, and by RFC 3168 with a peer that knows no more than that (Linux: tcp_ecn = 5
+// and 3).
+enum class ecn_use : std::uint8_t { off, accept, request, accept_accurate, request_accurate };
+
+constexpr bool is_accurate(ecn_use use) noexcept { return use >= ecn_use::accept_accurate; }
+constexpr bool requests(ecn_use use) noexcept { return use == ecn_use::request || use == ecn_use::request_accurate; }
 
 struct tcp_settings {
-    // Linux's default as well (tcp_ecn = 2): whoever asks has routers that mark, and the rest of the world sees no flag
-    // that a middlebox could dislike.
+    // Linux's default as well, until 7.0 (tcp_ecn = 2): whoever asks has routers that mark, and the rest of the world
+    // sees no flag that a middlebox could dislike. A controller that wants each mark (DCTCP, Prague) is best served by
+    // accurate feedback.
     ecn_use ecn = ecn_use::accept;
 
     bool sack = true;            // offer SACK-Permitted (RFC 2018)

@@ -32,7 +32,10 @@ struct syn_received_record {
     std::uint32_t ts_recent = 0;
     std::uint32_t rcv_wnd = 0;       // octets, as last advertised
     std::uint32_t resent_us = 0;     // microseconds from there to the last SYN,ACK: a repeated SYN gets one, too
-    std::int32_t challenge_us = 0;   // microseconds from there to the next credit of challenge ACKs
+    std::uint32_t challenge_us : 28 = 0;    // microseconds from two minutes before to the next challenge ACKs' credit
+    std::uint32_t accurate : 1 = 0;         // ECN as in RFC 9768, with what is said and known of the SYNs so far
+    std::uint32_t handshake : 2 = 0;
+    std::uint32_t no_ect : 1 = 0;
     std::uint16_t snd_wnd = 0;       // of the SYN, which is never scaled
     std::uint16_t peer_mss = 0;
     std::uint16_t own_mss = 0;
@@ -52,6 +55,8 @@ struct syn_received_record {
     endpoint remote() const noexcept { return {remote_address, remote_port}; }
 };
 
+inline constexpr std::int64_t two_minutes_us = 120'000'000;  // what lies further apart than that is cut to it
+
 static_assert(std::is_trivially_copyable_v<syn_received_record>);
 static_assert(sizeof(syn_received_record) <= 64, "a flood makes thousands of them");
 
@@ -67,8 +72,10 @@ bool fits_syn_received_record(const connection<B>& c, const tcp_host<B>& host)
 }
 
 template <class B>
-syn_received_record half_open_record_of(const connection<B>& c)
+syn_received_record half_open_record_of(const connection<B>& c, const tcp_host<B>& host)
 {
+    const accurate_ecn* e = host.accurate.get(c.accurate);
+    constexpr std::uint32_t mask = (1U << 28) - 1;
     const auto narrow = [](std::int64_t n, std::int64_t least, std::int64_t most) {
         return std::clamp(n, least, most);
     };
@@ -84,8 +91,12 @@ syn_received_record half_open_record_of(const connection<B>& c)
             .rcv_wnd = static_cast<std::uint32_t>(narrow(c.rcv.right_edge - c.rcv.nxt, 0, UINT32_MAX)),
             .resent_us =
                 static_cast<std::uint32_t>(narrow((c.last_sent_at - c.timer_base).microseconds(), 0, UINT32_MAX)),
-            .challenge_us = static_cast<std::int32_t>(
-                narrow((c.challenge_window - c.timer_base).microseconds() + 1, INT32_MIN, INT32_MAX)),
+            .challenge_us = static_cast<std::uint32_t>(narrow(
+                                (c.challenge_window - c.timer_base).microseconds() + 1 + two_minutes_us, 0, mask)) &
+                            mask,
+            .accurate = e != nullptr ? 1U : 0U,
+            .handshake = e != nullptr ? e->handshake & 3U : 0U,
+            .no_ect = e != nullptr && e->no_ect ? 1U : 0U,
             .snd_wnd = static_cast<std::uint16_t>(c.snd.wnd),
             .peer_mss = c.peer_mss,
             .own_mss = c.own_mss,
@@ -140,7 +151,8 @@ void view_half_open(connection<B>& c, const syn_received_record& r, step<B>& st)
     c.stats.segments_received = 1;
     c.syn_retransmitted = r.retransmitted;
     c.challenge_credit = r.challenge_credit;
-    c.challenge_window = r.timer_base + duration{std::int64_t{r.challenge_us} * 1'000};
+    c.challenge_window =
+        r.timer_base + duration{(static_cast<std::int64_t>(r.challenge_us) - two_minutes_us) * 1'000};
     c.timer_base = c.progress_at = r.timer_base;
     c.last_sent_at = r.timer_base + duration{std::int64_t{r.resent_us} * 1'000};
     c.ack_policy.on_ack_sent();
@@ -150,11 +162,33 @@ void view_half_open(connection<B>& c, const syn_received_record& r, step<B>& st)
     }
 }
 
+// RFC 9768's part: nothing has been counted yet, and a SYN,ACK that was repeated is why no option is sent any more.
+template <class B>
+bool restore_accurate(connection<B>& c, const syn_received_record& r, step<B>& st)
+{
+    c.accurate = st.host.accurate.emplace();
+    accurate_ecn* e = st.accurate(c);
+    if (e == nullptr) {
+        st.drop(drop_reason::no_buffer);
+        return false;
+    }
+    c.ecn_accurate = true;
+    e->handshake = r.handshake;
+    e->no_ect = r.no_ect != 0;
+    e->last_tsval = r.ts_recent;
+    e->sends_option = c.stats.retransmissions == 0;
+    c.ce_last = r.handshake == ecn_codepoint::ce;
+    return true;
+}
+
 // The connection that the record was made of, its SYN,ACK in flight and its timer running. False: no memory.
 template <class B>
 bool restore_half_open(connection<B>& c, const syn_received_record& r, step<B>& st)
 {
     view_half_open(c, r, st);
+    if (r.accurate != 0 && !restore_accurate(c, r, st)) {
+        return false;
+    }
     sender_active<B>* s = open_sender(c, st);
     if (s == nullptr) {
         return false;

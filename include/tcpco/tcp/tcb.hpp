@@ -77,6 +77,7 @@ struct tcb_statistics {
     std::uint32_t dsacks_received = 0;  // reports of duplicates (RFC 2883)
     std::uint32_t reorderings = 0;      // ACKs that showed one (SACK)
     std::uint32_t recoveries_undone = 0;  // found needless, by timeout or duplicate ACKs
+    std::uint32_t marks_reported = 0;   // segments of ours with CE, as the peer counts them (RFC 9768)
     // Microseconds, of the times when the sending half existed before; the present one counts for itself.
     std::uint64_t busy = 0;
     std::uint64_t window_limited = 0;
@@ -147,6 +148,7 @@ struct transmission_control_block {
     bool uto_changeable : 1 = true;  // the peer's advice may set user_timeout (RFC 5482 3)
     bool uto_owed : 1 = false;       // the next segment without SYN carries our advice
     bool ecn : 1 = false;          // negotiated (RFC 3168)
+    bool ecn_accurate : 1 = false;  // or by RFC 9768: then, while it lives, it has a record of that
     bool ecn_asked : 1 = false;    // by our SYN
     bool ecn_plain_syn : 1 = false;  // and not by a later one
     bool ecn_echo : 1 = false;     // a mark came, and no CWR since
@@ -154,6 +156,7 @@ struct transmission_control_block {
     bool cwr_owed : 1 = false;     // the next new data says that the window was reduced
     bool send_tuned : 1 = false;     // the send buffer grows with cwnd
     bool fast_opened : 1 = false;  // the SYN's text was taken: usable before the handshake ends
+    std::uint8_t ace : 3 = 5;      // RFC 9768's r.cep: CE packets received, the 3 bits that are ever said (3.2.1)
 
     std::uint16_t peer_mss = 536;  // RFC 9293 3.7.1, MUST-15
     std::uint16_t own_mss = 0;     // announced
@@ -197,6 +200,7 @@ struct transmission_control_block {
     slab_id listener{};  // of a passive connection not yet accepted
     slab_id sender{};    // sender_active, while there is something to send
     slab_id receiver{};  // receiver_active, while a hole is open
+    slab_id accurate{};  // accurate_ecn, when that was negotiated (RFC 9768)
     std::uint32_t neighbour = 0xFFFFFFFF;
     std::int16_t fin_wait_2_seconds = 0;  // in place of the stack's FIN-WAIT-2 timeout; 0: that; negative: none at all
     std::uint8_t congestion_choice = 0;   // one more than the index chosen by name; 0: as the stack's config has it

@@ -25,7 +25,8 @@ struct tcp_info {
     bool window_scaling = false;  // agreed on, whatever the shifts
     bool sack_permitted = false;
     bool timestamps = false;
-    bool ecn = false;
+    bool ecn = false;           // by RFC 3168 or RFC 9768
+    bool accurate_ecn = false;  // by RFC 9768
 
     octet_count snd_wnd = 0;  // the peer's window, octets
     octet_count rcv_wnd = 0;  // ours, as last advertised
@@ -86,6 +87,7 @@ struct tcp_info {
     std::uint32_t reorderings = 0;     // ACKs by which the path was seen to reorder what we sent (SACK)
     std::uint32_t recoveries_undone = 0;  // needless timeouts and fast recoveries whose reduction was taken back
     std::uint32_t marks_received = 0;  // segments with CE (RFC 3168)
+    std::uint32_t marks_reported = 0;  // of ours, as the peer counts them (RFC 9768)
     std::uint8_t retries = 0;  // back-offs of the running retransmission or persist timer
     std::uint8_t unanswered = 0;  // timeouts in a row without any acceptable ACK; a probe's answer ends the row
     bool probes_window = false;  // that timer probes a closed window

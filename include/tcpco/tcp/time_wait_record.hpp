@@ -32,8 +32,9 @@ struct time_wait_record {
     endpoint remote{};
     std::uint8_t rcv_wscale = 0;
     std::uint8_t challenge_credit = 0;
-    bool timestamps = false;
-    bool sack_permitted = false;
+    bool timestamps : 1 = false;
+    bool sack_permitted : 1 = false;
+    std::uint8_t ace : 3 = 0;  // of each ACK, where marks are counted (RFC 9768)
 };
 
 static_assert(std::is_trivially_copyable_v<time_wait_record>);
@@ -61,7 +62,8 @@ time_wait_record record_of(const connection<B>& c)
             .rcv_wscale = c.rcv.wscale,
             .challenge_credit = c.challenge_credit,
             .timestamps = c.timestamps,
-            .sack_permitted = c.sack_permitted};
+            .sack_permitted = c.sack_permitted,
+            .ace = c.accurate ? std::uint8_t{c.ace} : std::uint8_t{0}};
 }
 
 // A connection that answers as the one did that the record was made of.
@@ -83,6 +85,7 @@ connection<B> view_of(const time_wait_record& r, const step<B>& st)
     c.fin_queued = c.fin_received = c.reader_gone = true;
     c.timestamps = r.timestamps;
     c.sack_permitted = r.sack_permitted;
+    c.ace = r.ace;
     c.ts_recent = r.ts_recent;
     c.ts_recent_at = st.now;  // 24 days are longer than any TIME-WAIT
     c.ts_offset = r.ts_offset;
@@ -116,7 +119,7 @@ stateless_segment acknowledgement_of(connection<B>& c, step<B>& st)
             .remote = c.remote,
             .seq = to_wire(c.acceptable_seq(), c.snd.iss),
             .ack = to_wire(c.rcv.nxt, c.rcv.irs),
-            .flags = tcp_flag::ack,
+            .flags = static_cast<std::uint16_t>(tcp_flag::ack | detail::flags_of_ace(c.ace)),
             .window = static_cast<std::uint16_t>(units),
             .options = out.options};
 }

@@ -41,8 +41,10 @@ void delete_tcb(connection<B>& c, step<B>& st)
     keep_windows(c, st);
     st.host.senders.erase(c.sender);
     st.host.receivers.erase(c.receiver);
+    st.host.accurate.erase(c.accurate);
     c.sender = {};
     c.receiver = {};
+    c.accurate = {};
     c.send.release();
     c.timer = retransmission_timer::none;
     c.timer_at = c.ack_at = c.life_at = c.pacing_at = c.close_wait_at = time_point::never();
@@ -63,7 +65,8 @@ void send_reset(const connection<B>& c, step<B>& st)
                                  .remote = c.remote,
                                  .seq = to_wire(c.acceptable_seq(), c.snd.iss),
                                  .ack = to_wire(c.rcv.nxt, c.rcv.irs),
-                                 .flags = tcp_flag::rst | tcp_flag::ack};
+                                 .flags = static_cast<std::uint16_t>(
+                                     tcp_flag::rst | tcp_flag::ack | (c.accurate ? flags_of_ace(c.ace) : 0))};
     if (c.timestamps) {
         st.reply->options.has_timestamps = true;  // RFC 7323 3.2
         st.reply->options.tsval = timestamp_now(c, st.now);

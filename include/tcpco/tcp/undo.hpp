@@ -91,7 +91,7 @@ void widen_resumption(sender_active<B>& s, octet_count delivered)
 template <class B>
 void keep_reduction_if_marked(const connection<B>& c, sender_active<B>& s, const arriving_segment& seg)
 {
-    if (c.ecn && seg.has(tcp_flag::ece) && !seg.syn()) {
+    if (c.ecn && !c.ecn_accurate && seg.has(tcp_flag::ece) && !seg.syn()) {
         s.before.reset();
     }
 }

@@ -176,7 +176,9 @@ void tell_of_sending(tcp_info& info, const connection<B>& c, step<B>& st)
     info.reorderings = c.stats.reorderings;
     info.recoveries_undone = c.stats.recoveries_undone;
     info.marks_received = c.stats.marks_received;
-    info.ecn = c.ecn;
+    info.ecn = c.ecn || c.ecn_accurate;
+    info.accurate_ecn = c.ecn_accurate;
+    info.marks_reported = c.stats.marks_reported;
     info.retries = c.retries;
     info.unanswered = c.unanswered;
     info.delivery_doubtful = c.unanswered >= r1_timeouts;

@@ -59,6 +59,13 @@ inline std::string dump_tcp_options(const tcp_options& options)
     if (options.user_timeout != 0) {
         item("uto " + std::to_string(options.user_timeout & 0x7FFF) + (options.user_timeout > 0x7FFF ? " min" : " s"));
     }
+    if (options.accecn.present) {
+        std::string counted = "accecn" + std::to_string(options.accecn.order);
+        for (std::size_t i = 0; i < options.accecn.count; ++i) {
+            counted += ' ' + std::to_string(options.accecn.fields[i]);
+        }
+        item(counted);
+    }
     if (options.sack_count != 0) {
         std::string blocks = "sack " + std::to_string(options.sack_count) + ' ';
         for (const sack_block& block : options.sacks()) {

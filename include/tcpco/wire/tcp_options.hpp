@@ -1,5 +1,6 @@
 // TCP options: end of list, no-operation and maximum segment size (RFC 9293 section 3.2), window scale and timestamps
-// (RFC 7323), SACK-permitted and SACK (RFC 2018), Fast Open (RFC 7413 4.1.1), user timeout (RFC 5482 3.3).
+// (RFC 7323), SACK-permitted and SACK (RFC 2018), Fast Open (RFC 7413 4.1.1), user timeout (RFC 5482 3.3), AccECN (RFC
+// 9768 3.2.3).
 //
 // Reading. Options may start at any octet (MUST-64) and stand on any segment (MUST-5); unknown ones are skipped by
 // their length (MUST-6, MUST-68). A length of 0 or 1, or one that runs past the header, ends the reading and sets
@@ -11,7 +12,7 @@
 // Writing. Each option is preceded by NOPs so that it starts aligned, as Linux lays them out, hence the list fills
 // whole words and never needs the end-of-list octet whose padding MUST-69 rules.
 //
-// Left out: AccECN, authentication.
+// Left out: authentication.
 #pragma once
 
 #include <algorithm>
@@ -39,6 +40,8 @@ enum class tcp_option_kind : std::uint8_t {
     timestamps = 8,
     user_timeout = 28,
     fast_open = 34,
+    accecn_0 = 172,
+    accecn_1 = 174,
 };
 
 // Octets that the receiver holds: from `left` up to, not including, `right`.
@@ -59,6 +62,18 @@ struct fast_open_cookie {
     friend constexpr bool operator==(const fast_open_cookie&, const fast_open_cookie&) noexcept = default;
 };
 
+// What a receiver has counted: up to three fields of 24 bits, whose order the option's kind says. Fields that are not
+// there did not change.
+// RFC9768-3.2.3a
+struct accecn_option {
+    bool present = false;
+    std::uint8_t order = 0;  // 0: octets that came with ECT(0), CE, ECT(1); 1: ECT(1), CE, ECT(0)
+    std::uint8_t count = 0;  // how many of the fields are there, from the first on
+    std::array<std::uint32_t, 3> fields{};
+
+    friend constexpr bool operator==(const accecn_option&, const accecn_option&) noexcept = default;
+};
+
 struct tcp_options {
     bool has_mss = false;
     bool has_window_scale = false;
@@ -74,6 +89,7 @@ struct tcp_options {
     std::uint32_t tsecr = 0;
     std::array<sack_block, 4> sack_blocks{};  // newest first (RFC 2018 section 4)
     fast_open_cookie cookie{};
+    accecn_option accecn{};
 
     constexpr std::span<const sack_block> sacks() const noexcept { return {sack_blocks.data(), sack_count}; }
     friend constexpr bool operator==(const tcp_options&, const tcp_options&) noexcept = default;
@@ -115,6 +131,22 @@ constexpr void take_fast_open(tcp_options& options, std::span<const std::byte> c
     std::copy(content.begin(), content.end(), options.cookie.octets.begin());
 }
 
+// As many whole fields as there are; what is left over is padding.
+// RFC9768-3.2.3b
+constexpr void take_accecn(accecn_option& option, std::uint8_t order, std::span<const std::byte> content) noexcept
+{
+    if (option.present) {
+        return;
+    }
+    option = {.present = true,
+              .order = order,
+              .count = static_cast<std::uint8_t>(std::min<std::size_t>(content.size() / 3, 3))};
+    for (std::size_t i = 0; i < option.count; ++i) {
+        const auto low = std::to_integer<std::uint32_t>(content[3 * i + 2]);
+        option.fields[i] = std::uint32_t{read_be16(content, 3 * i)} << 8 | low;
+    }
+}
+
 // Takes one option with its content, which is without kind and length.
 // MUST-4, RFC5482-3d
 constexpr void take_option(tcp_options& options, tcp_option_kind kind, std::span<const std::byte> content) noexcept
@@ -151,6 +183,8 @@ constexpr void take_option(tcp_options& options, tcp_option_kind kind, std::span
     case tcp_option_kind::fast_open:
         take_fast_open(options, content);
         break;
+    case tcp_option_kind::accecn_0: take_accecn(options.accecn, 0, content); break;
+    case tcp_option_kind::accecn_1: take_accecn(options.accecn, 1, content); break;
     default:
         break;  // MUST-6
     }
@@ -181,6 +215,13 @@ constexpr std::size_t user_timeout_size(const tcp_options& options, std::size_t 
     return options.user_timeout != 0 && used + 4 <= max_tcp_options_size ? 4U : 0U;
 }
 
+// With the NOPs that fill the last word: 4, 8, 8 or 12. It gives way to what stands before it.
+constexpr std::size_t accecn_size(const accecn_option& option, std::size_t used) noexcept
+{
+    const std::size_t size = option.present ? (2U + 3U * option.count + 3U) / 4 * 4 : 0U;
+    return used + size <= max_tcp_options_size ? size : 0U;
+}
+
 // The size of all options but SACK: at most 40.
 constexpr std::size_t encoded_size_without_sacks(const tcp_options& options) noexcept
 {
@@ -191,7 +232,8 @@ constexpr std::size_t encoded_size_without_sacks(const tcp_options& options) noe
         size += 4;
     }
     size += (options.has_window_scale ? 4 : 0) + fast_open_size(options);
-    return size + user_timeout_size(options, size);
+    size += user_timeout_size(options, size);
+    return size + accecn_size(options.accecn, size);
 }
 
 // NOPs first, so that the list goes on aligned; returns where it does.
@@ -204,6 +246,22 @@ constexpr std::byte* write_fast_open(const fast_open_cookie& cookie, std::byte* 
     *at++ = std::byte{static_cast<std::uint8_t>(tcp_option_kind::fast_open)};
     *at++ = std::byte{static_cast<std::uint8_t>(2 + cookie.size)};
     return std::copy_n(cookie.octets.data(), cookie.size, at);
+}
+
+constexpr std::byte* write_accecn(const accecn_option& option, std::byte* at) noexcept
+{
+    const std::size_t length = 2U + 3U * option.count;
+    for (std::size_t i = length; i % 4 != 0; ++i) {
+        *at++ = std::byte{1};
+    }
+    *at++ = static_cast<std::byte>(option.order == 0 ? tcp_option_kind::accecn_0 : tcp_option_kind::accecn_1);
+    *at++ = static_cast<std::byte>(length);
+    for (std::size_t i = 0; i < option.count; ++i) {
+        *at++ = static_cast<std::byte>(option.fields[i] >> 16 & 0xFF);
+        *at++ = static_cast<std::byte>(option.fields[i] >> 8 & 0xFF);
+        *at++ = static_cast<std::byte>(option.fields[i] & 0xFF);
+    }
+    return at;
 }
 
 }  // namespace detail
@@ -250,6 +308,7 @@ constexpr std::size_t encoded_size(const tcp_options& options) noexcept
 constexpr std::size_t write_tcp_options(const tcp_options& options, std::span<std::byte> out) noexcept
 {
     TCPCO_ASSERT(options.sack_count <= options.sack_blocks.size());
+    TCPCO_ASSERT(options.accecn.count <= options.accecn.fields.size());
     TCPCO_ASSERT(out.size() >= encoded_size(options));
     std::byte* at = out.data();
     const auto put = [&at](std::uint32_t word) {
@@ -274,6 +333,9 @@ constexpr std::size_t write_tcp_options(const tcp_options& options, std::span<st
     }
     if (detail::user_timeout_size(options, static_cast<std::size_t>(at - out.data())) != 0) {
         put(0x1C040000u | options.user_timeout);
+    }
+    if (detail::accecn_size(options.accecn, static_cast<std::size_t>(at - out.data())) != 0) {
+        at = detail::write_accecn(options.accecn, at);
     }
     if (options.sack_count == 0) {
         return static_cast<std::size_t>(at - out.data());

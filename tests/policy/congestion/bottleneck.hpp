@@ -155,7 +155,10 @@ private:
         a.newly_lost = find_losses(p);
         a.in_flight = pipe_;
         a.in_recovery = a.una <= recovery_end_;
-        a.ecn = {.ece = p.marked, .ce_segments = p.marked ? 1u : 0u, .ce_octets = p.marked ? smss : 0};
+        a.ecn = {.ece = p.marked,
+                 .ce_segments = p.marked ? 1u : 0u,
+                 .ce_octets = p.marked ? smss : 0,
+                 .accurate = path.mark_above > 0};
         if (p.marked && a.una > marked_end_) {  // once in a window
             marked_end_ = nxt_;
             event(congestion_cause::ecn_echo);
@@ -202,7 +205,11 @@ private:
     void event(congestion_cause cause)
     {
         ++reductions;
-        policy.on_congestion_event({.cause = cause, .in_flight = pipe_, .smss = smss, .now = now});
+        policy.on_congestion_event({.cause = cause,
+                                    .in_flight = pipe_,
+                                    .smss = smss,
+                                    .now = now,
+                                    .accurate = cause == congestion_cause::ecn_echo});
     }
     void time_out()
     {

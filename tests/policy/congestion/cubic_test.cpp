@@ -233,3 +233,17 @@ TEST_CASE("CUBIC: windows of 2^32-1 octets, RTTs of 100 s and years of time neit
         CHECK(c.cwnd() == 2 * segment);
     }
 }
+
+TEST_CASE("CUBIC: a mark may leave more of the window than a loss does (ABE)", "[policy][RFC8511-3.1b]")
+{
+    cubic c{{.ecn_beta_milli = 850}};
+    c.on_connection_established({.smss = smss, .prior_cwnd = 100 * smss, .prior_ssthresh = 1});
+    cubic lost = c;
+    c.on_congestion_event({.cause = congestion_cause::ecn_echo, .in_flight = 100 * smss, .smss = smss});
+    CHECK(c.cwnd() == 85 * smss);
+    lost.on_congestion_event({.in_flight = 100 * smss, .smss = smss});
+    CHECK(lost.cwnd() == 70 * smss);
+    cubic plain = established(100 * smss, 1);
+    plain.on_congestion_event({.cause = congestion_cause::ecn_echo, .in_flight = 100 * smss, .smss = smss});
+    CHECK(plain.cwnd() == 70 * smss);
+}

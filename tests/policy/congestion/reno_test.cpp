@@ -196,3 +196,21 @@ TEST_CASE("a fixed window stays what it is", "[policy]")
     CHECK(c.cwnd() == 7'000);
     CHECK(c.ssthresh() == 7'000);
 }
+
+TEST_CASE("Reno: a mark may leave more of the window than a loss does (ABE), two segments at the least",
+          "[policy][RFC8511-3a][RFC8511-3b][RFC8511-3.1a]")
+{
+    const auto after_mark = [](std::uint32_t beta, octet_count in_flight, congestion_cause cause) {
+        reno c{{.ecn_beta_milli = beta}};
+        c.on_connection_established({.smss = smss, .prior_cwnd = 100 * smss, .prior_ssthresh = 1});
+        c.on_congestion_event({.cause = cause, .in_flight = in_flight, .smss = smss});
+        CHECK(c.cwnd() == c.ssthresh());
+        return c.cwnd();
+    };
+    CHECK(after_mark(500, 100 * smss, congestion_cause::ecn_echo) == 50 * smss);
+    CHECK(after_mark(800, 100 * smss, congestion_cause::ecn_echo) == 80 * smss);
+    CHECK(after_mark(800, 100 * smss, congestion_cause::loss) == 50 * smss);
+    CHECK(after_mark(800, 2 * smss, congestion_cause::ecn_echo) == 2 * smss);
+    CHECK(after_mark(5'000, 100 * smss, congestion_cause::ecn_echo) == 100 * smss);  // never more
+    CHECK(reno::config{}.ecn_beta_milli == 500);
+}

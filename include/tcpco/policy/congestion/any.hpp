@@ -29,6 +29,7 @@ public:
     // Only where all alternatives do: the mechanism asks the type, and the safe answer is that recovery is regulated
     // for it.
     static constexpr bool regulates_recovery = (regulates_recovery_v<Cs> && ...);
+    static constexpr bool grows_beside_marks = (grows_beside_marks_v<Cs> && ...);  // likewise: no growth on such an ACK
 
     struct config {
         std::size_t index = 0;  // which of Cs; one that does not exist means the first
@@ -192,6 +193,18 @@ public:
         visit([&]<class C>(const C& c) {
             if constexpr (sets_send_quantum<C>) {
                 answer = c.send_quantum();
+            }
+        });
+        return answer;
+    }
+
+    constexpr bool ect_1() const noexcept
+        requires(chooses_ect<Cs> || ...)
+    {
+        bool answer = false;
+        visit([&]<class C>(const C& c) {
+            if constexpr (chooses_ect<C>) {
+                answer = c.ect_1();
             }
         });
         return answer;

@@ -24,6 +24,7 @@ public:
         std::uint32_t c_milli = 400;     // C = 0.4 segments/s^3 (RFC9438-5.1a), in thousandths, up to 4,000
         std::uint32_t beta_milli = 700;  // multiplicative decrease to 0.7 (section 4.6)
         bool fast_convergence = true;    // section 4.7: leave room to a flow that is new
+        std::uint16_t ecn_beta_milli = 0;  // beta for a mark (RFC 8511 3.1: 850 does well); 0: beta_milli
         std::uint32_t slow_start_segments = 1;  // as reno's
     };
 
@@ -62,12 +63,15 @@ public:
     }
 
     // Section 4.6 and 4.7. Once per episode.
-    // RFC9438-4.6a, 4.6b, 4.6d
+    // RFC9438-4.6a, 4.6b, 4.6d, RFC8511-3.1b
     constexpr void on_congestion_event(const congestion_event& e) noexcept
     {
         remember_maximum();
-        const octet_count reduced = scaled(reduced_from(e, cwnd_), config_.beta_milli);
-        const octet_count least = e.cause == congestion_cause::ecn_echo ? e.smss : 2 * e.smss;
+        const bool mark = e.cause == congestion_cause::ecn_echo;
+        const bool own = mark && config_.ecn_beta_milli != 0;
+        const octet_count reduced =
+            scaled(reduced_from(e, cwnd_), own ? config_.ecn_beta_milli : config_.beta_milli);
+        const octet_count least = mark ? e.smss : 2 * e.smss;
         ssthresh_ = std::max(reduced, 2 * e.smss);
         cwnd_ = std::min(cwnd_, std::max(reduced, least));
         in_epoch_ = paused_ = false;
