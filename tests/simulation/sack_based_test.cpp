@@ -85,6 +85,7 @@ TEST_CASE("simulation: with reordering within a round trip RACK-TLP learns to wa
     CAPTURE(timestamps, seed);
     auto ca = sim::config_a(seed);
     ca.tcp.timestamps = timestamps;
+    ca.congestion.index = cubic;
     sim net{ca, sim::config_b(seed), {.delay = 20_ms, .per_frame = duration{120'000}}, seed};
     random_source random{seed};
     std::uint32_t late_frames = 0;
