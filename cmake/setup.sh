@@ -27,7 +27,7 @@ have_package()
 {
     case $1 in
         g++) command -v g++ >/dev/null && have_header coroutine ;;
-        cmake | pkg-config | python3 | ethtool | tshark) command -v "$1" >/dev/null ;;
+        cmake | pkg-config | python3 | ethtool | tshark | valgrind) command -v "$1" >/dev/null ;;
         ninja-build) command -v ninja >/dev/null ;;
         iproute2) command -v ip >/dev/null ;;
         netcat-openbsd) command -v nc >/dev/null ;;
