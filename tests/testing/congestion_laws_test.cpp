@@ -13,6 +13,7 @@
 #include "tcpco/policy/congestion/fixed_window.hpp"
 #include "tcpco/policy/congestion/hystart_plus_plus.hpp"
 #include "tcpco/policy/congestion/paced.hpp"
+#include "tcpco/policy/congestion/prague.hpp"
 #include "tcpco/policy/congestion/reno.hpp"
 #include "tcpco/policy/congestion/vegas.hpp"
 
@@ -261,9 +262,10 @@ TEST_CASE("laws: CUBIC keeps all of them, with each of its settings", "[testing]
     passes<cubic>({.c_milli = 4'000});
 }
 
-TEST_CASE("laws: DCTCP, Vegas and HyStart++ keep all of them", "[testing]")
+TEST_CASE("laws: DCTCP, Prague, Vegas and HyStart++ keep all of them", "[testing]")
 {
     passes<dctcp>();
+    passes<prague>();
     passes<vegas>();
     passes<hystart_plus_plus<reno>>();
     passes<hystart_plus_plus<cubic>>();

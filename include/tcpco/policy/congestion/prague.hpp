@@ -85,7 +85,7 @@ public:
     constexpr void on_congestion_event(const congestion_event& e) noexcept
     {
         if (e.cause != congestion_cause::ecn_echo || !e.accurate) {
-            ssthresh_ = std::max(e.in_flight / 2, 2 * e.smss);
+            ssthresh_ = std::max(reduced_from(e, cwnd_) / 2, 2 * e.smss);
             cwnd_ = std::min(cwnd_, ssthresh_);
         } else if (saw_mark_ && e.now - reduced_at_ < virtual_rtt()) {
             return;
