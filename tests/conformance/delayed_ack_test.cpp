@@ -18,7 +18,8 @@ stack_config<conformance_policies> always_delayed()
 
 }  // namespace
 
-TEST_CASE("Delayed ACK: a single segment is acknowledged within 500 ms, not at once", "[conformance][MUST-40][SHLD-18]")
+TEST_CASE("Delayed ACK: a single segment is acknowledged within 500 ms, not at once",
+          "[conformance][MUST-40][SHLD-18][RFC5681-4.2a]")
 {
     peer p{always_delayed()};
     p.in_established();

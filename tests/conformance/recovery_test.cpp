@@ -21,7 +21,7 @@ constexpr const char* duplicate = "A seq=1001 ack=5001";
 }  // namespace
 
 TEST_CASE("Two duplicate ACKs release a new segment each, the third retransmits",
-          "[conformance][RFC5681-3.2c][RFC5681-3.2d][RFC3042-2a]")
+          "[conformance][RFC5681-3.2c][RFC5681-3.2d][RFC3042-2a][RFC3042-2b][RFC5681-3.2e]")
 {
     peer p;
     ten_in_flight(p);
@@ -198,7 +198,7 @@ TEST_CASE("A lost retransmission is made good by the timer", "[conformance][RFC5
     CHECK(p.next() == "A seq=5001 len=1000");
 }
 
-TEST_CASE("With SACK, duplicates without news release nothing", "[conformance][RFC5681-3.2f]")
+TEST_CASE("With SACK, duplicates without news release nothing", "[conformance][RFC5681-3.2f][RFC3042-2c]")
 {
     peer p;
     p.in_established("mss=1000 sackok");
@@ -240,7 +240,8 @@ TEST_CASE("Flight is bounded by cwnd together with what is sent", "[conformance]
     }
 }
 
-TEST_CASE("The initial window is ten segments, 14600 octets at most", "[conformance][RFC6928-2a]")
+TEST_CASE("The initial window is ten segments, 14600 octets at most",
+          "[conformance][RFC6928-2a][RFC6928-2c][RFC5681-3.1c]")
 {
     struct row {
         const char* mss;
@@ -253,7 +254,8 @@ TEST_CASE("The initial window is ten segments, 14600 octets at most", "[conforma
     CHECK(p.forget() == r.segments);
 }
 
-TEST_CASE("After an idle time longer than the RTO a burst is at most the initial window", "[conformance][RFC5681-4.1a]")
+TEST_CASE("After an idle time longer than the RTO a burst is at most the initial window",
+          "[conformance][RFC5681-4.1a][RFC6928-2e]")
 {
     peer p;
     p.in_established();

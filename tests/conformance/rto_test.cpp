@@ -47,7 +47,7 @@ TEST_CASE("Karn: the ACK of a retransmitted segment gives no sample, and the bac
 }
 
 TEST_CASE("A new ACK with data outstanding starts the timer again from the time of the ACK",
-          "[conformance][RFC6298-5.3a][RFC6298-5.1a]")
+          "[conformance][RFC6298-5.3a][RFC6298-5.1a][RFC6928-9a]")
 {
     peer p;
     p.in_established();
@@ -95,7 +95,7 @@ TEST_CASE("When everything is acknowledged the timer stops", "[conformance][RFC6
 }
 
 TEST_CASE("A lost SYN is sent again after 1, 3 and 7 s, and then the RTO for data is 3 s",
-          "[conformance][RFC6298-2.1a][RFC6298-5.7a][MUST-22]")
+          "[conformance][RFC6298-2.1a][RFC6298-5.7a][MUST-22][RFC5681-3.1d][RFC6928-2b]")
 {
     peer p;
     p.in_syn_sent();
@@ -325,7 +325,7 @@ TEST_CASE("An idle connection sends nothing: there is no keep-alive unless it wa
 // --- what a timeout does to the window -------------------------------------------------------------------------------
 
 TEST_CASE("A timeout sets cwnd to one segment and halves ssthresh once, whatever follows",
-          "[conformance][MUST-19][RFC5681-3.1n]")
+          "[conformance][MUST-19][RFC5681-3.1n][RFC6928-2d]")
 {
     peer p;
     p.in_established();
@@ -339,7 +339,8 @@ TEST_CASE("A timeout sets cwnd to one segment and halves ssthresh once, whatever
     CHECK(p.info().ssthresh == 5'000);
 }
 
-TEST_CASE("After a timeout slow start sends what was lost, two segments for each ACK", "[conformance][RFC5681-3.1i]")
+TEST_CASE("After a timeout slow start sends what was lost, two segments for each ACK",
+          "[conformance][RFC5681-3.1i][RFC5681-3.1h]")
 {
     peer p;
     p.in_established();

@@ -98,7 +98,8 @@ void on_delivered(const connection<B>& c, sender_active<B>& s, const transmissio
     }
 }
 
-// RFC2018-5a, 5.1a
+// Duplicates without blocks that are new release nothing where the peer speaks SACK.
+// RFC2018-5a, 5.1a, RFC3042-2c, RFC5681-3.2f
 template <class B>
 void take_sack_blocks(connection<B>& c, sender_active<B>& s, const arriving_segment& seg, ack_work& work)
 {

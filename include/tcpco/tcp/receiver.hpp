@@ -73,6 +73,7 @@ void advertise_window(leaving_segment& out, const connection<B>& c, step<B>& st)
 }
 
 // An ACK is to leave now. A peer without SACK counts duplicates: each out-of-order segment owes one of its own.
+// RFC5681-4.2e
 template <class B>
 void owe_ack(connection<B>& c, bool duplicate = false) noexcept
 {

@@ -155,7 +155,7 @@ bool choose_retransmission(leaving_segment& out, connection<B>& c, sender_active
         return false;
     }
     if (!decision.ignore_window && room < std::min(octets, segment) && s.board.in_flight() > 0) {
-        c.cwnd_limited = true;
+        c.cwnd_limited = true;  // RFC6675-5h
         return false;
     }
     out.kind = segment_kind::retransmission;

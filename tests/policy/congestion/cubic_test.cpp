@@ -87,7 +87,7 @@ double worst_distance(octet_count window, duration rtt, duration length)
 }  // namespace
 
 TEST_CASE("CUBIC follows the RFC computed in doubles",
-          "[policy][RFC9438-4.2a][RFC9438-4.4a][RFC9438-4.5a][RFC9438-5.1a]")
+          "[policy][RFC9438-4.2a][RFC9438-4.4a][RFC9438-4.5a][RFC9438-5.1a][RFC9438-4.2b][RFC9438-4.3a][RFC9438-4.3b]")
 {
     CHECK(worst_distance(100 * smss, 100_ms, 20_s) < 0.002);
     CHECK(worst_distance(1'000 * smss, 40_ms, 12_s) < 0.002);
@@ -134,7 +134,8 @@ TEST_CASE("CUBIC: the decrease is 0.7 of what was in flight, two segments at lea
     CHECK(c.ssthresh() == 2 * smss);
 }
 
-TEST_CASE("CUBIC: after a timeout slow start to 0.7, then the flat point of the curve", "[policy][RFC9438-4.8a]")
+TEST_CASE("CUBIC: after a timeout slow start to 0.7, then the flat point of the curve",
+          "[policy][RFC9438-4.8a][RFC9438-4.10a]")
 {
     cubic c = established(150 * smss, 150 * smss);
     c.on_congestion_event({.in_flight = 150 * smss, .smss = smss});  // a maximum that must be forgotten

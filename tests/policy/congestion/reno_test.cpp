@@ -106,7 +106,7 @@ TEST_CASE("Reno: nothing grows on duplicates, in recovery, or when the window wa
 }
 
 TEST_CASE("Reno: loss halves what was in flight, not the window, and two segments are the least",
-          "[policy][RFC5681-3.2g]")
+          "[policy][RFC5681-3.2g][RFC5681-3.1g][RFC5681-4.3a]")
 {
     reno c = established(20 * smss);
     c.on_congestion_event({.in_flight = 10 * smss, .smss = smss});

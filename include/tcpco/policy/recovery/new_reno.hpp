@@ -98,7 +98,7 @@ public:
     constexpr stream_offset recovery_point() const noexcept { return recover_; }
 
 private:
-    // RFC 6582 section 3.2 step 2: the ACK must cover more than `recover`. With new SACK blocks the duplicate cannot be
+    // RFC6582-3.2b: the ACK must cover more than `recover`. With new SACK blocks the duplicate cannot be
     // the echo of a needless retransmission, so covering just that much will do.
     constexpr bool beyond_recover(const ack_info& a, const sack_info& s) const noexcept
     {
@@ -120,7 +120,7 @@ private:
         return {verdict_kind::enter};
     }
 
-    // RFC 6582 section 3.2 step 3: a full ACK ends recovery; a partial one shows that the segment after it is missing
+    // RFC6582-3.2c, 3.2d, 3.2f: a full ACK ends recovery; a partial one shows that the segment after it is missing
     // too, unless it was sent again in this very episode (a retransmitted super-frame is acknowledged piece by piece).
     template <class Board>
     constexpr recovery_verdict on_progress(const ack_info& a, Board& board) noexcept

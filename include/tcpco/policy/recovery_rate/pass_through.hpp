@@ -1,6 +1,7 @@
 // During recovery the window is ssthresh from the first moment on (RFC 6675 section 5; RFC 6582 in terms of pipe).
 //
-// The simplest rule: it stops sending until half a window has been acknowledged, then goes on at half the rate.
+// What recovery ends with is ssthresh, too (RFC5681-3.2l). The simplest rule: it stops sending until half a window has
+// been acknowledged, then goes on at half the rate.
 #pragma once
 
 #include <type_traits>
