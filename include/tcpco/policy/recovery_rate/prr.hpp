@@ -1,8 +1,8 @@
 // Proportional Rate Reduction (RFC 9937): what may be sent in recovery is in proportion to what was delivered, so that
 // the pipe reaches ssthresh when the repair ends, neither by a silence of half a round trip nor by a burst.
 //
-// `ssthresh` is whatever the controller's decrease has made of it (RFC9937-5b). The mechanism calls on_enter for the ACK
-// that began the episode (what it delivered is counted there), on_ack for each that follows, and on_transmit for
+// `ssthresh` is whatever the controller's decrease has made of it (RFC9937-5b). The mechanism calls on_enter for the
+// ACK that began the episode (what it delivered is counted there), on_ack for each that follows, and on_transmit for
 // whatever leaves. `in_flight` of on_ack is the scoreboard's pipe.
 #pragma once
 
