@@ -92,7 +92,7 @@ struct time_point {
 
     friend constexpr auto operator<=>(const time_point&, const time_point&) noexcept = default;
 
-    // Saturates at never(), so that "now + forever" stays never.
+    // Both saturate, at never() and min(): "now + forever" stays never.
     friend constexpr time_point operator+(time_point t, duration d) noexcept
     {
         std::int64_t sum = 0;
@@ -101,7 +101,14 @@ struct time_point {
         }
         return time_point{sum};
     }
-    friend constexpr time_point operator-(time_point t, duration d) noexcept { return time_point{t.ns - d.ns}; }
+    friend constexpr time_point operator-(time_point t, duration d) noexcept
+    {
+        std::int64_t difference = 0;
+        if (__builtin_sub_overflow(t.ns, d.ns, &difference)) {
+            return d.ns > 0 ? min() : never();
+        }
+        return time_point{difference};
+    }
     friend constexpr duration operator-(time_point a, time_point b) noexcept { return duration{a.ns - b.ns}; }
     constexpr time_point& operator+=(duration d) noexcept { return *this = *this + d; }
 };
