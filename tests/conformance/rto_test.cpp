@@ -8,7 +8,7 @@ using namespace tcpco_test;
 TEST_CASE("An unanswered segment is sent again after 1, 3 and 7 s, one segment each time",
           "[conformance][RFC6298-5.4a][RFC6298-5.5a][RFC6298-5.6a]")
 {
-    peer p;
+    peer p{with([](auto& c) { c.network.path_probing = path_probing::off; })};  // else the third asks for a black hole
     p.in_established();
     p.write(3'000);
     CHECK(p.forget() == 3);
@@ -163,7 +163,7 @@ TEST_CASE("A round trip of no variance keeps the granularity between SRTT and RT
 
 TEST_CASE("The RTO has a maximum of at least 60 s", "[conformance][RFC6298-2.5a]")
 {
-    peer p;
+    peer p{with([](auto& c) { c.network.path_probing = path_probing::off; })};
     p.in_established();
     p.write(1'000);
     CHECK(p.forget() == 1);
@@ -251,6 +251,20 @@ TEST_CASE("Data that is never acknowledged ends the connection, not before 100 s
     CHECK(p.read_error() == "timed out");
     CHECK((p.write_error() == errc::timed_out || p.write_error() == errc::broken_pipe));
     CHECK((p.stack.readiness_of(p.id) & readiness::closed) != 0);
+}
+
+TEST_CASE("A peer that repeats its last ACK makes no progress, and is not waited for without end",
+          "[conformance][MUST-20][RFC9293-3.10.8a]")
+{
+    peer p;
+    p.in_established();
+    p.write(100);
+    for (int i = 0; i < 40; ++i) {
+        p.wait(100_s);
+        p.send("A seq=1001 ack=5001");
+    }
+    CHECK(p.state() == "CLOSED");
+    CHECK(p.error() == std::string{"timed out"});
 }
 
 TEST_CASE("The number of retransmissions is a setting", "[conformance][MUST-21]")

@@ -246,6 +246,7 @@ void apply_verdict(connection<B>& c, sender_active<B>& s, recovery_verdict verdi
         break;
     case verdict_kind::tlp_repaired:
         event.cause = congestion_cause::tlp_repaired;
+        s.before.reset();  // this reduction stays, whatever is found out of an earlier one
         s.congestion.on_congestion_event(event);
         note_reduction(c, s);
         break;
@@ -281,6 +282,16 @@ bool tells_nothing(const connection<B>& c, const sender_active<B>& s, const arri
            !s.recovery.in_recovery();
 }
 
+// MUST-20 counts transmissions of the same octets: only progress ends the count, else a peer that repeats its last ACK
+// would be waited for without end. Behind a closed window any answer does (MUST-37), but to an orphan none: that must
+// end some day.
+template <class B>
+bool ends_the_count(const connection<B>& c, const arriving_segment& seg) noexcept
+{
+    const bool progress = seg.ack > c.snd.una || c.snd.una == c.snd.nxt;
+    return c.timer == retransmission_timer::persist ? !c.reader_gone : progress;
+}
+
 inline recovery_progress progress_of(const ack_work& work, octet_count smss) noexcept
 {
     return {.delivered = work.info.delivered,
@@ -297,9 +308,7 @@ template <class B>
 void process_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
 {
     const bool window_changed = detail::update_send_window(c, seg, st);
-    // An orphan behind a closed window must end some day, even if its peer goes on acknowledging probes (MUST-37
-    // protects connections that somebody holds).
-    if (!c.reader_gone || c.timer != retransmission_timer::persist) {
+    if (detail::ends_the_count(c, seg)) {
         c.unanswered = 0;
     }
     sender_active<B>* s = st.sender(c);

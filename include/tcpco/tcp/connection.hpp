@@ -46,6 +46,7 @@ struct mtu_search {
     bool asking = false;          // the head leaves in a packet of `asked` octets
     std::uint8_t passed = 0;      // how often such a one has got through since a larger one did
     std::uint16_t asked = 0;      // 0: nothing has been asked
+    std::uint16_t failed = 0;     // the packet whose loss made us ask
 
     bool is_probing() const noexcept { return size != 0; }
     void forget_probe() noexcept
@@ -59,6 +60,7 @@ struct mtu_search {
         asking = false;
         passed = 0;
         asked = 0;
+        failed = 0;
     }
 };
 

@@ -75,12 +75,19 @@ void ask_for_black_hole(connection<B>& c, sender_active<B>& s, step<B>& st)
     if (head == scoreboard::npos || mtu <= path_mtu_cache::narrowest) {
         return;
     }
-    const bool again = s.search.asking && (c.retries - enough) % black_hole_timeouts != 0;
-    const bool answered = !s.search.asking && s.search.asked != 0;
-    if (!again && !answered) {
+    if (s.search.asking && (c.retries - enough) % black_hole_timeouts != 0) {
+        return;  // the same once more
+    }
+    const octet_count segment = s.board[head].octets() / std::max<octet_count>(1, s.board[head].wire_segments);
+    const octet_count size = std::min(segment + headers, mtu);
+    if (s.search.asking || s.search.asked == 0) {
         s.search.asked = mtu_below(s.search.asking ? s.search.asked : mtu, headers);
     }
-    s.search.asking = again || s.board[head].octets() + headers > s.search.asked;  // else small ones are lost, too
+    while (s.search.asked >= size && s.search.asked > path_mtu_cache::narrowest) {
+        s.search.asked = mtu_below(s.search.asked, headers);  // a short head may be too large, too
+    }
+    s.search.asking = size > s.search.asked;  // else the smallest segments are lost, too
+    s.search.failed = static_cast<std::uint16_t>(size);
 }
 
 // Payload of the piece in which the head has to leave; 0: as much as fits.
@@ -90,12 +97,13 @@ octet_count asked_payload(const connection<B>& c, const sender_active<B>& s, oct
     return s.search.asking ? octet_count{s.search.asked} - fixed_headers(c.remote.address) - options : 0;
 }
 
-// A record has arrived: a larger segment than the asked one answers the question, too.
+// A record has arrived: one as large as what failed answers the question, too. Not what is left of the head behind a
+// piece: that may be larger than the piece, and still fit.
 template <class B>
 void note_size_delivered(const connection<B>& c, sender_active<B>& s, const transmission& t)
 {
     const octet_count segment = t.octets() / std::max<octet_count>(1, t.wire_segments);
-    if (s.search.asked != 0 && segment + fixed_headers(c.remote.address) > s.search.asked) {
+    if (s.search.asked != 0 && segment + fixed_headers(c.remote.address) >= s.search.failed) {
         s.search.forget_question();
     }
 }

@@ -62,7 +62,8 @@ void measure(connection<B>& c, sender_active<B>& s, const arriving_segment& seg,
     // What is reported together with a retransmission may have waited for it behind the hole, or for an ACK that was
     // not lost: that time is no round trip (MUST-18).
     const bool has_rtt = work.delivered.has_rtt && !work.delivered.any_retransmitted;
-    if (!has_rtt && work.advances && !work.covers_syn) {  // a cookie's timestamp is a little old
+    // A cookie's timestamp is a little old; an ACK with a D-SACK answers what came twice, not what it echoes.
+    if (!has_rtt && work.advances && !work.covers_syn && !work.sack.dsack) {
         measure_by_echo(c, seg, work.head_sent_at, info.now);
     }
     if (has_rtt) {

@@ -141,7 +141,10 @@ bool lacks_timestamp(connection<B>& c, const arriving_segment& seg)
         return false;
     }
     if (c.untimed < enough) {
-        const bool acceptable = is_acceptable({c.rcv.nxt, c.rcv.wnd()}, seg.seq, seg.length());
+        // What repeats the latest octets counts as well: both ends may wait for an ACK of what had arrived.
+        const stream_offset end = seg.seq + seg.length();
+        const bool repeats = seg.length() > 0 && end <= c.rcv.nxt && end + octet_count{65'535} > c.rcv.nxt;
+        const bool acceptable = repeats || is_acceptable({c.rcv.nxt, c.rcv.wnd()}, seg.seq, seg.length());
         c.untimed = static_cast<std::uint8_t>(c.untimed + (acceptable ? 1 : 0));
         return true;
     }

@@ -150,7 +150,8 @@ bool choose_retransmission(leaving_segment& out, connection<B>& c, sender_active
     }
     // SHLD-16: inside the window even if it shrank. A closed one is the persist timer's matter.
     const octet_count window_room = first == stream_offset{0} ? 1 : c.send_right_edge() - first;
-    const octet_count octets = std::min({decision.range.octets(), window_room, frame_room(c, s, segment, st)});
+    const octet_count frame = s.search.asking ? segment : frame_room(c, s, segment, st);
+    const octet_count octets = std::min({decision.range.octets(), window_room, frame});
     if (octets <= 0) {
         return false;
     }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <limits>
 #include <cstring>
 #include <optional>
 #include <string>
@@ -136,7 +137,8 @@ inline long set_linger(descriptor& d, const option_value& value) noexcept
         return bad;
     }
     d.options.linger = l.l_onoff != 0;
-    d.options.linger_seconds = d.options.linger ? std::max(l.l_linger, 0) : d.options.linger_seconds;
+    const int seconds = l.l_linger < 0 ? std::numeric_limits<int>::max() : l.l_linger;  // -1 is no reset: as Linux
+    d.options.linger_seconds = d.options.linger ? seconds : d.options.linger_seconds;
     return 0;
 }
 
