@@ -25,7 +25,7 @@ public:
         stack_config<default_policies> c{.address = "198.18.0.1/24"_net};
         c.network.ethernet = false;
         c.network.offloads = false;
-        c.network.path_probing = path_probing::off;  // as in the kernel, unless net.ipv4.tcp_mtu_probing is set
+        c.network.path_probing = path_probing::off;  // the kernel does not probe by default
         c.limits = {.connections = 16, .listeners = 4, .small_slots = 256, .large_slots = 32};
         c.seed = 1;
         for (const auto& [name, value] : set) {
