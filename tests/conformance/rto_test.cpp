@@ -213,6 +213,19 @@ TEST_CASE("Karn: octets that waited behind a hole for a retransmission give no s
     CHECK(p.info().rto == 2_s);
 }
 
+TEST_CASE("A short head asks for a black hole, too: the third time it leaves in a piece", "[conformance][RFC8899-5.2a]")
+{
+    peer p;
+    p.in_established();
+    p.write(1'000);
+    CHECK(p.forget() == 1);
+    p.wait(8_s);
+    CHECK(p.next() == "A seq=5001 len=1000 t=1");
+    CHECK(p.next() == "A seq=5001 len=1000 t=3");
+    CHECK(p.next() == "A seq=5001 len=492 t=7");
+    CHECK(p.next() == "-");
+}
+
 TEST_CASE("Timestamps: the echo of a first transmission is a sample when it comes too soon to be the second one's",
           "[conformance][MUST-18][RFC7323-4.1a]")
 {

@@ -274,12 +274,13 @@ octet_count report_losses(connection<B>& c, sender_active<B>& s)
 namespace detail {
 
 // Nothing is in flight, and the segment says nothing of what was: there is nothing to be learnt from it but the window.
-// One who only receives gets this with each segment. Policies are not told (Linux does not tell its own, either).
+// One who only receives gets this with each segment. Not so with ECN, whose counts come on any. Policies are not told
+// (Linux does not tell its own, either).
 template <class B>
 bool tells_nothing(const connection<B>& c, const sender_active<B>& s, const arriving_segment& seg) noexcept
 {
     return s.board.flight_size() == 0 && seg.ack <= c.snd.una && seg.options.sack_count == 0 && !c.ecn &&
-           !s.recovery.in_recovery();
+           !c.accurate && !s.recovery.in_recovery();
 }
 
 // MUST-20 counts transmissions of the same octets: only progress ends the count, else a peer that repeats its last ACK

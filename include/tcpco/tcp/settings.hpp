@@ -84,7 +84,8 @@ struct tcp_settings {
     duration fin_wait_2_timeout = duration{60'000'000'000};
 
     // The smallest MSS that is believed; below, segments would be mostly header (peers shipped endless tiny segments
-    // for MSS 0 and 1). 88 leaves 48 octets of payload beside 40 octets of options, as Linux does.
+    // for MSS 0 and 1). 88 leaves 48 octets of payload beside 40 octets of
+    // options; Linux's least, 48, has the options in it.
     std::uint16_t minimum_mss = 88;
 
     // Send buffer of a connection in octets. It begins with the first number and grows to the second as cwnd grows, to

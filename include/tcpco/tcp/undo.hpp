@@ -86,12 +86,12 @@ void widen_resumption(sender_active<B>& s, octet_count delivered)
     }
 }
 
-// An echo of a mark: the reduction is due in any case.
+// An echo of a mark: the reduction is due in any case. Accurate feedback: answer_echo().
 // RFC4015-3.4a
 template <class B>
 void keep_reduction_if_marked(const connection<B>& c, sender_active<B>& s, const arriving_segment& seg)
 {
-    if (c.ecn && !c.ecn_accurate && seg.has(tcp_flag::ece) && !seg.syn()) {
+    if (c.ecn && seg.has(tcp_flag::ece) && !seg.syn()) {
         s.before.reset();
     }
 }

@@ -5,8 +5,8 @@
 #pragma once
 
 #include <algorithm>
-#include <limits>
 #include <cstring>
+#include <limits>
 #include <optional>
 #include <string>
 

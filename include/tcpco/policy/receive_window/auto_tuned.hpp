@@ -2,7 +2,8 @@
 // one round trip, so that a sender in slow start is never held back, within a budget.
 //
 // It grows and never shrinks: giving memory back while the peer may still use the window would move the right edge left
-// (SHLD-14). A slow reader keeps its small buffer, since what counts is what was read, not what arrived.
+// (SHLD-14). What counts is what was read, not what arrived: who reads little keeps a small buffer. One
+// who reads seldom and much at a time counts as fast, and its buffer grows; the budget bounds it.
 #pragma once
 
 #include <algorithm>
