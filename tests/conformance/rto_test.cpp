@@ -201,7 +201,7 @@ TEST_CASE("Karn: octets that waited behind a hole for a retransmission give no s
     const bool sack = GENERATE(false, true);
     CAPTURE(sack);
     peer p;
-    p.in_established(sack ? "mss=1000 sackOK" : "mss=1000");
+    p.in_established(sack ? "mss=1000 sackok" : "mss=1000");
     p.write(3'000);
     CHECK(p.forget() == 3);
     const duration srtt = p.info().srtt;
@@ -246,6 +246,27 @@ TEST_CASE("Timestamps: the echo of a first transmission is a sample when it come
     p.send("A seq=1001 ack=5901 ts=3/" + std::to_string(first.options.tsval));
     CHECK((p.info().srtt > before) == soon);
     CHECK((p.info().rto == rto) == !soon);
+}
+
+TEST_CASE("Timestamps: an ACK with a D-SACK gives no sample: it answers what came twice, not what it echoes",
+          "[conformance][MUST-18][RFC7323-4.1a]")
+{
+    const bool twice = GENERATE(true, false);
+    CAPTURE(twice);
+    peer p;
+    p.in_syn_received("mss=1000 sackok ts=1");
+    p.wait(400_ms);
+    p.send("A seq=1001 ack=5001 ts=2/0");
+    REQUIRE(p.accept());
+    const duration before = p.info().srtt;
+    p.write(900);
+    const packet first = p.next();
+    p.wait(1'200_ms);
+    REQUIRE(p.next() == "A seq=5001 len=900 t=1.6");
+    p.wait(100_ms);
+    const std::string ack = "A seq=1001 ack=5901 ts=3/" + std::to_string(first.options.tsval);
+    p.send(twice ? ack + " sack=5001-5901" : ack);
+    CHECK((p.info().srtt == before) == twice);
 }
 
 // --- giving up -------------------------------------------------------------------------------------------------------

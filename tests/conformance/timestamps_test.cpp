@@ -190,6 +190,26 @@ TEST_CASE("Timestamps: taken out in mid-life they are done without from the four
     CHECK(p.dropped(drop_reason::tcp_missing_timestamp) == 5);
 }
 
+TEST_CASE("Timestamps: taken out while both ends wait for ACKs, repeats of what had arrived count as well",
+          "[conformance][RFC7323-3.2d]")
+{
+    peer p;
+    with_timestamps(p);
+    p.send("A seq=1001 ack=5001 len=100 ts=101/0");
+    p.wait(1_s);
+    CHECK(p.read() == 100);
+    p.write(100);
+    p.forget();
+    for (int i = 0; i < 3; ++i) {
+        p.send("A seq=1001 ack=5101 len=100");  // the peer had no ACK of it
+        CHECK(p.next() == "-");
+    }
+    p.send("A seq=1001 ack=5101 len=100");
+    CHECK(p.next() == "A seq=5101 ack=1101");
+    p.send("A seq=1101 ack=5101");
+    CHECK(p.info().unacked == 0);
+}
+
 TEST_CASE("Timestamps: what acknowledges nothing that was sent moves no clock: the peer's next segment passes",
           "[conformance][RFC7323-5.3a][RFC7323-4.3a]")
 {

@@ -425,6 +425,23 @@ TEST_CASE("posix: SO_LINGER: close waits for the acknowledgement, or not longer 
     CHECK(w.now() - before == 10_s);
 }
 
+TEST_CASE("posix: SO_LINGER with a negative time is no reset: close waits as long as it takes", "[interop]")
+{
+    world w;
+    w.join();
+    const linger endless{1, -1};
+    CHECK(w.c.setsockopt(w.client, SOL_SOCKET, SO_LINGER, &endless, sizeof endless) == 0);
+    const std::string out = text(20'000);
+    CHECK(w.c.send(w.client, out.data(), out.size(), 0) == 20'000);
+    const time_point before = w.now();
+    CHECK(w.c.close(w.client) == 0);
+    CHECK(w.now() - before >= 2_ms);
+    std::string in(20'000, '-');
+    CHECK(w.s.recv(w.server, in.data(), in.size(), MSG_WAITALL) == 20'000);
+    CHECK((in == out));
+    CHECK(w.s.recv(w.server, in.data(), in.size(), 0) == 0);  // a FIN, no ECONNRESET
+}
+
 TEST_CASE("posix: listen's backlog bounds what waits, one more than it says as on Linux", "[interop]")
 {
     world w;

@@ -512,3 +512,15 @@ TEST_CASE("super-frames: a count of marks that has CWR's bit leaves in plain seg
         s.host.drain();
     }
 }
+
+TEST_CASE("super-frames: a head whose size is asked about leaves in a piece of its own", "[stack][RFC8899-5.2a]")
+{
+    senders s{1, senders::bursting(60)};
+    s.host.stack.configure_device({.mtu = 1'500, .tx_checksum_offload = true, .tso4 = true, .tso_max = 65'535});
+    REQUIRE(s.host.stack.write(s.ids[0], pattern(10'000)).value == 10'000);
+    REQUIRE(s.host.drain().size() == 1);
+    const auto sent_again = s.host.wait(duration{8'000'000'000});  // after 1, 3 and 7 s
+    REQUIRE(sent_again.size() >= 3);
+    CHECK(sent_again.back().tcp()->payload.size() == 1'024);
+    CHECK(sent_again.back().info.wire_segments == 1);
+}
