@@ -29,8 +29,9 @@ if(TCPCO_TSAN_LAUNCHER STREQUAL "none")
   return()
 endif()
 
-add_executable(tcpco_test_tsan_post "${post_test}" main.cpp)
-target_link_libraries(tcpco_test_tsan_post PRIVATE tcpco::tcpco tcpco_test_options)
+# The runner is not instrumented: what it shares between threads is its own.
+add_executable(tcpco_test_tsan_post "${post_test}")
+target_link_libraries(tcpco_test_tsan_post PRIVATE tcpco_test_main tcpco::tcpco tcpco_test_options)
 target_compile_options(tcpco_test_tsan_post PRIVATE -fsanitize=thread -O1 -g)
 target_link_options(tcpco_test_tsan_post PRIVATE -fsanitize=thread)
 set_target_properties(tcpco_test_tsan_post PROPERTIES CXX_EXTENSIONS OFF)
@@ -38,9 +39,9 @@ tcpco_test(tsan.post LABELS tsan async TIMEOUT 300 MAY_SKIP
   COMMAND ${TCPCO_TSAN_LAUNCHER} "$<TARGET_FILE:tcpco_test_tsan_post>" ${tcpco_catch_arguments})
 
 if(TARGET tcpco::liburing)
-  add_executable(tcpco_test_tsan_posix "${PROJECT_SOURCE_DIR}/tests/interop/posix_threads_test.cpp" main.cpp
+  add_executable(tcpco_test_tsan_posix "${PROJECT_SOURCE_DIR}/tests/interop/posix_threads_test.cpp"
     support/stack_instance.cpp)
-  target_link_libraries(tcpco_test_tsan_posix PRIVATE tcpco::tcpco tcpco_test_options)
+  target_link_libraries(tcpco_test_tsan_posix PRIVATE tcpco_test_main tcpco::tcpco tcpco_test_options)
   target_compile_options(tcpco_test_tsan_posix PRIVATE -fsanitize=thread -O1 -g)
   target_link_options(tcpco_test_tsan_posix PRIVATE -fsanitize=thread)
   set_target_properties(tcpco_test_tsan_posix PROPERTIES CXX_EXTENSIONS OFF)
