@@ -21,7 +21,7 @@ constexpr const char* duplicate = "A seq=1001 ack=5001";
 }  // namespace
 
 TEST_CASE("Two duplicate ACKs release a new segment each, the third retransmits",
-          "[conformance][RFC5681-3.2c][RFC5681-3.2d][RFC3042-2a][RFC3042-2b][RFC5681-3.2e]")
+          "[conformance][RFC5681-3.2c][RFC5681-3.2d][RFC3042-2a][RFC3042-2b][RFC5681-3.2e][RFC6582-3.2a]")
 {
     peer p;
     ten_in_flight(p);
@@ -132,8 +132,47 @@ TEST_CASE("NewReno: a partial ACK retransmits the next hole at once and stays in
     CHECK(p.info().ssthresh == 5'000);
 }
 
+TEST_CASE("NewReno: a partial ACK takes off what it acknowledges, less the segment that it shows to be missing",
+          "[conformance][RFC6582-3.2e]")
+{
+    peer p;
+    ten_in_flight(p);
+    for (int i = 0; i < 10; ++i) {  // of 12, with those of limited transmit, 5001 and 8001 are lost
+        p.send(duplicate);
+    }
+    CHECK(p.sent_up_to() == 20'001);
+    // RFC 6582: cwnd was 5000 + 10 * 1000, and is 15000 - 3000 + 1000; 12000 are outstanding.
+    p.send("A seq=1001 ack=8001");
+    CHECK(p.next() == "A seq=8001 len=1000");
+    CHECK(p.next() == "A seq=20001 len=1000");
+    CHECK(p.next() == "-");
+}
+
+TEST_CASE("NewReno: of the partial ACKs of an impatient recovery the first alone starts the timer",
+          "[conformance][RFC6582-3.2g][RFC6298-5a]")
+{
+    const bool impatient = GENERATE(false, true);
+    peer p{with([&](auto& c) { c.recovery.base.impatient = impatient; })};
+    ten_in_flight(p, 0);
+    for (int i = 0; i < 3; ++i) {
+        p.send(duplicate);
+    }
+    p.wait(300_ms);
+    p.send("A seq=1001 ack=8001");
+    p.wait(300_ms);
+    p.send("A seq=1001 ack=10001");
+    p.forget();
+    REQUIRE(p.info().rto == 1_s);
+    p.wait(699_ms);
+    CHECK(p.next() == "-");
+    p.wait(2_ms);
+    CHECK(p.next() == (impatient ? "A seq=10001 len=1000 t=1.3" : "-"));
+    p.wait(300_ms);
+    CHECK((p.next() == "A seq=10001 len=1000 t=1.6") == !impatient);
+}
+
 TEST_CASE("NewReno: the ACK of all that was sent ends recovery with cwnd at ssthresh or below",
-          "[conformance][RFC6582-3.2c][RFC5681-3.2l]")
+          "[conformance][RFC6582-3.2c][RFC5681-3.2l][RFC9937-6.4a]")
 {
     peer p;
     ten_in_flight(p, 2'000);
@@ -196,6 +235,24 @@ TEST_CASE("A lost retransmission is made good by the timer", "[conformance][RFC5
     CHECK(p.next() == "A seq=5001 len=1000");
     p.wait(1_s + 1_ms);
     CHECK(p.next() == "A seq=5001 len=1000");
+}
+
+TEST_CASE("With SACK, blocks count on whatever ACK they come", "[conformance][RFC6675-5a]")
+{
+    peer p;
+    p.in_established("mss=1000 sackok");
+    p.write(10'000);
+    CHECK(p.forget() == 10);
+    p.send("A seq=1001 ack=5001 len=10 sack=6001-7001");  // with data
+    CHECK(p.info().sacked == 1'000);
+    p.send("A seq=1011 ack=5001 win=50000 sack=6001-8001");  // with another window
+    CHECK(p.info().sacked == 2'000);
+    p.send("A seq=1011 ack=8001 win=50000 sack=9001-10001");  // with progress
+    CHECK(p.info().sacked == 1'000);
+    p.send("A seq=1011 ack=5001 win=50000 sack=9001-11001");  // older than the last
+    CHECK(p.info().sacked == 2'000);
+    p.send("FA seq=1011 ack=8001 win=50000 sack=9001-12001");
+    CHECK(p.info().sacked == 3'000);
 }
 
 TEST_CASE("With SACK, duplicates without news release nothing", "[conformance][RFC5681-3.2f][RFC3042-2c]")

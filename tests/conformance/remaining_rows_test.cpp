@@ -145,7 +145,7 @@ TEST_CASE("CLOSE in CLOSE-WAIT: what is queued leaves first, then the FIN, and t
 }
 
 TEST_CASE("SACK, as sender: after a timeout the left edge is sent again even where it was SACKed",
-          "[conformance][RFC2018-5c][RFC2018-5.1b][RFC2018-8c]")
+          "[conformance][RFC2018-5c][RFC2018-5.1b][RFC2018-8c][RFC6675-4a]")
 {
     peer p;
     p.in_established("mss=1000 sackok");
@@ -165,7 +165,7 @@ TEST_CASE("SACK, as sender: after a timeout the left edge is sent again even whe
 }
 
 TEST_CASE("SACK, as sender: one block is no loss, and each ACK releases what left the network and no more",
-          "[conformance][RFC2018-5.1a]")
+          "[conformance][RFC2018-5.1a][RFC6675-5d]")
 {
     peer p;
     p.in_established("mss=1000 sackok");

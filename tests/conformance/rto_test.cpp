@@ -361,6 +361,70 @@ TEST_CASE("An RTO retransmission never leaves early", "[conformance][RFC6298-5a]
     CHECK(p.next() == "-");
 }
 
+TEST_CASE("What recovery sends again is not sent again by the timer before a whole RTO is over",
+          "[conformance][RFC6298-5a][RFC6298-1a][RFC6675-6a]")
+{
+    peer p;
+    p.in_established();
+    p.write(10'000);
+    CHECK(p.forget() == 10);
+    p.wait(600_ms);
+    for (int i = 0; i < 3; ++i) {
+        p.send("A seq=1001 ack=5001");
+    }
+    CHECK(p.next() == "A seq=5001 len=1000 t=0.6");
+    p.wait(999_ms);
+    CHECK(p.next() == "-");
+    p.wait(2_ms);
+    CHECK(p.next() == "A seq=5001 len=1000 t=1.6");
+}
+
+TEST_CASE("Each round trip gives a sample", "[conformance][RFC6298-3b]")
+{
+    peer p;
+    p.in_established();
+    std::uint32_t acked = 5'001;
+    for (int round = 0; round < 6; ++round) {
+        p.write(10'000);
+        std::uint32_t end = acked;
+        for (std::uint32_t to = p.sent_up_to(); to != 0; to = p.sent_up_to()) {
+            end = std::max(end, to);
+        }
+        REQUIRE(end > acked);
+        const duration before = p.info().srtt;
+        p.wait(round % 2 == 0 ? 100_ms : 300_ms);
+        for (; acked < end; acked = std::min(acked + 2'000, end)) {
+            p.send("A seq=1001 ack=" + std::to_string(std::min(acked + 2'000, end)));
+        }
+        CHECK(p.info().srtt != before);
+    }
+}
+
+TEST_CASE("The least round trip is that of the last five minutes: a path that became longer is noticed",
+          "[conformance][RFC8985-6.2a]")
+{
+    peer p;
+    p.in_syn_received();
+    p.wait(20_ms);
+    p.send("A seq=1001 ack=5001");
+    REQUIRE(p.accept());
+    std::uint32_t acked = 5'001;
+    const auto exchange = [&] {
+        p.write(1'000);
+        p.wait(80_ms);
+        p.send("A seq=1001 ack=" + std::to_string(acked += 1'000));
+        p.wait(30_s);
+    };
+    for (int i = 0; i < 9; ++i) {
+        exchange();
+        CHECK(p.info().min_rtt == 20_ms);
+    }
+    for (int i = 0; i < 3; ++i) {
+        exchange();
+    }
+    CHECK(p.info().min_rtt == 80_ms);
+}
+
 TEST_CASE("An idle connection sends nothing: there is no keep-alive unless it was asked for", "[conformance][MUST-25]")
 {
     peer p;

@@ -182,6 +182,7 @@ public:
     time_point now{1'000'000'000};
     duration rtt = duration{100'000'000};
     duration rto = duration{1'000'000'000};
+    time_point rto_at = time_point::never();
     time_point echoed = time_point::never();  // by the ACKs that follow
     Recovery recovery;
     board records;
@@ -195,6 +196,7 @@ public:
                 .srtt = rtt,
                 .min_rtt = rtt,
                 .rto = rto,
+                .rto_at = rto_at,
                 .in_flight = records.in_flight(),
                 .smss = smss,
                 .echoed = echoed};

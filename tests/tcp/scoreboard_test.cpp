@@ -160,7 +160,8 @@ TEST_CASE("SACK blocks outside una and nxt, or turned round, are ignored", "[tcp
     b.check_invariants();
 }
 
-TEST_CASE("a lost record leaves the flight, and sending it again puts it back at the end of time order", "[tcp]")
+TEST_CASE("a lost record leaves the flight, and sending it again puts it back at the end of time order",
+          "[tcp][RFC8985-6.1a][RFC9937-6.2c]")
 {
     scoreboard b = with_records(3, 100);
     b.mark_lost(b.find({1}));
@@ -319,7 +320,8 @@ TEST_CASE("reneging forgets all SACK marks (RFC 2018 section 8)", "[tcp]")
     b.check_invariants();
 }
 
-TEST_CASE("without SACK each duplicate ACK takes octets out of the flight (RFC 5681 section 3.2)", "[tcp]")
+TEST_CASE("without SACK each duplicate ACK takes octets out of the flight (RFC 5681 section 3.2)",
+          "[tcp][RFC9937-6.2b][RFC9937-6.2e]")
 {
     // Segments 1 and 4 of five are lost; 2, 3 and 5 cause duplicate ACKs.
     scoreboard b = with_records(5, 100);

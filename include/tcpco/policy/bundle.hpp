@@ -26,6 +26,7 @@
 
 namespace tcpco {
 
+// RFC9937-5a
 // What the RFCs recommend today, and what Linux, FreeBSD and Windows do: RACK-TLP (RFC 8985) needs no timeout for most
 // losses, PRR (RFC 9937) no silence after one, CUBIC (RFC 9438) fills long paths, and HyStart++ (RFC 9406) leaves slow
 // start before its queue overflows; what turns out to have been needless is undone. Reno, NewReno and pass_through are

@@ -144,11 +144,17 @@ concept decides_without_data = requires(R r, Board& board, octet_count room) {
 };
 // on_undo: the episode was needless (recovery/with_undo.hpp): be as if it had not begun. The board's marks are taken
 // back already; nothing below `point` starts another.
+// holds_timer: an ACK of `una` does not start the RTO anew, nor does what is sent again at `una` (RFC 6582 section 4).
+// counted_twice: octets of which two copies are taken to be in flight (SetPipe of RFC 6675 section 4).
 // on_reordering: a fast recovery, perhaps one that has ended, was needless: what seemed lost had been overtaken.
 template <class R>
 concept told_of_undo = requires(R r, stream_offset point) { r.on_undo(point); };
 template <class R>
 concept told_of_reordering = requires(R r) { r.on_reordering(); };
+template <class R>
+concept holds_timer = requires(const R r, stream_offset una) { { r.holds_timer(una) } -> std::same_as<bool>; };
+template <class R>
+concept counts_copies = requires(const R r) { { r.counted_twice() } -> std::same_as<octet_count>; };
 
 // --- how fast during recovery --------------------------------------------------------------------------------------
 template <class P>
@@ -158,6 +164,10 @@ concept recovery_rate = policy<P> && requires(P p, const P cp, const recovery_st
     p.on_transmit(octet_count{});
     { cp.cwnd() } -> std::convertible_to<octet_count>;
 };
+
+// Refinement: without SACK, duplicate ACKs in recovery stand for no more octets than these.
+template <class P>
+concept bounds_duplicates = requires(const P p) { { p.most_duplicated() } -> std::convertible_to<octet_count>; };
 
 // --- how long until retransmission ---------------------------------------------------------------------------------
 template <class E>

@@ -41,7 +41,7 @@ struct rate_sample {
 struct transmission {
     stream_offset first{};            // first octet; SYN and FIN occupy one each
     stream_offset last{};             // one past the end
-    time_point sent_at{};             // last time it was transmitted
+    time_point sent_at{};             // last time it was transmitted, in nanoseconds: RFC8985-4.2a
     std::uint32_t wire_segments = 1;  // segments on the wire (more than 1 for a super-frame)
     std::uint16_t transmissions = 1;  // 1: never retransmitted
     bool sacked = false;              // a SACK block covers it
@@ -156,6 +156,7 @@ struct path_timing {
     duration srtt{};  // zero: no sample yet
     duration min_rtt{};
     duration rto{};  // with back-off
+    time_point rto_at = time_point::never();  // when it is due for what is in flight; never(): a whole RTO from now
     octet_count in_flight = 0;
     octet_count smss = 0;
     // When the segment left whose timestamp this ACK echoes, down to whole milliseconds; never(): unknown.
@@ -207,12 +208,15 @@ struct send_decision {
 
 // --- recovery rate (PRR and its kin) -------------------------------------------------------------------------------
 
+// Everything as it is after the ACK (or the timer) that began recovery, and after its losses were marked.
 struct recovery_started {
-    octet_count in_flight = 0;        // FlightSize: snd.nxt - snd.una (RecoverFS in RFC 9937 without SACKed octets)
-    octet_count sacked = 0;           // SACKed when recovery began
-    octet_count newly_delivered = 0;  // by the ACK that began it
+    octet_count in_flight = 0;        // FlightSize: snd.nxt - snd.una
+    octet_count sacked = 0;           // of it, SACKed
+    octet_count pipe = 0;             // of it, in flight
+    octet_count newly_delivered = 0;  // by the ACK that began it; zero: a timer did
     octet_count ssthresh = 0;         // the controller's, after its congestion event
     octet_count smss = 0;
+    bool by_duplicates = false;       // no SACK: what is delivered is told by duplicate ACKs, which a peer may make up
 };
 
 struct recovery_progress {
@@ -221,6 +225,7 @@ struct recovery_progress {
     bool una_advanced = false;
     octet_count in_flight = 0;  // pipe after the ACK
     octet_count smss = 0;
+    bool by_duplicates = false;  // as above
 };
 
 // --- RTT -----------------------------------------------------------------------------------------------------------

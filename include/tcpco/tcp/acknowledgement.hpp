@@ -6,6 +6,9 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
+#include <span>
 
 #include "tcpco/tcp/connection.hpp"
 #include "tcpco/tcp/ecn.hpp"
@@ -22,10 +25,12 @@ template <class B>
 path_timing timing_of(const connection<B>& c, const sender_active<B>& s, time_point now,
                       time_point echoed = time_point::never())
 {
+    const duration rto = c.rto.rto();
     return {.now = now,
             .srtt = c.rto.srtt(),
             .min_rtt = c.min_rtt.get(),
-            .rto = c.rto.rto(),
+            .rto = rto,
+            .rto_at = c.timer_base + rto,
             .in_flight = s.board.in_flight(),
             .smss = c.smss,
             .echoed = echoed};
@@ -98,18 +103,49 @@ void on_delivered(const connection<B>& c, sender_active<B>& s, const transmissio
     }
 }
 
+// Without SACK a duplicate ACK stands for a segment; in recovery all of them for no more than was in flight.
+// RFC9937-6.2b, 6.2e
+template <class B>
+octet_count worth_of_duplicate(const connection<B>& c, const sender_active<B>& s)
+{
+    if constexpr (bounds_duplicates<typename B::recovery_rate>) {
+        if (s.recovery.in_recovery()) {
+            return std::clamp<octet_count>(s.recovery_rate.most_duplicated() - s.board.emulated(), 0, c.smss);
+        }
+    }
+    return c.smss;
+}
+
+// The blocks that lie in the flight, in the order of the sequence: policies see what was delivered from below, else a
+// block that was reported before and got lost would look like reordering (RFC8985-6.2d).
+struct sorted_blocks {
+    std::array<offset_range, std::tuple_size_v<decltype(tcp_options::sack_blocks)>> ranges{};
+    std::size_t count = 0;
+
+    constexpr void insert(const offset_range& range) noexcept
+    {
+        std::size_t at = count++;
+        for (; at > 0 && range.first < ranges[at - 1].first; --at) {
+            ranges[at] = ranges[at - 1];
+        }
+        ranges[at] = range;
+    }
+    constexpr std::span<const offset_range> all() const noexcept { return std::span{ranges}.first(count); }
+};
+
 // Duplicates without blocks that are new release nothing where the peer speaks SACK.
-// RFC2018-5a, 5.1a, RFC3042-2c, RFC5681-3.2f
+// RFC2018-5a, 5.1a, RFC3042-2c, RFC5681-3.2f, RFC6675-5a
 template <class B>
 void take_sack_blocks(connection<B>& c, sender_active<B>& s, const arriving_segment& seg, ack_work& work)
 {
     work.sack.sack_permitted = c.sack_permitted;
     if (!c.sack_permitted) {
         if (work.duplicate) {
-            work.delivered.newly_delivered += s.board.emulate_sack(c.smss);
+            work.delivered.newly_delivered += s.board.emulate_sack(worth_of_duplicate(c, s));
         }
         return;
     }
+    sorted_blocks blocks;
     bool first = true;
     for (const sack_block& block : seg.options.sacks()) {
         const offset_range range{from_wire(block.left, c.snd.iss, seg.ack), from_wire(block.right, c.snd.iss, seg.ack)};
@@ -119,12 +155,15 @@ void take_sack_blocks(connection<B>& c, sender_active<B>& s, const arriving_segm
         }
         first = false;
         if (usable && range.first >= seg.ack) {
-            work.sack.has_blocks = true;
-            const ack_result sacked =
-                s.board.on_sack(range, [&](const transmission& t, bool) { on_delivered(c, s, t, work); });
-            work.sack.newly_sacked += sacked.newly_sacked;
-            work.delivered += sacked;
+            blocks.insert(range);
         }
+    }
+    work.sack.has_blocks = blocks.count > 0;
+    for (const offset_range& range : blocks.all()) {
+        const ack_result sacked =
+            s.board.on_sack(range, [&](const transmission& t, bool) { on_delivered(c, s, t, work); });
+        work.sack.newly_sacked += sacked.newly_sacked;
+        work.delivered += sacked;
     }
 }
 
@@ -149,10 +188,12 @@ void take_cumulative_ack(connection<B>& c, sender_active<B>& s, const arriving_s
     if (c.path_mtu != 0) {
         follow_path_mtu(c, st);
     }
-    c.send.release_until(std::min(c.snd.una, c.send.end()));
+    c.send.release_until(std::min(c.snd.una, c.send.end()));  // what is SACKed only stays (RFC6675-4a)
     c.starved = c.starved && c.queued() >= reserve_share / 2;  // its share is free again
     c.retries = 0;
-    c.timer_base = work.info.now;  // RFC6298-5.3a, RFC6928-9a: the timer starts anew
+    if (!timer_runs_on(s, seg.ack)) {
+        c.timer_base = work.info.now;  // RFC6298-5.3a, RFC6928-9a: the timer starts anew
+    }
     c.progress_at = work.info.now;
     c.rto.on_forward_progress();
     c.events |= readiness::writable;
@@ -185,15 +226,17 @@ void complete_info(connection<B>& c, sender_active<B>& s, ack_work& work)
 namespace detail {
 
 // How fast recovery sends: `ssthresh` is where it is to end.
+// RFC9937-6.1a
 template <class B>
-void begin_recovery(const connection<B>& c, sender_active<B>& s, octet_count in_flight, octet_count newly_delivered,
-                    octet_count ssthresh)
+void begin_recovery(const connection<B>& c, sender_active<B>& s, octet_count newly_delivered, octet_count ssthresh)
 {
-    s.recovery_rate.on_enter({.in_flight = in_flight,
+    s.recovery_rate.on_enter({.in_flight = s.board.flight_size(),
                               .sacked = s.board.sacked(),
+                              .pipe = s.board.in_flight(),
                               .newly_delivered = newly_delivered,
                               .ssthresh = ssthresh,
-                              .smss = c.smss});
+                              .smss = c.smss,
+                              .by_duplicates = !c.sack_permitted});
 }
 
 // A congestion event, and the pace of the recovery that follows it.
@@ -207,7 +250,7 @@ void reduce_window(connection<B>& c, sender_active<B>& s, const congestion_event
     }
     s.congestion.on_congestion_event(event);
     note_reduction(c, s);
-    begin_recovery(c, s, why.in_flight, newly_delivered, s.congestion.ssthresh());
+    begin_recovery(c, s, newly_delivered, s.congestion.ssthresh());
     observe(st.host.observer, event::cwnd_changed{.connection = key_of(c),
                                                   .at = st.now,
                                                   .cwnd = s.congestion.cwnd(),
@@ -293,13 +336,15 @@ bool ends_the_count(const connection<B>& c, const arriving_segment& seg) noexcep
     return c.timer == retransmission_timer::persist ? !c.reader_gone : progress;
 }
 
-inline recovery_progress progress_of(const ack_work& work, octet_count smss) noexcept
+template <class B>
+recovery_progress progress_of(const connection<B>& c, const ack_work& work) noexcept
 {
     return {.delivered = work.info.delivered,
             .newly_lost = work.info.newly_lost,
             .una_advanced = work.advances,
             .in_flight = work.info.in_flight,
-            .smss = smss};
+            .smss = c.smss,
+            .by_duplicates = !c.sack_permitted};
 }
 
 }  // namespace detail
@@ -349,7 +394,7 @@ void process_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
     work.info.in_flight = s->board.in_flight();
     detail::keep_reduction_if_marked(c, *s, seg);
     if (detail::lost_only_a_probe(c, *s, work.info.newly_lost, st) && verdict.kind == verdict_kind::enter) {
-        detail::begin_recovery(c, *s, work.flight_size, work.info.delivered, s->congestion.cwnd());
+        detail::begin_recovery(c, *s, work.info.delivered, s->congestion.cwnd());
         s->before.reset();
     } else {
         apply_verdict(c, *s, verdict, work.flight_size, work.info.delivered, st);
@@ -369,8 +414,9 @@ void process_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
     if (c.send_tuned) {
         tune_send_buffer(c, s->congestion.cwnd(), st.host);
     }
-    if (s->recovery.in_recovery() && verdict.kind != verdict_kind::enter) {
-        s->recovery_rate.on_ack(detail::progress_of(work, c.smss));
+    const bool began = verdict.kind == verdict_kind::enter || verdict.kind == verdict_kind::lost_again;
+    if (s->recovery.in_recovery() && !began) {  // the ACK that began it was answered with it
+        s->recovery_rate.on_ack(detail::progress_of(c, work));
     }
     rearm_timer(c, st);
 }

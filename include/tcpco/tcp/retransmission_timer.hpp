@@ -39,6 +39,17 @@ bool waits_for_window(const connection<B>& c, bool outstanding)
     return c.sendable_end() > c.snd.nxt && (c.snd.nxt >= c.send_right_edge() || c.blocked_small);
 }
 
+// RFC6582-3.2g: a recovery may let the timer run on, although `una` is acknowledged or what begins there leaves again.
+template <class B>
+bool timer_runs_on(const sender_active<B>& s, stream_offset una)
+{
+    if constexpr (holds_timer<typename B::recovery>) {
+        return s.recovery.holds_timer(una);
+    } else {
+        return false;
+    }
+}
+
 inline time_point user_timeout_at(const transmission_control_block& c) noexcept
 {
     return c.user_timeout == no_user_timeout ? time_point::never()
@@ -90,6 +101,7 @@ void consider_quiet(connection<B>& c, step<B>& st)
 
 }  // namespace detail
 
+// One slot, one kind at a time (RFC8985-8a), and none where nothing is in flight (RFC6298-5.2a).
 // RFC6298-1a, 5a
 template <class B>
 void rearm_timer(connection<B>& c, step<B>& st)

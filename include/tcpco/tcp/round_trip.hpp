@@ -14,7 +14,7 @@ namespace tcpco {
 
 namespace detail {
 
-// How long a minimum RTT is believed: paths change (Linux: 300 s too).
+// How long a minimum RTT is believed: paths change (Linux: 300 s too). RFC8985-6.2a
 inline constexpr duration min_rtt_window{300'000'000'000};
 
 // One ACK's way through the steps below.

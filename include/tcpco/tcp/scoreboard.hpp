@@ -5,7 +5,8 @@
 // one of three states: in flight, SACKed (a selective acknowledgement covers it), or lost (presumed lost and not sent
 // again since). Sending it again puts it back in flight. The counters are O(1):
 //
-//     in_flight()      octets in flight: RFC 6675's pipe, less what duplicate ACKs stand for (emulate_sack)
+//     in_flight()      octets in flight: RFC 6675's pipe, less what duplicate ACKs stand for (emulate_sack); of what
+//                      was sent again before it was found lost, the last copy alone (recovery::sack counts the other)
 //     sacked(), lost() octets SACKed; octets presumed lost
 //     retransmitted()  octets in flight whose latest transmission was not the first
 //
@@ -156,7 +157,7 @@ public:
     // (RFC 5681 section 3.2 and RFC 6582 inflate cwnd instead). Returns how much of it counts as newly delivered. When
     // una advances, what the duplicate ACKs stood for is found out and taken off again. So cwnd is left alone when they
     // release a new segment each, before recovery and in it, and no more of them count than are in flight.
-    // RFC3042-2a, 2b, RFC5681-3.2d, 3.2e, 3.2h, 3.2i, 3.2j, 3.2k
+    // RFC3042-2a, 2b, RFC5681-3.2d, 3.2e, 3.2h, 3.2i, 3.2j, 3.2k, RFC6582-3.2e
     octet_count emulate_sack(octet_count n) noexcept
     {
         const octet_count counted = std::clamp<octet_count>(n, 0, in_flight());
@@ -164,6 +165,7 @@ public:
         return counted;
     }
     void clear_emulation() noexcept { state_.emulated = 0; }
+    octet_count emulated() const noexcept { return state_.emulated; }
 
     // The receiver took SACKed data back (RFC 2018 section 8): forget all SACK marks; the records are in flight again.
     // False: there were none.
@@ -212,6 +214,7 @@ public:
 
     stream_offset una() const noexcept { return state_.una; }
     stream_offset nxt() const noexcept { return state_.nxt; }
+    // RFC6675-4c, RFC9937-6.2c, 6.2d, 6.2e
     octet_count in_flight() const noexcept { return std::max<octet_count>(state_.in_flight - state_.emulated, 0); }
     octet_count sacked() const noexcept { return state_.sacked; }
     octet_count lost() const noexcept { return state_.lost; }

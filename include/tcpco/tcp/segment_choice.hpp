@@ -49,7 +49,7 @@ bool may_send_small(connection<B>& c, octet_count octets, octet_count available,
 }
 
 // Octets (or SYN, or FIN) that were never sent. `room`: what cwnd leaves.
-// SHLD-15, MUST-34, RFC7323-2.4c, SHLD-28, RFC9293-3.10.2b, 3.10.4c, RFC5681-2c, 3a
+// SHLD-15, MUST-34, RFC7323-2.4c, SHLD-28, RFC9293-3.10.2b, 3.10.4c, RFC5681-2c, 3a, RFC6675-5d
 template <class B>
 bool choose_new(leaving_segment& out, connection<B>& c, sender_active<B>& s, octet_count room, bool ignore_cwnd,
                 step<B>& st)
@@ -156,7 +156,7 @@ bool choose_retransmission(leaving_segment& out, connection<B>& c, sender_active
         return false;
     }
     if (!decision.ignore_window && room < std::min(octets, segment) && s.board.in_flight() > 0) {
-        c.cwnd_limited = true;  // RFC6675-5h
+        c.cwnd_limited = true;  // RFC6675-5h, RFC8985-9.3a
         return false;
     }
     out.kind = segment_kind::retransmission;
@@ -236,7 +236,7 @@ bool choose_data(leaving_segment& out, connection<B>& c, sender_active<B>& s, st
     if (c.probe_owed) {
         return choose_window_probe(out, c, s, st);
     }
-    const octet_count room = congestion_window(s) - s.board.in_flight();
+    const octet_count room = congestion_window(s) - pipe_of(s);
     const send_decision decision = s.recovery.next(s.board, room);
     if (decision.action != send_action::nothing && !decision.ignore_window && !pacing_allows(c, s, st)) {
         return false;

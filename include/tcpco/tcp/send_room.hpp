@@ -20,8 +20,19 @@ octet_count congestion_window(const sender_active<B>& s)
             return s.recovery_rate.cwnd();
         }
     }
-    // RFC4015-3.4c
+    // RFC4015-3.4c; when recovery is over it is the controller's again, which ssthresh has bounded: RFC9937-6.4a
     return s.resumption_window != 0 ? std::min(s.resumption_window, s.congestion.cwnd()) : s.congestion.cwnd();
+}
+
+// What cwnd is compared with: the recovery may count some of what is in flight twice (SetPipe, RFC6675-4c).
+template <class B>
+octet_count pipe_of(const sender_active<B>& s)
+{
+    if constexpr (counts_copies<typename B::recovery>) {
+        return s.board.in_flight() + s.recovery.counted_twice();
+    } else {
+        return s.board.in_flight();
+    }
 }
 
 // cwnd counts octets, but the packets in flight are bounded too: with small segments, no more than twice as many as a

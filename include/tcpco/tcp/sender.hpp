@@ -172,6 +172,9 @@ void commit_octets(connection<B>& c, const leaving_segment& out, step<B>& st)
     } else {
         const stream_offset again = std::min(out.end(), c.snd.nxt);
         s.board.on_retransmit(out.seq, again, st.now, stamp, out.wire_segments);
+        if (out.seq == c.snd.una && !timer_runs_on(s, c.snd.una)) {
+            c.timer_base = st.now;  // a whole RTO for the one that the timer would send again (RFC6298-5a, RFC6675-6a)
+        }
         c.stats.octets_retransmitted += static_cast<std::uint64_t>(std::min(out.octets, again - out.seq));
         if (out.fresh) {  // end_with_what_waits()
             s.board.on_transmit_new(again, out.end(), st.now, 1, stamp);

@@ -83,7 +83,7 @@ void on_recovery_timer(connection<B>& c, sender_active<B>& s, retransmission_tim
     const octet_count flight_size = s.board.flight_size();
     const recovery_verdict verdict = s.recovery.on_timer(kind, timing_of(c, s, st.now), s.board);
     if (lost_only_a_probe(c, s, report_losses(c, s), st) && verdict.kind == verdict_kind::enter) {
-        begin_recovery(c, s, flight_size, 0, s.congestion.cwnd());
+        begin_recovery(c, s, 0, s.congestion.cwnd());
         s.before.reset();
     } else {
         apply_verdict(c, s, verdict, flight_size, 0, st);

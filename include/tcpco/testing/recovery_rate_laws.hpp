@@ -77,8 +77,12 @@ private:
         delivered_ = smss_;
         sent_ = 0;
         above_ = true;
-        const recovery_started s{
-            .in_flight = flight, .sacked = smss_, .newly_delivered = smss_, .ssthresh = ssthresh_, .smss = smss_};
+        const recovery_started s{.in_flight = flight,
+                                 .sacked = smss_,
+                                 .pipe = in_flight_,
+                                 .newly_delivered = smss_,
+                                 .ssthresh = ssthresh_,
+                                 .smss = smss_};
         policy_.on_enter(s);
         twin_.on_enter(s);
         said_ = "recovery begins, " + std::to_string(flight) + " in flight, ssthresh " + std::to_string(ssthresh_);

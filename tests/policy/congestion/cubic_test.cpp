@@ -195,6 +195,33 @@ TEST_CASE("CUBIC: a spurious reduction is taken back unless the window is larger
     CHECK(larger.cwnd() == 200 * smss);
 }
 
+TEST_CASE("CUBIC: a timeout that was none is taken back, the curve and its clock with it",
+          "[policy][RFC9438-4.9a][RFC9438-4.9b]")
+{
+    const auto avoid = [](cubic& c, duration from) {
+        duration t = from;
+        for (int i = 0; i < 500; ++i) {
+            c.on_ack(ack_at(t += 1_ms, smss, 100_ms));
+        }
+    };
+    cubic c = established(100 * smss, 100 * smss);
+    c.on_congestion_event({.in_flight = 100 * smss, .smss = smss});
+    avoid(c, 0_s);
+    const cubic prior = c;
+    cubic untouched = c;
+    c.on_retransmission_timeout({.first = true, .in_flight = 70 * smss, .smss = smss});
+    c.on_ack(ack_at(600_ms, smss, 100_ms));
+    REQUIRE(c.cwnd() < 10 * smss);
+    c.on_spurious(spurious_cause::f_rto, prior);
+    CHECK(c.ssthresh() == prior.ssthresh());
+    avoid(c, 600_ms);
+    avoid(untouched, 600_ms);
+    CHECK(c.cwnd() == untouched.cwnd());
+    CHECK(c.w_est() == untouched.w_est());
+    CHECK(c.k() == untouched.k());
+    CHECK(c.w_max() == 100 * smss);
+}
+
 TEST_CASE("CUBIC: nothing grows on duplicates, in recovery, or when the window was not the limit",
           "[policy][RFC9438-4.6c]")
 {

@@ -1,8 +1,11 @@
 #include "tcpco/policy/congestion/hystart_plus_plus.hpp"
 
+#include <algorithm>
 #include <cstdint>
+#include <type_traits>
 
 #include "catch.hpp"
+#include "tcpco/policy/bundle.hpp"
 #include "tcpco/policy/congestion/cubic.hpp"
 #include "tcpco/policy/congestion/reno.hpp"
 
@@ -90,7 +93,7 @@ TEST_CASE("HyStart++: a rise of an eighth, 4 ms at least and 16 ms at the most, 
     CHECK(turns(400 * ms, 416 * ms));
 }
 
-TEST_CASE("HyStart++: a round's minimum counts from its eighth sample on", "[policy][RFC9406-4.2c]")
+TEST_CASE("HyStart++: a round's minimum counts from its eighth sample on", "[policy][RFC9406-4.2c][RFC9406-4.2a]")
 {
     sender s;
     s.round(40 * ms);
@@ -99,6 +102,48 @@ TEST_CASE("HyStart++: a round's minimum counts from its eighth sample on", "[pol
         s.ack(60 * ms);
     }
     CHECK(s.policy.in_conservative_slow_start());
+}
+
+TEST_CASE("HyStart++: a round ends with the octet that was next to be sent when it began", "[policy][RFC9406-4.2a]")
+{
+    // Ten samples of 40 ms; the first of the next round comes before, or behind, that octet.
+    for (const bool behind : {false, true}) {
+        sender s;
+        s.round(40 * ms);
+        if (!behind) {
+            s.policy.on_ack({.una = s.una, .nxt = s.nxt, .latest_rtt = 60 * ms, .smss = smss});  // of the old round
+        }
+        for (int i = 0; i < 7; ++i) {
+            s.ack(60 * ms);
+        }
+        CHECK_FALSE(s.policy.in_conservative_slow_start());
+        s.ack(60 * ms);
+        CHECK(s.policy.in_conservative_slow_start());
+    }
+}
+
+TEST_CASE("HyStart++ around CUBIC: without loss the curve begins at its flat point, where slow start was left",
+          "[policy][RFC9438-4.10b][RFC9438-4.10c][RFC9406-4.2f]")
+{
+    CHECK(std::is_same_v<default_policies::congestion, congestion::hystart_plus_plus<cubic>>);
+    default_policies::congestion c;
+    c.on_connection_established({.initial_window = 10 * smss, .smss = smss});
+    stream_offset una{1};
+    stream_offset nxt{1 + 10 * smss};
+    duration t{};
+    for (int i = 0; !c.handed_over() && i < 10'000; ++i) {
+        una = una + smss;
+        c.on_ack({.now = time_point{t += ms}, .acked = smss, .una = una, .nxt = nxt,
+                  .latest_rtt = (una.value < 20'000 ? 40 : 60) * ms, .srtt = 50 * ms, .cwnd_limited = true, .smss = smss});
+        nxt = std::max(nxt, una + c.cwnd());
+    }
+    REQUIRE(c.handed_over());
+    const octet_count left_at = c.cwnd();
+    c.on_ack({.now = time_point{t += ms}, .acked = smss, .una = una, .nxt = nxt, .srtt = 50 * ms,
+              .cwnd_limited = true, .smss = smss});
+    CHECK(c.base().k() == duration::zero());
+    CHECK(c.base().w_max() == left_at);
+    CHECK(c.cwnd() < left_at + smss);  // congestion avoidance
 }
 
 TEST_CASE("HyStart++: one sample that is low keeps the round in slow start", "[policy][RFC9406-4.2c]")

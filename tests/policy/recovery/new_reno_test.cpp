@@ -5,6 +5,7 @@
 #include "tcpco/policy/recovery/go_back_n.hpp"
 
 using namespace tcpco;
+using fake::at;
 using fake::segments;
 
 namespace {
@@ -100,6 +101,41 @@ TEST_CASE("after a timeout everything is sent again, and its echoes start no fas
     s.duplicate();
     s.duplicate();
     CHECK(s.duplicate() == verdict_kind::enter);
+}
+
+TEST_CASE("the heuristic: short progress after a timeout lets the next duplicates retransmit, a leap does not",
+          "[policy][RFC6582-4.1a]")
+{
+    const std::int64_t progress = GENERATE(0, 4, 5);
+    sender s{{.ack_heuristic = true}};
+    s.send(10);
+    s.timer(retransmission_timer::rto);
+    s.resend();
+    if (progress > 0) {
+        s.ack(progress);
+    }
+    s.duplicate();
+    s.duplicate();
+    CHECK((s.duplicate() == verdict_kind::enter) == (progress == 4));
+}
+
+TEST_CASE("an impatient recovery lets only its first partial ACK start the timer", "[policy][RFC6582-3.2g]")
+{
+    const bool impatient = GENERATE(true, false);
+    sender s{{.impatient = impatient}};
+    s.send(10);
+    for (int i = 0; i < 3; ++i) {
+        s.duplicate();
+    }
+    s.resend();
+    CHECK_FALSE(s.recovery.holds_timer(at(2)));
+    s.ack(2);
+    s.resend();
+    CHECK(s.recovery.holds_timer(at(2)) == impatient);
+    CHECK(s.recovery.holds_timer(at(9)) == impatient);
+    CHECK_FALSE(s.recovery.holds_timer(at(10)));  // the whole of it
+    s.ack(10);
+    CHECK_FALSE(s.recovery.holds_timer(at(10)));
 }
 
 TEST_CASE("a retransmitted super-frame that is acknowledged piece by piece is not sent again", "[policy][RFC6582-3.2d]")

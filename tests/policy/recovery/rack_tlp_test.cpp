@@ -2,8 +2,10 @@
 
 #include "catch.hpp"
 #include "policy/fake_board.hpp"
+#include "tcpco/policy/recovery/with_undo.hpp"
 
 using namespace tcpco;
+using fake::at;
 using fake::segments;
 
 namespace {
@@ -11,6 +13,7 @@ namespace {
 using sender = fake::sender<recovery::rack_tlp>;
 
 static_assert(told_of_deliveries<recovery::rack_tlp>);
+static_assert(!decides_without_data<recovery::rack_tlp, fake::board>);  // NextSeg of RFC 6675 is not asked
 
 // `count` segments in flight, 1 ms apart, behind one that was acknowledged (so that the peer's SACK is known).
 sender flight(int count)
@@ -53,6 +56,76 @@ TEST_CASE("without reordering three SACKed segments mean loss at once", "[policy
     CHECK(s.sack(4, 5) == verdict_kind::enter);
     CHECK(s.next().range == segments(1, 2));
     CHECK(s.records.lost() == fake::smss);  // 5 and 6 were sent later than what was delivered
+}
+
+TEST_CASE("times of transmission are told apart by the nanosecond", "[policy][RFC8985-4.2a]")
+{
+    sender s;
+    s.has_sack = true;
+    s.rtt = 40_us;
+    for (int i = 0; i < 6; ++i) {
+        s.send();
+        s.wait(1_ns);
+    }
+    s.wait(40_us);
+    CHECK(s.sack(1, 4) == verdict_kind::enter);
+    CHECK(s.records.lost() == fake::smss);  // 4 and 5 left one and two nanoseconds after what was delivered
+}
+
+TEST_CASE("of what was delivered the one that was sent last counts, of several sent at once the last",
+          "[policy][RFC8985-6.2c]")
+{
+    sender s = flight(3);  // segments 1 to 3
+    s.send(4);             // 4 to 7, at the time of segment 3
+    s.wait(100_ms);
+    CHECK(s.sack(5, 6) == verdict_kind::none);
+    CHECK(s.sack(2, 3) == verdict_kind::none);  // sent earlier: changes nothing
+    s.now = s.recovery.timer().at;
+    CHECK(s.timer(retransmission_timer::reorder) == verdict_kind::enter);
+    CHECK(s.records.lost() == 3 * fake::smss);  // 1, 3 and 4; 6 and 7 left together with 5, but behind it
+}
+
+TEST_CASE("a window that was widened again and again is no longer than SRTT", "[policy][RFC8985-3.3c]")
+{
+    sender s = flight(4);
+    const sack_info dsack{.dsack = true, .dsack_range = segments(0, 1)};
+    for (int round = 0; round < 20; ++round) {
+        s.wait(100_ms);
+        s.tell({}, dsack);
+        s.records.acknowledge(s.records.nxt());
+        s.tell({.acked = fake::smss, .delivered = fake::smss}, {});
+        s.send(4);
+    }
+    REQUIRE(s.recovery.reordering_multiplier() == 21);  // a window of more than five round trips
+    const std::int64_t una = (s.records.una() - at(0)) / fake::smss;
+    const time_point sent_at = s.now;
+    s.wait(100_ms);
+    s.sack(una + 1, una + 2);
+    CHECK(s.recovery.timer().kind == retransmission_timer::reorder);
+    CHECK(s.recovery.timer().at == sent_at + 100_ms + s.rtt);
+}
+
+TEST_CASE("no hole is sent again before it is found lost, though there is nothing else to send", "[policy][RFC8985-9.2a]")
+{
+    fake::sender<recovery::with_undo<recovery::rack_tlp>> s;
+    s.has_sack = true;
+    s.send();
+    s.wait(100_ms);
+    s.ack(1);
+    s.send(10);
+    s.wait(100_ms);
+    s.sack(3, 7);
+    if (!s.recovery.in_recovery()) {
+        s.wait(100_ms);
+        REQUIRE(s.timer(retransmission_timer::reorder) == verdict_kind::enter);
+    }
+    while (s.resend()) {
+    }
+    // 7 to 10 left with what was delivered, but behind it. RFC 6675 would send the last of them (rule 4).
+    s.ack(2);
+    CHECK(s.recovery.in_recovery());
+    CHECK(s.next().action == send_action::new_data);
+    CHECK(s.recovery.without_data(s.records, 10'000).action == send_action::nothing);
 }
 
 TEST_CASE("once reordering was seen three segments above are no proof", "[policy][RFC8985-6.2d]")
@@ -162,6 +235,61 @@ TEST_CASE("the probe is due after two round trips, later where one segment may w
     s.send(3);
     s.sack(3, 4);
     CHECK(s.recovery.timer().kind != retransmission_timer::pto);  // RACK has something to go by
+}
+
+TEST_CASE("the probe comes before the RTO of what was sent earlier, and after 1 s where no round trip is known",
+          "[policy][RFC8985-7.2b]")
+{
+    sender s = flight(2);
+    s.rto_at = s.now + 150_ms;  // of the first segment
+    s.send();
+    CHECK(s.recovery.timer().kind == retransmission_timer::pto);
+    CHECK(s.recovery.timer().at == s.now + 150_ms - 1_ns);
+    s.rto_at = time_point::never();
+    s.rtt = 0_s;
+    s.rto = 3_s;
+    s.send();
+    CHECK(s.recovery.timer().at == s.now + 1_s);
+    s.wait(10_ms);
+    s.ack(4);
+    CHECK(s.recovery.timer().at == s.now + 1_s);  // of a single segment, too
+}
+
+TEST_CASE("there is one timer: waiting for what is late takes the place of the probe, recovery ends both",
+          "[policy][RFC8985-8a]")
+{
+    sender s = flight(4);
+    REQUIRE(s.recovery.timer().kind == retransmission_timer::pto);
+    s.wait(97_ms);
+    s.sack(2, 3);
+    CHECK(s.recovery.timer().kind == retransmission_timer::reorder);
+    s.now = s.recovery.timer().at;
+    CHECK(s.timer(retransmission_timer::reorder) == verdict_kind::enter);
+    CHECK(s.recovery.timer().kind == retransmission_timer::none);
+    s.resend();
+    s.send();
+    CHECK(s.recovery.timer().kind == retransmission_timer::none);  // in recovery there is no probe
+}
+
+TEST_CASE("recovery and timeout end the episode of a probe", "[policy][RFC8985-7.1a]")
+{
+    const bool timeout = GENERATE(true, false);
+    sender s = flight(6);
+    s.timer(retransmission_timer::pto);
+    REQUIRE(s.next().action == send_action::probe);
+    s.resend(segments(6, 7));
+    s.wait(100_ms);
+    if (timeout) {
+        s.timer(retransmission_timer::rto);
+    } else {
+        REQUIRE(s.sack(2, 6) == verdict_kind::enter);
+    }
+    s.resend();
+    s.send(2);
+    s.wait(100_ms);
+    CHECK(s.ack(9) != verdict_kind::tlp_repaired);
+    s.send(2);
+    CHECK(s.recovery.timer().kind == retransmission_timer::pto);
 }
 
 TEST_CASE("a probe goes out once per episode and RTT sample", "[policy][RFC8985-7.3a][RFC8985-7.3b]")

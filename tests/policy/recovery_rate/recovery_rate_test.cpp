@@ -1,8 +1,10 @@
 #include "tcpco/policy/recovery_rate/prr.hpp"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "catch.hpp"
+#include "tcpco/policy/bundle.hpp"
 #include "tcpco/policy/recovery_rate/packet_conservation.hpp"
 #include "tcpco/policy/recovery_rate/pass_through.hpp"
 
@@ -28,6 +30,7 @@ struct episode {
         pipe = (window - lost - 3) * smss;  // three SACKed, `lost` presumed lost
         policy.on_enter({.in_flight = window * smss,
                          .sacked = 3 * smss,
+                         .pipe = pipe,
                          .newly_delivered = smss,
                          .ssthresh = ssthresh * smss,
                          .smss = smss});
@@ -122,6 +125,65 @@ TEST_CASE("PRR: recovery begins with one retransmission whatever the pipe says",
     p.on_enter({.in_flight = 4'000'000'000, .ssthresh = 1, .smss = smss});
     p.on_ack({.delivered = 1, .in_flight = 1, .smss = smss});
     CHECK(p.cwnd() >= 1 + smss);
+}
+
+TEST_CASE("PRR: RecoverFS is what the ACK that begins recovery and those after it can deliver, and stays that",
+          "[policy][RFC9937-6.1a][RFC9937-6.1b]")
+{
+    prr p;
+    p.on_transmit(5 * smss);  // of an episode before
+    // 20 in flight, 8 of them SACKed, of which this ACK brought 6: so it counts for 18.
+    p.on_enter({.in_flight = 20 * smss,
+                .sacked = 8 * smss,
+                .pipe = 12 * smss,
+                .newly_delivered = 6 * smss,
+                .ssthresh = 9 * smss,
+                .smss = smss});
+    CHECK(p.most_duplicated() == 18 * smss);
+    CHECK(p.cwnd() == 12 * smss + 3 * smss);  // 6 * 9 / 18
+    p.on_transmit(3 * smss);
+    p.on_ack({.delivered = 4 * smss, .una_advanced = true, .in_flight = 11 * smss, .smss = smss});
+    CHECK(p.cwnd() == 11 * smss + 2 * smss);  // (6 + 4) * 9 / 18 - 3
+    CHECK(p.most_duplicated() == 18 * smss);
+    p.on_enter({.in_flight = 10 * smss, .pipe = 9 * smss, .newly_delivered = smss, .ssthresh = 5 * smss, .smss = smss});
+    CHECK(p.most_duplicated() == 11 * smss);  // the one that was acknowledged is not in flight any more
+    CHECK(p.cwnd() == 9 * smss + 455);        // 5000 / 11: nothing of the episode before
+}
+
+TEST_CASE("PRR: where a timer begins recovery one segment may leave", "[policy][RFC9937-6.2h]")
+{
+    prr p;
+    p.on_enter({.in_flight = 20 * smss, .sacked = 3 * smss, .pipe = 16 * smss, .ssthresh = 10 * smss, .smss = smss});
+    CHECK(p.cwnd() == 17 * smss);
+}
+
+TEST_CASE("PRR: without SACK duplicates deliver no more than there was to be delivered",
+          "[policy][RFC9937-6.2b][RFC9937-6.2e]")
+{
+    prr p;
+    p.on_enter({.in_flight = 10 * smss,
+                .pipe = 6 * smss,
+                .newly_delivered = smss,
+                .ssthresh = 5 * smss,
+                .smss = smss,
+                .by_duplicates = true});
+    CHECK(p.most_duplicated() == 10 * smss);
+    p.on_transmit(smss);
+    p.on_ack({.delivered = 8 * smss, .in_flight = 0, .smss = smss, .by_duplicates = true});
+    CHECK(p.cwnd() == 5 * smss);
+    p.on_transmit(5 * smss);
+    p.on_ack({.delivered = smss, .in_flight = 4 * smss, .smss = smss, .by_duplicates = true});
+    CHECK(p.cwnd() == 5 * smss);
+    p.on_ack({.delivered = smss, .in_flight = 0, .smss = smss, .by_duplicates = true});  // the eleventh
+    CHECK(p.cwnd() == 5 * smss);
+    p.on_ack({.delivered = smss, .in_flight = smss, .smss = smss});  // with SACK it would count
+    CHECK(p.cwnd() == 5 * smss);
+}
+
+TEST_CASE("PRR and RACK-TLP come together unless something else is asked for", "[policy][RFC9937-5a]")
+{
+    CHECK(std::is_same_v<default_policies::recovery_rate, prr>);
+    CHECK(std::is_same_v<default_policies::recovery, recovery::with_undo<recovery::rack_tlp>>);
 }
 
 TEST_CASE("PRR: windows of 2^32-1 octets do not overflow", "[policy]")

@@ -1,6 +1,10 @@
 #include "tcpco/policy/rto/rfc6298.hpp"
 
+#include <algorithm>
+#include <cmath>
+
 #include "catch.hpp"
+#include "tcpco/core/random.hpp"
 #include "tcpco/policy/rto/fixed.hpp"
 
 using namespace tcpco;
@@ -68,6 +72,57 @@ TEST_CASE("RTO: a timeout found spurious takes the back-off away", "[policy]")
     e.on_retransmission_timeout();
     e.on_spurious_timeout();
     CHECK(e.rto() == 300_ms);
+}
+
+TEST_CASE("RTO: whatever is measured, it is no shorter than the formulas make it", "[policy][RFC6298-1a]")
+{
+    random_source random{5};
+    rfc6298 e = with_minimum(1_ms);
+    double srtt = 0;
+    double rttvar = 0;
+    double doubled = 1;
+    for (int i = 0; i < 5'000; ++i) {
+        if (random.below(8) == 0) {
+            e.on_retransmission_timeout();
+            doubled *= 2;
+        } else {
+            const double r = 1'000 + static_cast<double>(random.below(random.below(5) == 0 ? 2'000'000'000 : 50'000'000));
+            e.on_rtt_sample({.rtt = duration{static_cast<std::int64_t>(r)}});
+            rttvar = srtt == 0 ? r / 2 : 0.75 * rttvar + 0.25 * std::abs(srtt - r);
+            srtt = srtt == 0 ? r : 0.875 * srtt + 0.125 * r;
+            doubled = 1;
+        }
+        const double due = std::min(doubled * std::max(srtt + std::max(1e6, 4 * rttvar), 1e6), 120e9);
+        REQUIRE(srtt > 0);
+        CHECK(static_cast<double>(e.rto().ns) > due * (1 - 1e-6) - 100);
+        CHECK(static_cast<double>(e.rto().ns) < due * (1 + 1e-6) + 100);
+    }
+}
+
+TEST_CASE("RTO: the first one may be larger, until there is a sample", "[policy][RFC6298-2.1b]")
+{
+    rfc6298 e{rfc6298::config{.initial = 3_s}};
+    CHECK(e.rto() == 3_s);
+    e.on_retransmission_timeout();
+    CHECK(e.rto() == 6_s);
+    e.on_rtt_sample({.rtt = 100_ms});
+    CHECK(e.rto() == 300_ms);
+}
+
+TEST_CASE("RTO: after as many back-offs as are asked for a sample counts as a first one", "[policy][RFC6298-5.9a]")
+{
+    for (const int timeouts : {3, 4}) {
+        rfc6298 e = sampled(rfc6298{rfc6298::config{.minimum = 1_ms, .forget_after = 4}}, 100_ms);
+        for (int i = 0; i < timeouts; ++i) {
+            e.on_retransmission_timeout();
+        }
+        CHECK(e.rto() == 300_ms * (1 << timeouts));  // what is in force stays so until then
+        e.on_rtt_sample({.rtt = 500_ms});
+        CHECK(e.srtt() == (timeouts < 4 ? 150_ms : 500_ms));
+        CHECK(e.rttvar() == (timeouts < 4 ? 137'500_us : 250_ms));
+        e.on_rtt_sample({.rtt = 500_ms});
+        CHECK(e.rttvar() != 250_ms);  // once
+    }
 }
 
 TEST_CASE("RTO: SYNs at 0, 1, 3, 7 s, then 3 s for the first data", "[policy][RFC6298-5.7a]")

@@ -6,7 +6,7 @@
 // Where the peer sends SACK blocks their octets count as delivered, but the holes between them are still found one per
 // round trip.
 //
-// Not here: the heuristics of RFC 6582 section 4 that allow a fast retransmit soon after a timeout.
+// Not here: the heuristic of RFC 6582 section 4.2, by timestamps: with_undo.hpp knows by them more than that.
 #pragma once
 
 #include <algorithm>
@@ -22,6 +22,13 @@ class new_reno {
 public:
     struct config {
         std::uint32_t duplicate_threshold = dup_thresh;
+        // RFC6582-4.1a: duplicates of what was in flight at the last timeout or recovery start a fast retransmit after
+        // all where the last progress was of four segments or less. Who is wrong reduces once too often, hence off.
+        bool ack_heuristic = false;
+        // RFC6582-3.2g: of the partial ACKs of a recovery only the first starts the timer anew, so that many losses end
+        // in a timeout. Off, since what was sent again just now may then be sent again within an RTO, which RFC6298-5a
+        // forbids; RFC 6582 section 4 knows the other way, too ("slow but steady"), and Linux and FreeBSD go it.
+        bool impatient = false;
     };
 
     constexpr new_reno() noexcept = default;
@@ -41,6 +48,7 @@ public:
         smss_ = a.smss;
         if (a.acked > 0) {
             duplicates_ = 0;
+            near_ = a.acked <= 4 * a.smss;
             return in_recovery_ ? on_progress(a, board) : recovery_verdict{};
         }
         // RFC 5681 section 2 defines a duplicate; with SACK, news above the hole counts as well, whatever the window
@@ -74,6 +82,7 @@ public:
         recover_ = nxt;
         in_recovery_ = false;
         force_ = false;
+        near_ = false;
         duplicates_ = 0;
     }
 
@@ -93,16 +102,22 @@ public:
     }
 
     constexpr timer_request timer() const noexcept { return {}; }
+    // An ACK of `una`, or a retransmission after it, leaves the timer as it is (RFC6582-3.2g).
+    constexpr bool holds_timer(stream_offset una) const noexcept
+    {
+        return config_.impatient && in_recovery_ && partial_ && una < recover_;
+    }
     constexpr bool in_recovery() const noexcept { return in_recovery_; }
     // RFC 6582's `recover`: one past the highest octet sent when recovery began, or at the last timeout.
     constexpr stream_offset recovery_point() const noexcept { return recover_; }
 
 private:
     // RFC6582-3.2b: the ACK must cover more than `recover`. With new SACK blocks the duplicate cannot be
-    // the echo of a needless retransmission, so covering just that much will do.
+    // the echo of a needless retransmission, so covering just that much will do. RFC6582-4.1a also wants cwnd above a
+    // segment: it is, as soon as there was progress after the timeout.
     constexpr bool beyond_recover(const ack_info& a, const sack_info& s) const noexcept
     {
-        return s.newly_sacked > 0 ? a.una >= recover_ : a.una > recover_;
+        return (s.newly_sacked > 0 ? a.una >= recover_ : a.una > recover_) || (config_.ack_heuristic && near_);
     }
 
     template <class Board>
@@ -116,6 +131,7 @@ private:
         recover_ = a.nxt;
         resent_to_ = a.una;
         force_ = true;
+        partial_ = false;
         mark_segment_lost(board, i, a.smss);
         return {verdict_kind::enter};
     }
@@ -130,6 +146,7 @@ private:
             force_ = false;
             return {verdict_kind::exit};
         }
+        partial_ = true;
         const auto i = board.first_unacked();
         if (i != Board::npos && board[i].first >= resent_to_ && !board[i].sacked) {
             mark_segment_lost(board, i, a.smss);
@@ -138,13 +155,15 @@ private:
         return {};
     }
 
-    stream_offset recover_{};    // before any data: below everything, so that the first loss counts
+    stream_offset recover_{};    // RFC6582-3.2a: the ISS, below all data, so that the first loss counts
     stream_offset resent_to_{};  // end of what was retransmitted in this episode
     octet_count smss_ = 0;
     std::uint32_t duplicates_ = 0;
     config config_{};
     bool in_recovery_ = false;
-    bool force_ = false;  // the next retransmission waits for no window
+    bool force_ = false;    // the next retransmission waits for no window
+    bool near_ = false;     // the last progress, if there was one since the last timeout, was of a few segments
+    bool partial_ = false;  // a partial ACK has come in this recovery
 };
 
 static_assert(policy<new_reno> && std::is_trivially_copyable_v<new_reno> && sizeof(new_reno) <= 40);

@@ -3,7 +3,8 @@
 //
 // RACK wants to see each delivered record (`on_delivered`, once per record when it is first acknowledged or SACKed, in
 // sequence order, before on_ack); where nobody calls it, it makes do with the RTT of the ACK and sees no reordering. It
-// needs SACK (section 4): against other peers NewReno does the work. Not here: undo (with_undo.hpp).
+// needs SACK (section 4): against other peers NewReno does the work. Beside it nothing of RFC 6675 decides what leaves:
+// no without_data(), so no hole is sent again before it is found lost (RFC8985-9.2a). Not here: undo (with_undo.hpp).
 #pragma once
 
 #include <algorithm>
@@ -146,6 +147,7 @@ public:
         return {};
     }
     constexpr bool in_recovery() const noexcept { return in_recovery_ || without_sack_.in_recovery(); }
+    constexpr bool holds_timer(stream_offset una) const noexcept { return without_sack_.holds_timer(una); }
     constexpr bool reordering_seen() const noexcept { return reordering_seen_; }
     constexpr std::uint32_t reordering_multiplier() const noexcept { return reo_wnd_mult_; }
 
@@ -325,12 +327,13 @@ private:
             !sampled_since_probe_ || timing.in_flight <= 0) {
             return;
         }
-        duration pto = timing.srtt > duration::zero() ? std::max(timing.srtt * 2, config_.minimum_pto)
-                                                      : duration{1'000'000'000};
-        if (timing.in_flight <= timing.smss) {
-            pto += config_.max_ack_delay;
+        duration pto{1'000'000'000};
+        if (timing.srtt > duration::zero()) {
+            pto = std::max(timing.srtt * 2, config_.minimum_pto);
+            pto += timing.in_flight <= timing.smss ? config_.max_ack_delay : duration::zero();
         }
-        pto_at_ = timing.now + std::min(pto, timing.rto - duration{1});
+        const time_point rto_at = std::min(timing.rto_at, timing.now + timing.rto);  // for what was sent before
+        pto_at_ = std::min(timing.now + pto, rto_at - duration{1});
     }
 
     // Section 7.4.2: did the probe repair a loss, or arrive as well as the original?

@@ -1,9 +1,9 @@
 // Loss recovery by selective acknowledgements (RFC 6675): what has three ranges, or more than two segments, of SACKed
 // data above it is lost; every hole is repaired in one round trip, as far as the window allows.
 //
-// The rules in the board's terms: `HighRxt` is resent_to(), `pipe` is in_flight(), NextSeg rules 1 and 2 are next(),
-// rules 3 and 4 are without_data(), which is asked when there is no new data to send. Against a peer without SACK it
-// does as NewReno. One ACK costs a walk over the records below the highest SACKed octet.
+// The rules in the board's terms: `HighRxt` is resent_to(), `pipe` is in_flight() and counted_twice(), NextSeg rules 1
+// and 2 are next(), rules 3 and 4 are without_data(), which is asked when there is no new data to send. Against a peer
+// without SACK it does as NewReno. One ACK costs a walk over the records below the highest SACKed octet.
 #pragma once
 
 #include <algorithm>
@@ -35,6 +35,7 @@ public:
             rescue_end_ = {};
         } else {
             resent_to_ = std::max(resent_to_, t.last);
+            copies_ += t.first >= lost_below_ ? t.octets() : 0;
         }
     }
 
@@ -48,12 +49,12 @@ public:
             return {verdict_kind::exit};
         }
         if (a.acked > 0) {
-            duplicates_ = 0;
+            duplicates_ = 0;  // RFC6675-5b
         } else if (s.sack_permitted ? s.newly_sacked > 0 : a.duplicate) {
             ++duplicates_;
         }
         if (!in_recovery_) {
-            return may_enter(a, s) && loss_is_seen(board) ? enter(a, board) : recovery_verdict{};
+            return may_enter(a, s) && loss_is_seen(board) ? enter(a, s, board) : recovery_verdict{};
         }
         if (s.sack_permitted) {
             mark_losses(board);
@@ -94,7 +95,8 @@ public:
     }
 
     // Nothing new to send, but the window has room: rule 3, a hole that is not yet lost by the rules; rule 4, once per
-    // recovery, the tail, so that a lost last segment does not need a timeout; else nothing.
+    // recovery, the tail, even one that was sent again before, so that a lost last segment does not need a timeout;
+    // else nothing.
     // RFC6675-4f, 4g, 4h
     template <class Board>
     constexpr send_decision without_data(const Board& board, octet_count) noexcept
@@ -105,10 +107,10 @@ public:
         auto tail = Board::npos;
         for (auto i = board.first_unacked(); i != Board::npos; i = board.next(i)) {
             const transmission& t = board[i];
-            if (t.sacked || t.first < resent_to_) {
+            if (t.sacked) {
                 continue;
             }
-            if (t.first < board.highest_sacked()) {
+            if (t.first >= resent_to_ && t.first < board.highest_sacked()) {
                 return {send_action::retransmit, {t.first, std::min(t.last, t.first + smss_)}};
             }
             tail = i;
@@ -120,6 +122,9 @@ public:
         rescue_end_ = t.last;
         return {send_action::retransmit, {std::max(t.first, t.last - smss_), t.last}};
     }
+
+    // What was sent again although it is not lost by the rules: both copies may be on their way (SetPipe, RFC6675-4c).
+    constexpr octet_count counted_twice() const noexcept { return in_recovery_ ? copies_ : 0; }
 
     constexpr timer_request timer() const noexcept { return {}; }
     constexpr bool in_recovery() const noexcept { return in_recovery_; }
@@ -165,27 +170,32 @@ private:
 
     // RFC6675-5e; ssthresh is the controller's.
     template <class Board>
-    constexpr recovery_verdict enter(const ack_info& a, Board& board) noexcept
+    constexpr recovery_verdict enter(const ack_info& a, const sack_info& s, Board& board) noexcept
     {
         in_recovery_ = force_ = true;
         recovery_point_ = a.nxt;
         resent_to_ = a.una;
         rescued_to_ = a.una + smss_;
         rescue_end_ = {};
+        copies_ = 0;
+        lost_below_ = recovery_point_;
         mark_segment_lost(board, board.first_unacked(), smss_);
-        mark_losses(board);
+        if (s.sack_permitted) {
+            mark_losses(board);
+        }
         return {verdict_kind::enter};
     }
 
     // Upwards, as long as IsLost holds: the less lies above, the less is lost. What was sent again in this episode is
-    // left to the timeout. RFC6675-4d, 5g
+    // left to the timeout. RFC6675-4c, 4d, 5g
     template <class Board>
     constexpr void mark_losses(Board& board) noexcept
     {
         std::uint32_t ranges = sacked_ranges(board);
         octet_count above = board.sacked();
         bool inside = false;
-        for (auto i = board.first_unacked(); i != Board::npos && is_lost(ranges, above);) {
+        auto i = board.first_unacked();
+        while (i != Board::npos && is_lost(ranges, above)) {
             const auto following = board.next(i);
             const transmission& t = board[i];
             if (t.sacked) {
@@ -197,6 +207,11 @@ private:
                 board.mark_lost(i);
             }
             i = following;
+        }
+        lost_below_ = i != Board::npos ? board[i].first : recovery_point_;
+        copies_ = 0;
+        for (; i != Board::npos && board[i].first < resent_to_; i = board.next(i)) {
+            copies_ += board[i].sacked ? 0 : board[i].octets();
         }
     }
 
@@ -215,6 +230,8 @@ private:
     stream_offset resent_to_{};   // end of what was retransmitted in this episode
     stream_offset rescued_to_{};  // RescueRxt
     stream_offset rescue_end_{};  // end of the range that rule 4 chose and that has not left yet
+    stream_offset lost_below_{};  // where IsLost ends
+    octet_count copies_ = 0;      // of what lies above that and was sent again
     octet_count smss_ = 0;
     std::uint32_t duplicates_ = 0;
     config config_{};
@@ -222,6 +239,6 @@ private:
     bool force_ = false;
 };
 
-static_assert(policy<sack> && std::is_trivially_copyable_v<sack> && sizeof(sack) <= 56);
+static_assert(policy<sack> && std::is_trivially_copyable_v<sack> && sizeof(sack) <= 72);
 
 }  // namespace tcpco::recovery

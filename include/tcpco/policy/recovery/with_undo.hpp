@@ -112,6 +112,16 @@ public:
     }
 
     constexpr timer_request timer() const noexcept { return base_.timer(); }
+    constexpr bool holds_timer(stream_offset una) const noexcept
+        requires tcpco::holds_timer<Recovery>
+    {
+        return base_.holds_timer(una);
+    }
+    constexpr octet_count counted_twice() const noexcept
+        requires counts_copies<Recovery>
+    {
+        return base_.counted_twice();
+    }
     constexpr bool in_recovery() const noexcept { return base_.in_recovery(); }
 
     // For tests and observers.

@@ -2,8 +2,8 @@
 // the pipe reaches ssthresh when the repair ends, neither by a silence of half a round trip nor by a burst.
 //
 // `ssthresh` is whatever the controller's decrease has made of it (RFC9937-5b). The mechanism calls on_enter for the
-// ACK that began the episode (what it delivered is counted there), on_ack for each that follows, and on_transmit for
-// whatever leaves. `in_flight` of on_ack is the scoreboard's pipe.
+// ACK that began the episode, on_ack for each that follows, and on_transmit for whatever leaves. `in_flight` of on_ack
+// is the scoreboard's pipe: without what is lost, with what of it was sent again (RFC9937-6.2c, 6.2d).
 #pragma once
 
 #include <algorithm>
@@ -21,21 +21,26 @@ public:
     constexpr prr() noexcept = default;
     constexpr explicit prr(const config&) noexcept {}
 
-    // RFC 9937 section 6.1: RecoverFS is what the first window of recovery can deliver; it stays constant.
+    // RFC 9937 section 6.1: RecoverFS is what the first window of recovery can deliver, this ACK included; it stays
+    // constant. The ACK itself is answered as any other; a timer that began the episode delivered nothing.
     // RFC9937-6.1a, 6.1b
     constexpr void on_enter(const recovery_started& s) noexcept
     {
-        delivered_ = s.newly_delivered;
-        out_ = 0;
+        delivered_ = out_ = 0;
         ssthresh_ = s.ssthresh;
-        const octet_count deliverable = std::min(s.in_flight - s.sacked + s.newly_delivered, s.in_flight);
-        recover_fs_ = std::max({deliverable, s.smss, octet_count{1}});
-        cwnd_ = s.smss;  // until the next ACK: the one forced retransmission
+        const octet_count by_this_ack = s.by_duplicates ? 0 : s.newly_delivered;  // a duplicate's is still in flight
+        recover_fs_ = std::max({s.in_flight - s.sacked + by_this_ack, s.smss, octet_count{1}});
+        cwnd_ = s.pipe + s.smss;
+        on_ack({.delivered = s.newly_delivered, .newly_lost = s.smss, .in_flight = s.pipe, .smss = s.smss});
     }
 
-    // RFC 9937 section 6.2, of which RFC9937-6.2a, 6.2h and 6.2i.
-    constexpr void on_ack(const recovery_progress& g) noexcept
+    // RFC 9937 section 6.2, of which RFC9937-6.2a, 6.2h and 6.2i. Without SACK no more can have been delivered than
+    // there was to be delivered (RFC9937-6.2b).
+    constexpr void on_ack(recovery_progress g) noexcept
     {
+        if (g.by_duplicates) {
+            g.delivered = std::min(g.delivered, recover_fs_ - delivered_);
+        }
         if (g.delivered <= 0) {
             return;
         }
@@ -49,6 +54,8 @@ public:
 
     constexpr void on_transmit(octet_count octets) noexcept { out_ += octets; }  // prr_out, RFC9937-6.3a
     constexpr octet_count cwnd() const noexcept { return cwnd_; }
+    // RecoverFS, as long as it lasts: no more than that can duplicate ACKs stand for (RFC9937-6.2e).
+    constexpr octet_count most_duplicated() const noexcept { return recover_fs_; }
 
 private:
     // RFC9937-6.2f

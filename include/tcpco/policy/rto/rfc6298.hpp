@@ -27,21 +27,26 @@ public:
         // RFC6298-4a
         duration granularity{1'000'000};
         duration after_lost_syn{3'000'000'000};  // RFC 6298 5.7: the first RTO for data when the SYN timed out
+        // After so many back-offs in a row SRTT and RTTVAR say little of the path any more: the next sample counts as
+        // a first one (RFC6298-5.9a). 0: never, as in Linux, since that sample ends the back-off in any case and SRTT
+        // follows it within a few round trips. FreeBSD forgets after 4.
+        std::uint8_t forget_after = 0;
     };
 
     constexpr rfc6298() noexcept : rfc6298{config{}} {}
     constexpr explicit rfc6298(const config& c) noexcept
         : initial_us_{in_us(c.initial)}, minimum_us_{in_us(c.minimum)}, maximum_us_{in_us(c.maximum)},
-          granularity_us_{in_us(c.granularity)}, after_lost_syn_us_{in_us(c.after_lost_syn)}
+          granularity_us_{in_us(c.granularity)}, after_lost_syn_us_{in_us(c.after_lost_syn)},
+          forget_after_{c.forget_after}
     {
     }
 
     // RFC 6298 2.2 and 2.3: the first sample sets both, later ones move RTTVAR first, then SRTT.
-    // RFC6298-2.2a, 2.3a, 2.3b, 2.3c
+    // RFC6298-2.2a, 2.3a, 2.3b, 2.3c, 5.9a
     constexpr void on_rtt_sample(const rtt_sample& s) noexcept
     {
         const std::int64_t r = std::max<std::int64_t>(s.rtt.ns, 1);
-        if (srtt_ == 0) {
+        if (srtt_ == 0 || (forget_after_ != 0 && back_off_ >= forget_after_)) {
             srtt_ = r;
             rttvar_ = r / 2;
         } else {
@@ -114,6 +119,7 @@ private:
     std::uint32_t maximum_us_;
     std::uint32_t granularity_us_;
     std::uint32_t after_lost_syn_us_;
+    std::uint8_t forget_after_;
     std::uint8_t back_off_ = 0;  // doublings since the last sample
     bool in_handshake_ = true;
     bool syn_timed_out_ = false;

@@ -1,0 +1,121 @@
+// RACK-TLP with PRR (RFC 8985, RFC 9937), on the wire: what leaves when, on a path of 100 ms. RTO 1 s at the least.
+#include "support/peer.hpp"
+
+#include "catch.hpp"
+
+using namespace tcpco_test;
+
+namespace {
+
+struct rack_policies : default_policies {
+    using congestion = tcpco::congestion::reno;
+    using isn = tcpco::isn::sequential;
+};
+
+using rack_peer = peer<rack_policies>;
+
+constexpr duration rtt{100'000'000};
+
+// `count` segments of 1000 octets from 5001 on, in flight for 100 ms; `more` octets wait. With a round trip of 100 ms.
+void in_flight(rack_peer& p, std::size_t count, std::size_t more = 0)
+{
+    p.in_syn_received("mss=1000 sackok");
+    p.wait(rtt);
+    p.send("A seq=1001 ack=5001");
+    REQUIRE(p.accept());
+    REQUIRE(p.info().min_rtt == rtt);
+    p.write(1'000 * count + more);
+    REQUIRE(p.forget() == count);
+    p.wait(rtt);
+}
+
+}  // namespace
+
+TEST_CASE("PRR: the ACK that begins recovery releases what it delivered, as those after it do",
+          "[conformance][RFC9937-6.1a][RFC9937-6.2f]")
+{
+    rack_peer p;
+    in_flight(p, 10, 10'000);
+    // Six delivered by one ACK: in flight 3, ssthresh 5: SndCnt is 2, that of 5001 included.
+    p.send("A seq=1001 ack=5001 sack=6001-12001");
+    CHECK(p.next() == "A seq=5001 len=1000");
+    CHECK(p.next() == "A seq=15001 len=1000");
+    CHECK(p.next() == "-");
+    CHECK(p.info().ssthresh == 5'000);
+    CHECK(p.info().in_flight == 5'000);
+    p.send("A seq=1001 ack=5001 sack=6001-13001");
+    CHECK(p.next() == "A seq=16001 len=1000");
+    CHECK(p.next() == "-");
+}
+
+TEST_CASE("RACK: what is lost waits for the window as anything else does", "[conformance][RFC8985-9.3a]")
+{
+    rack_peer p;
+    in_flight(p, 10);
+    // 5001 to 11001 are lost, three are delivered: with nothing in flight, PRR conserves packets.
+    p.send("A seq=1001 ack=5001 sack=12001-15001");
+    CHECK(p.next() == "A seq=5001 len=1000");
+    CHECK(p.next() == "A seq=6001 len=1000");
+    CHECK(p.next() == "A seq=7001 len=1000");
+    CHECK(p.next() == "-");
+    CHECK(p.info().lost == 4'000);
+    p.wait(rtt);
+    p.send("A seq=1001 ack=6001 sack=12001-15001");
+    CHECK(p.next() == "A seq=8001 len=1000");
+    CHECK(p.next() == "A seq=9001 len=1000");  // one more, for the ACK was a safe one
+    CHECK(p.next() == "-");
+}
+
+TEST_CASE("RACK: the blocks of one ACK come from above, and what they report was not reordered for that",
+          "[conformance][RFC8985-6.2d][RFC8985-3.3a]")
+{
+    rack_peer p;
+    in_flight(p, 10);
+    p.send("A seq=1001 ack=5001 sack=9001-11001,6001-8001");
+    CHECK(p.next() == "A seq=5001 len=1000");  // at once: no order was ever seen to be broken
+    CHECK(p.info().fast_recoveries == 1);
+}
+
+TEST_CASE("RACK: the RTO of what was sent earlier does not come before the probe", "[conformance][RFC8985-7.2b][RFC8985-8a]")
+{
+    rack_peer p{[] {
+        auto c = baseline<rack_policies>();
+        c.rto.minimum = 1_ms;
+        return c;
+    }()};
+    p.in_syn_received("mss=1000 sackok");
+    p.wait(rtt);
+    p.send("A seq=1001 ack=5001");
+    REQUIRE(p.accept());
+    REQUIRE(p.info().rto == 300_ms);
+    p.mark();
+    p.write(1'000);
+    p.wait(150_ms);
+    p.write(1'000);
+    CHECK(p.forget() == 2);
+    p.wait(149_ms);
+    CHECK(p.next() == "-");
+    p.wait(2_ms);
+    CHECK(p.next() == "A seq=6001 len=1000 t=0.3");  // two round trips from the second are 350 ms
+    CHECK(p.info().timeouts == 0);
+    p.wait(297_ms);
+    CHECK(p.next() == "-");  // the one timer is the RTO's now, from the probe on
+    p.wait(3_ms);
+    CHECK(p.next() == "A seq=5001 len=1000 t=0.6");
+    CHECK(p.info().timeouts == 1);
+}
+
+TEST_CASE("PRR: recovery ends with the window at ssthresh", "[conformance][RFC9937-6.4a]")
+{
+    rack_peer p;
+    in_flight(p, 10, 20'000);
+    p.send("A seq=1001 ack=5001 sack=6001-9001");
+    p.forget();
+    p.wait(rtt);
+    p.send("A seq=1001 ack=15001");
+    CHECK_FALSE(p.info().in_recovery);
+    CHECK(p.info().cwnd == 5'000);
+    CHECK(p.info().ssthresh == 5'000);
+    p.forget();
+    CHECK(p.info().in_flight == 5'000);
+}
