@@ -32,7 +32,7 @@ TEST_CASE("Every state after ESTABLISHED: an ACK of what was never sent is answe
 }
 
 TEST_CASE("An ACK older than the largest window that the peer ever had is answered by an ACK, its data dropped",
-          "[conformance][MAY-12][RFC5961-5.2b]")
+          "[conformance][MAY-12][RFC5961-5.2a][RFC5961-5.2b]")
 {
     peer p;
     p.in_established();

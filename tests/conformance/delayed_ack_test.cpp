@@ -96,7 +96,7 @@ TEST_CASE("Delayed ACK: a peer whose segments are smaller than ours still gets a
 }
 
 TEST_CASE("Delayed ACK: segments out of order, in a hole and duplicates are acknowledged at once",
-          "[conformance][RFC5681-3.2a][RFC5681-3.2b][RFC5681-4.2d][RFC6582-5a]")
+          "[conformance][MAY-13][RFC5681-3.2a][RFC5681-3.2b][RFC5681-4.2d][RFC6582-5a]")
 {
     peer p{always_delayed()};
     p.in_established();

@@ -504,6 +504,108 @@ void shut_for_reading(two_sides& w, transcript& t)
     w.close(j);
 }
 
+// Who gave both directions up refuses what still comes (RFC 9293 3.6.1, SHLD-3); what had come before can be read.
+void shut_both(two_sides& w, transcript& t)
+{
+    for (const bool at_once : {true, false}) {
+        const auto j = w.connected();
+        char octets[64]{};
+        t("the peer sends", w.client.send(j.client, "before", 6, 0));
+        w.pause();
+        if (at_once) {
+            t("shutdown", w.server.shutdown(j.server, SHUT_RDWR));
+        } else {
+            t("shutdown for reading", w.server.shutdown(j.server, SHUT_RD));
+            t("shutdown for writing", w.server.shutdown(j.server, SHUT_WR));
+        }
+        w.pause();
+        t("recv", w.server.recv(j.server, octets, 64, 0));
+        t("the end", w.server.recv(j.server, octets, 64, 0));
+        t("the peer reads the end", w.client.recv(j.client, octets, 64, 0));
+        t("the peer sends", w.client.send(j.client, "still", 5, 0));
+        w.pause();
+        poll_once(t, "poll", w.server, j.server);
+        t("recv", w.server.recv(j.server, octets, 64, 0));
+        t("recv again", w.server.recv(j.server, octets, 64, 0));
+        t("send", w.server.send(j.server, "x", 1, MSG_NOSIGNAL));
+        poll_once(t, "the peer's poll", w.client, j.client);
+        t("the peer sends in vain", w.client.send(j.client, "more", 4, MSG_NOSIGNAL));
+        t("the peer sends in vain again", w.client.send(j.client, "more", 4, MSG_NOSIGNAL));
+        w.close(j);
+    }
+}
+
+void corked(two_sides& w, transcript& t)
+{
+    const auto j = w.connected();
+    char octets[64]{};
+    for (const bool more : {true, false}) {
+        if (!more) {
+            t("TCP_CORK", set(w.client, j.client, IPPROTO_TCP, TCP_CORK, 1));
+        }
+        t("send", w.client.send(j.client, "held back ", 10, more ? MSG_MORE : 0));
+        w.pause();
+        t("nothing came", w.server.recv(j.server, octets, 64, MSG_DONTWAIT));
+        t("TCP_NODELAY", set(w.client, j.client, IPPROTO_TCP, TCP_NODELAY, 1));
+        w.pause();
+        t("it came", w.server.recv(j.server, octets, 64, MSG_DONTWAIT));
+        t("send", w.client.send(j.client, "held again", 10, more ? MSG_MORE : 0));
+        w.pause();
+        t("nothing came", w.server.recv(j.server, octets, 64, MSG_DONTWAIT));
+        t("send", w.client.send(j.client, "end", 3, 0));
+        w.pause();
+        if (!more) {
+            t("TCP_CORK off", set(w.client, j.client, IPPROTO_TCP, TCP_CORK, 0));
+            w.pause();
+        }
+        t("it came", w.server.recv(j.server, octets, 64, MSG_DONTWAIT));
+    }
+    w.close(j);
+}
+
+void connecting_again(two_sides& w, transcript& t)
+{
+    const auto j = w.connected();
+    char octets[4]{};
+    sockaddr_in none{};
+    none.sin_family = AF_UNSPEC;
+    t("disconnect", w.client.connect(j.client, generic(none), sizeof none));
+    const sockaddr_in to = w.at(w.port);
+    t("connect again", w.client.connect(j.client, generic(to), sizeof to));
+    t("SO_ERROR", option(w.client, j.client, SOL_SOCKET, SO_ERROR));
+    poll_once(t, "poll", w.client, j.client);
+    t("send", w.client.send(j.client, "once more", 9, MSG_NOSIGNAL));
+    t("nothing to read", w.client.recv(j.client, octets, 4, MSG_DONTWAIT));
+    w.close(j);
+}
+
+void odd_lengths(two_sides& w, transcript& t)
+{
+    const auto j = w.connected();
+    char octets[4]{};
+    iovec one{octets, 4};
+    msghdr m{};
+    m.msg_iov = &one;
+    m.msg_iovlen = 1;
+    sockaddr_in name{};
+    m.msg_name = &name;
+    m.msg_namelen = static_cast<socklen_t>(-1);
+    t("sendmsg, a name of negative length", w.client.sendmsg(j.client, &m, 0));
+    t("recvmsg, a name of negative length", w.client.recvmsg(j.client, &m, MSG_DONTWAIT));
+    const int fresh = w.client.socket(AF_INET, SOCK_STREAM, 0);
+    one.iov_len = 0;
+    for (const int fd : {j.client, fresh}) {
+        t("writev of nothing", w.client.writev(fd, &one, 1));
+        t("writev of no vectors", w.client.writev(fd, &one, 0));
+        t("readv of nothing", w.client.readv(fd, &one, 1));
+        t("readv of no vectors", w.client.readv(fd, &one, 0));
+        t("reading at no such level", option(w.client, fd, 12'345, 1));
+        t("an answer where there is no router", w.client.send(fd, octets, 0, MSG_DONTROUTE | MSG_NOSIGNAL));
+    }
+    w.client.close(fresh);
+    w.close(j);
+}
+
 void reset(two_sides& w, transcript& t)
 {
     char octets[64]{};
@@ -715,6 +817,10 @@ constexpr scenario scenarios[] = {{"fresh socket", &fresh_socket},
                                   {"transfer", &transfer},
                                   {"half close", &half_close},
                                   {"shut for reading", &shut_for_reading},
+                                  {"shut both ways", &shut_both},
+                                  {"corked", &corked},
+                                  {"connecting again", &connecting_again},
+                                  {"odd lengths", &odd_lengths},
                                   {"reset", &reset},
                                   {"options", &options}};
 

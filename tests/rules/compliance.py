@@ -34,6 +34,8 @@ STRING = re.compile(r'"((?:\\.|[^"\\])*)"')
 DEFINITION = re.compile(
     r"^ {0,4}(?:template <.*> ?)?(?:(?:inline|constexpr|static|virtual|explicit|friend|\[\[nodiscard\]\]) )*"
     r"(?:(?:struct|class|enum class|concept|namespace) (?P<type>\w+)|(?:[\w:<>,*& ]+?[ *&])?(?:\w+(?:<\w+>)?::)*(?P<function>~?\w+)\()")
+# A member function that is only declared: a type comes before its name, and perhaps the first line is not the last.
+DECLARATION = re.compile(r"^ {4}(?!return |co_return |else )(?:[\w:<>,*&]+ )+[*&]?(\w+)\((?!\)\s*\{)")
 NO_FUNCTION = {"if", "for", "while", "switch", "return", "static_assert", "TCPCO_ASSERT", "sizeof", "operator", "decltype"}
 
 
@@ -80,23 +82,25 @@ def read_reasons(root, known, problems):
 
 def names_of(lines):
     """For each line, the function or type that it belongs to: the one it stands in, or the one its comment precedes."""
-    defined = []
+    defined, declared = [], []
     for line in lines:
         m = DEFINITION.match(line)
         name = m and (m.group("type") or m.group("function"))
         statement = line.rstrip().endswith(";") and not (m and m.group("type")) and line.startswith("    ")
         skip = not name or statement or name in NO_FUNCTION or name.isupper() or line.lstrip().startswith("//")
         defined.append(None if skip else name)
+        m = DECLARATION.match(line)
+        declared.append(defined[-1] or (m and m.group(1)))
     owner, current = [], ""
     for i, line in enumerate(lines):
         if line.lstrip().startswith("//") and len(line) - len(line.lstrip()) <= 4:
             following = i
             while following < len(lines) and re.match(r"\s*(//|template|requires|\[\[)", lines[following]):
                 following += 1
-            owner.append(defined[following] if following < len(lines) and defined[following] else current)
+            owner.append(declared[following] if following < len(lines) and declared[following] else current)
             continue
         current = defined[i] or current
-        owner.append(current)
+        owner.append(declared[i] or current)
     return owner
 
 

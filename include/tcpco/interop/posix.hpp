@@ -42,6 +42,10 @@
 //   - SO_LINGER's wait ends when all octets are acknowledged; Linux also waits for the FIN's acknowledgement.
 //   - SO_RCVBUF and SO_SNDBUF, doubled as on Linux, are octets of payload, not of the kernel's memory. Never set, they
 //     read 0 before there is a connection. An accepted connection has its listener's, but the SYN,ACK went before.
+//   - After a disconnect or a reset a socket keeps its local port, and bind() is EINVAL. shutdown() ends a handshake
+//     that is under way, and connect() may begin another. Port 0, broadcast and multicast addresses are refused at
+//     once.
+//   - O_APPEND and F_SETFD have no meaning: descriptors are not the kernel's.
 //   - A call on the stack's own thread that would have to wait fails with EDEADLK.
 // tests/interop/posix_kernel_test.cpp makes the same calls on both and compares.
 #pragma once

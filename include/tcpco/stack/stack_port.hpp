@@ -103,10 +103,21 @@ public:
     {
         return change(id, [on](transmission_control_block& c) { c.corked = on; });
     }
+    // Lets through what is queued now, even if corked.
+    errc push(connection_id id) noexcept
+    {
+        return change(id, [](transmission_control_block& c) { c.pushed = c.corked && c.snd.nxt < c.send.end(); });
+    }
     // Closing resets the connection instead of finishing it (SO_LINGER with zero time).
     errc set_reset_on_close(connection_id id, bool on) noexcept
     {
         return change(id, [on](transmission_control_block& c) { c.linger_reset = on; });
+    }
+    // From now on text is answered with an RST, and the connection ends with connection_reset; what arrived before can
+    // be read. For shutdown(SHUT_RDWR) of BSD sockets, after which Linux does so, too.
+    errc refuse_text(connection_id id) noexcept
+    {
+        return change(id, [](transmission_control_block& c) { c.refuses_text = true; });
     }
 
     // nullopt: off, the default (MUST-24, MUST-25). invalid_argument: outside 1 to 65535 s, or no probe.

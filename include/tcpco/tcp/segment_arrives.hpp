@@ -307,8 +307,9 @@ verdict check_text(connection<B>& c, arriving_segment& seg, step<B>& st)
     if (seg.payload.size == 0 && !seg.fin()) {
         return verdict::proceed;
     }
-    if (c.reader_gone && seg.payload.size > 0) {
+    if ((c.reader_gone || c.refuses_text) && seg.payload.size > 0) {
         // RFC 9293 3.6.1, SHLD-3: text that nobody will read; the peer has to know that it is lost.
+        end_with(c, errc::connection_reset);
         take_transition(c, tcp_event::abort, st);
         return verdict::drop;
     }

@@ -39,12 +39,14 @@ bool may_send_small(connection<B>& c, octet_count octets, octet_count available,
         return !c.blocked_small;
     }
     static_cast<void>(window_room);
+    const bool corked = c.corked && !c.pushed;
+    c.pushed = false;
     return st.host.gate.may_send({.octets = octets,
                                   .smss = c.smss,
                                   .unacknowledged = c.snd.nxt - std::max(c.snd.una, stream_offset{1}),
                                   .last_small_unacknowledged = c.snd.limited_until > c.snd.una,
                                   .no_delay = c.no_delay || c.snd.up > c.snd.nxt,  // what is urgent does not wait
-                                  .corked = c.corked && c.snd.up <= c.snd.nxt,
+                                  .corked = corked && c.snd.up <= c.snd.nxt,
                                   .fin_follows = c.fin_queued});
 }
 

@@ -130,11 +130,13 @@ struct transmission_control_block {
     bool fin_received : 1 = false;
     bool close_deferred : 1 = false;
     bool reader_gone : 1 = false;   // close(): nobody will read
+    bool refuses_text : 1 = false;  // as if closed, though what had arrived may still be read
     bool linger_reset : 1 = false;  // close() aborts
     bool sack_permitted : 1 = false;
     bool timestamps : 1 = false;
     bool no_delay : 1 = false;
     bool corked : 1 = false;
+    bool pushed : 1 = false;  // the cork lets through what waits now
     bool probe_owed : 1 = false;  // the persist timer fired
     bool cwnd_limited : 1 = false;
     bool read_since_ack : 1 = false;  // the reader took octets: a window update may be due

@@ -242,8 +242,7 @@ struct engine {
     // socket it began with.
     descriptor* find(int fd, call& c, long& error) noexcept
     {
-        const auto index = static_cast<std::size_t>(fd - options.first_descriptor);
-        descriptor* d = fd >= options.first_descriptor && index < table.size() ? table[index].get() : nullptr;
+        descriptor* d = find(fd);
         if (d == nullptr || (c.serial != 0 && c.serial != d->serial)) {
             error = fd >= 0 && fd < options.first_descriptor ? -ENOTSOCK : -EBADF;
             return nullptr;
@@ -253,8 +252,11 @@ struct engine {
     }
     descriptor* find(int fd) noexcept
     {
+        if (fd < options.first_descriptor) {
+            return nullptr;
+        }
         const auto index = static_cast<std::size_t>(fd - options.first_descriptor);
-        return fd >= options.first_descriptor && index < table.size() ? table[index].get() : nullptr;
+        return index < table.size() ? table[index].get() : nullptr;
     }
 
     // The lowest free place, as POSIX wants it. -EMFILE: there is none.

@@ -4,7 +4,9 @@
 // See tcpco/interop/posix.hpp for how to make one and for where it differs from Linux.
 #pragma once
 
+#include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <stdexcept>
 #include <string>
 
@@ -116,6 +118,9 @@ public:
         if (message == nullptr) {
             return refuse(fd, EFAULT);
         }
+        if (message->msg_name != nullptr && message->msg_namelen > INT_MAX) {
+            return refuse(fd, EINVAL);
+        }
         const ssize_t n = receive(fd, message->msg_iov, message->msg_iovlen, flags, EMSGSIZE);
         if (n >= 0) {
             message->msg_namelen = 0;
@@ -143,13 +148,22 @@ public:
     }
     ssize_t writev(int fd, const iovec* vectors, int count)
     {
-        return count < 0 ? refuse(fd, EINVAL) : transmit(fd, vectors, static_cast<std::size_t>(count), 0, EINVAL);
+        const auto is_empty = [](const iovec& v) { return v.iov_len == 0; };
+        const bool nothing = count >= 0 && count <= IOV_MAX && (vectors != nullptr || count == 0) &&
+                             std::all_of(vectors, vectors + count, is_empty);
+        if (nothing || count < 0) {  // of nothing the socket is not asked, as on Linux
+            return refuse(fd, nothing ? 0 : EINVAL);
+        }
+        return transmit(fd, vectors, static_cast<std::size_t>(count), 0, EINVAL);
     }
     // Control messages: EINVAL.
     ssize_t sendmsg(int fd, const msghdr* message, int flags)
     {
         if (message == nullptr) {
             return refuse(fd, EFAULT);
+        }
+        if (message->msg_name != nullptr && message->msg_namelen > INT_MAX) {
+            return refuse(fd, EINVAL);
         }
         if (message->msg_controllen != 0) {
             return refuse(fd, EINVAL);

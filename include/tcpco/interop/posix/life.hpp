@@ -156,6 +156,7 @@ inline long start_connecting(descriptor& d, endpoint to, bool fast_open = false)
     d.connection = id;
     d.state = phase::connecting;
     d.error_taken = false;
+    d.kept_error = 0;
     d.shut_read = d.shut_write = false;
     apply_options(d);
     d.wake();  // who polls has something else to wait for now
@@ -281,6 +282,9 @@ inline long shutdown_step(engine& on, call& c, int fd, int how)
     d->shut_write = d->shut_write || how != SHUT_RD;
     if (state != tcp_state::closed && how != SHUT_RD) {
         static_cast<void>(d->stack.shutdown(d->connection));
+    }
+    if (state != tcp_state::closed && d->shut_read && d->shut_write) {
+        static_cast<void>(d->stack.refuse_text(d->connection));
     }
     d->wake();
     return state == tcp_state::closed ? -ENOTCONN : 0;

@@ -321,6 +321,9 @@ inline long set_tcp_option(descriptor& d, int name, const option_value& value)
     switch (name) {
     case TCP_NODELAY:
         d.options.no_delay = number != 0;
+        if (d.options.no_delay && d.has_connection()) {
+            static_cast<void>(d.stack.push(d.connection));  // the cork stays (tcp(7))
+        }
         return d.has_connection() ? errno_result(d.stack.set_no_delay(d.connection, number != 0)) : 0;
     case TCP_CORK:
         d.options.cork = number != 0;
@@ -406,7 +409,7 @@ inline long get_option(engine& on, call& c, int fd, int level, int name, void* d
         return error;
     }
     if (level != SOL_SOCKET && level != IPPROTO_TCP) {
-        return -ENOPROTOOPT;
+        return -EOPNOTSUPP;  // as Linux; its setsockopt() says ENOPROTOOPT
     }
     if (length == nullptr || (data == nullptr && *length > 0)) {
         return -EFAULT;
