@@ -134,6 +134,17 @@ TEST_CASE("CUBIC: the decrease is 0.7 of what was in flight, two segments at lea
     CHECK(c.ssthresh() == 2 * smss);
 }
 
+TEST_CASE("CUBIC: losses in two successive windows take 0.7 twice, however much SACKed data is outstanding",
+          "[policy][RFC9438-4.6b]")
+{
+    cubic c = established(1'000 * smss, 1'000 * smss);
+    c.on_congestion_event({.in_flight = 1'000 * smss, .smss = smss});
+    REQUIRE(c.cwnd() == 700 * smss);
+    c.on_congestion_event({.in_flight = 1'300 * smss, .smss = smss});  // 700 in the pipe, 600 SACKed beyond the hole
+    CHECK(c.ssthresh() == 490 * smss);
+    CHECK(c.cwnd() == 490 * smss);
+}
+
 TEST_CASE("CUBIC: after a timeout slow start to 0.7, then the flat point of the curve",
           "[policy][RFC9438-4.8a][RFC9438-4.10a]")
 {

@@ -50,6 +50,9 @@ static_assert(after(established(3 * smss, 3 * smss + 400), ack_of(smss)) == 3 * 
 // Congestion avoidance adds a segment in a round trip.
 static_assert(round_trip(established(10 * smss, 5 * smss)).cwnd() == 11 * smss);
 static_assert(round_trip(round_trip(established(10 * smss, 5 * smss))).cwnd() == 12 * smss);
+// Also where the window holds half a segment that never is in flight.
+static_assert(round_trip(established(9 * smss + 500, 5 * smss)).cwnd() == 10 * smss + 500);
+static_assert(round_trip(round_trip(established(9 * smss + 500, 5 * smss))).cwnd() == 11 * smss + 500);
 
 }  // namespace
 
@@ -115,6 +118,17 @@ TEST_CASE("Reno: loss halves what was in flight, not the window, and two segment
     c.on_congestion_event({.in_flight = 2 * smss, .smss = smss});
     CHECK(c.ssthresh() == 2 * smss);
     CHECK(c.cwnd() == 2 * smss);
+}
+
+TEST_CASE("Reno: losses in two successive windows halve it twice, however much SACKed data is outstanding",
+          "[policy][RFC5681-4.3d]")
+{
+    reno c = established(100 * smss);
+    c.on_congestion_event({.in_flight = 100 * smss, .smss = smss});
+    REQUIRE(c.cwnd() == 50 * smss);
+    c.on_congestion_event({.in_flight = 95 * smss, .smss = smss});  // 50 in the pipe, 45 SACKed beyond the hole
+    CHECK(c.ssthresh() == 25 * smss);
+    CHECK(c.cwnd() == 25 * smss);
 }
 
 TEST_CASE("Reno: the loss of a retransmission halves what the first loss left", "[policy][RFC5681-4.3d]")

@@ -31,12 +31,13 @@ constexpr octet_count inherited_cwnd(const connection_established& e) noexcept
     return window > e.smss ? window : e.smss;
 }
 
-// What a reduction starts from: FlightSize (RFC 5681 equation 4). The loss of a retransmission is a second sign of
-// congestion in the same flight, so it starts from the window that the first one left (RFC5681-4.3d).
+// What a reduction starts from: FlightSize (RFC 5681 equation 4), and the window where that is less, as Linux takes it.
+// FlightSize counts what was SACKed, too: where one recovery follows the other, or a retransmission was lost, up to
+// twice the window is outstanding, and half of that would be no reduction at all (RFC5681-3.1g, 4.3d). The equation
+// bounds ssthresh from above; a window that was not used is still no base.
 constexpr octet_count reduced_from(const congestion_event& e, octet_count cwnd) noexcept
 {
-    const bool again = e.cause == congestion_cause::lost_retransmission && cwnd < e.in_flight;
-    return again ? cwnd : e.in_flight;
+    return cwnd < e.in_flight ? cwnd : e.in_flight;
 }
 
 // The window after the segment size changed: the same number of segments when it shrank (RFC 5681 section 3.1), else

@@ -112,13 +112,19 @@ private:
         cwnd_ = std::min(cwnd_ + growth, ssthresh_);
     }
 
-    // One segment for each window of acknowledged octets, and no more than one for one ACK.
+    // One segment for each window of acknowledged octets, and no more than one for one ACK. A window of 9.5 segments
+    // has 9 in flight, and a round trip acknowledges no more: the half is not waited for, or each round trip would last
+    // one ACK longer (Linux's window is a number of segments).
     // RFC5681-3.1k, 3.1l
     constexpr void avoid_congestion(const ack_info& a) noexcept
     {
         counted_ += a.acked;
-        if (counted_ >= cwnd_) {
-            counted_ = std::min(counted_ - cwnd_, cwnd_);
+        if (counted_ <= cwnd_ - a.smss) {
+            return;
+        }
+        const octet_count whole = a.smss > 0 && cwnd_ > a.smss ? cwnd_ / a.smss * a.smss : cwnd_;
+        if (counted_ >= whole) {
+            counted_ = std::min(counted_ - whole, whole);
             cwnd_ += a.smss;
         }
     }
