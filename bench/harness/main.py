@@ -42,6 +42,7 @@ examples:
   bench/run --rows 'ping|connect'        some rows
   bench/run --json out.json --html out   for machines, and for a browser (out/index.html)
   bench/run --list                       the rows and the targets
+  bench/run recovery --help              something else: tcpco and the kernel as senders over a path that loses segments
 
 In the table, "tcpco is 0.93 x" says that tcpco's figure is 0.93 times that entry's; "cpu s/GB" is processor time per
 gigabyte, the stack's side (with what the kernel does within its system calls) and the client's."""

@@ -16,10 +16,10 @@ def check(good, what):
         raise AssertionError(what)
 
 
-def exit_code(argv):
+def exit_code(argv, program=main.main):
     with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
         try:
-            return main.main(argv)
+            return program(argv)
         except SystemExit as e:
             return e.code
 
@@ -109,8 +109,8 @@ def test_reports():
         check(page.count("<svg") == len(TAP_ROWS) and "&lt;none&gt;" in page and "<none>" not in page, "the page")
 
 
-def main_of_tests():
-    tests = [(name, f) for name, f in globals().items() if name.startswith("test_")]
+def run_all(names):
+    tests = [(name, f) for name, f in names.items() if name.startswith("test_")]
     for name, test in tests:
         try:
             test()
@@ -119,3 +119,7 @@ def main_of_tests():
             return 1
     print(f"{len(tests)} self-tests passed")
     return 0
+
+
+def main_of_tests():
+    return run_all(globals())

@@ -53,7 +53,7 @@ public:
         : fd_{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | (waits ? 0 : SOCK_NONBLOCK), 0)}
     {
         check(fd_ >= 0, "socket");
-        set(sol_tcp, TCP_CONGESTION, "reno", 4, "TCP_CONGESTION reno");
+        set_congestion("reno");
     }
     explicit kernel_socket(int fd) noexcept : fd_{fd} {}
     kernel_socket(kernel_socket&& other) noexcept : fd_{std::exchange(other.fd_, -1)} {}
@@ -70,6 +70,10 @@ public:
     }
 
     int fd() const noexcept { return fd_; }
+    void set_congestion(const std::string& name) const
+    {
+        set(sol_tcp, TCP_CONGESTION, name.data(), static_cast<socklen_t>(name.size()), ("TCP_CONGESTION " + name).c_str());
+    }
     void set_no_delay() const { set(sol_tcp, TCP_NODELAY, 1, "TCP_NODELAY"); }
     void set(int level, int option, int value, const char* what) const
     {
