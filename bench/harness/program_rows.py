@@ -68,9 +68,11 @@ JOBS = [
         rounds_when_quick=1),
     Job("timers", ("timers_1k",), ["row=timers_1k", "n=1000", "moves=2000000"]),
     Job("timers", ("timers_32k",), ["row=timers_32k", "n=32000", "moves=2000000"]),
-    Job("timers", ("timers",), ["row=timers", "n=1000000", "moves=4000000"], rounds_when_quick=2),
+    Job("timers", ("timers",), ["row=timers", "n=1000000", "moves=4000000"],
+        ["row=timers", "n=1000000", "moves=2000000"], rounds_when_quick=1),
     Job("demultiplex", ("demultiplex_1k",), ["row=demultiplex_1k", "n=1000", "lookups=4000000"]),
-    Job("demultiplex", ("demultiplex",), ["row=demultiplex", "n=1000000", "lookups=4000000"], rounds_when_quick=2),
+    Job("demultiplex", ("demultiplex",), ["row=demultiplex", "n=1000000", "lookups=4000000"],
+        ["row=demultiplex", "n=1000000", "lookups=1000000"], rounds_when_quick=1),
     Job("ready_calls", ("ready_read", "ready_write", "ready_allocations"), ["rounds=20000"], ["rounds=5000"]),
     Job("two_cores", ("two_cores",), ["seconds=2"], ["seconds=0.6"], pinned=False),
 ]
