@@ -62,6 +62,7 @@ public:
     std::size_t super_frames = 0;    // that a stack received whole
     std::size_t unchecked = 0;       // frames whose checksum nobody had made
     std::size_t verified_here = 0;   // frames that a stack had to verify
+    std::size_t largest_frame = 0;   // that a stack sent
 
     void exchange()
     {
@@ -104,6 +105,7 @@ private:
         return from.transmit(
             now_,
             [&](const outgoing_frame& f) {
+                largest_frame = std::max(largest_frame, f.size());
                 f.copy_to(frame_.data());
                 if (how_ == receives::as_sent) {
                     deliver(to, std::span{frame_}.first(f.size()), f.info);
@@ -243,6 +245,7 @@ TEST_CASE("every size arrives as it was sent, whatever the devices of both ends 
             const tcp_info sender = net.sender.info(net.at_sender).value;
             CHECK(sender.retransmissions == 0);
             CHECK(net.receiver.info(net.at_receiver).value.octets_received == total);
+            CHECK((net.largest_frame > 60'000) == (s == sends::super_frames));
             // The combination is what it is called.
             const bool as_sent = r == receives::as_sent;
             CHECK((net.super_frames > 0) == (as_sent && s == sends::super_frames));
