@@ -14,22 +14,37 @@ enum class offload { none, checksum, segmentation };
 // A wire that copies each frame once, as a device does, into the slots of the receiver's pool.
 class pair_of_stacks {
 public:
-    explicit pair_of_stacks(offload o)
-        : a{config("192.0.2.1/24"_net, 1)}, b{config("192.0.2.2/24"_net, 2)},
-          pool_{o == offload::segmentation ? 66'560u : 2'048u, o == offload::segmentation ? 64u : 2'048u}
+    // With one connection from a to b, at_a and at_b; there is room for `more` besides.
+    explicit pair_of_stacks(offload o = offload::none, std::uint32_t more = 15)
+        : a{config("192.0.2.1/24"_net, 1, more + 1)}, b{config("192.0.2.2/24"_net, 2, more + 1)},
+          pool_{o == offload::segmentation ? 66'560u : 2'048u, o == offload::segmentation ? 64u : 4'096u}
     {
         const device_config device{.tx_checksum_offload = o != offload::none,
                                    .tso4 = o == offload::segmentation,
                                    .tso_max = o == offload::segmentation ? 65'535u : 0u};
         a.configure_device(device);
         b.configure_device(device);
-        a.set_neighbour(b.address().v4(), config("192.0.2.2/24"_net, 2).network.mac);
-        b.set_neighbour(a.address().v4(), config("192.0.2.1/24"_net, 1).network.mac);
-        const listener_id listener = b.listen({b.address(), 7}).value;
-        at_a = a.connect({b.address(), 7}, {.no_delay = true}).value;
+        a.set_neighbour(b.address().v4(), mac_of(2));
+        b.set_neighbour(a.address().v4(), mac_of(1));
+        listener_ = b.listen({b.address(), 7}, 1'024).value;
+        const pair_of_ends first = connect();
+        at_a = first.a;
+        at_b = first.b;
+    }
+
+    struct pair_of_ends {
+        connection_id a{};
+        connection_id b{};
+    };
+
+    // One more connection, Nagle off at both ends.
+    pair_of_ends connect()
+    {
+        pair_of_ends ends{.a = a.connect({b.address(), 7}, {.no_delay = true}).value};
         exchange();
-        at_b = b.accept(listener).value;
-        b.set_no_delay(at_b, true);
+        ends.b = b.accept(listener_).value;
+        b.set_no_delay(ends.b, true);
+        return ends;
     }
 
     basic_stack<> a;
@@ -50,11 +65,18 @@ public:
     }
 
 private:
-    static stack_config<default_policies> config(ip_prefix address, std::uint8_t number)
+    static mac_address mac_of(std::uint8_t number)
+    {
+        mac_address mac = network_config{}.mac;
+        mac.octets[5] = number;
+        return mac;
+    }
+    static stack_config<default_policies> config(ip_prefix address, std::uint8_t number, std::uint32_t connections)
     {
         stack_config<default_policies> c{.address = address};
-        c.network.mac.octets[5] = number;
-        c.limits.connections = 16;
+        c.network.mac = mac_of(number);
+        c.limits.connections = connections;
+        c.time_wait.msl = 1_us;  // time hardly passes here: ports would run out
         c.seed = number;
         return c;
     }
@@ -79,6 +101,7 @@ private:
     }
 
     buffer_pool pool_;
+    listener_id listener_{};
     time_point now_{1'000'000'000};
 };
 

@@ -16,8 +16,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import flame
 import lwip
 import measure
+import program_rows
 import report
-from rows import CANDIDATES, CLIENT_FOR, ENTRIES, MEMORY_ROWS, QUICK_CANDIDATES, TAP_ROWS, TARGETS, Results
+from rows import CANDIDATES, CLIENT_FOR, ENTRIES, MEMORY_ROWS, QUICK_CANDIDATES, TAP_ROWS, Results
 
 DESCRIPTION = """\
 Measures tcpco beside its limit and its peers, in turn, on this machine:
@@ -130,8 +131,10 @@ class Bench:
         pattern = re.compile(chosen.rows)
         self.tap_rows = [r for r in TAP_ROWS if pattern.search(r.name)]
         self.memory_rows = [r for r in MEMORY_ROWS if pattern.search(r.name)]
+        self.jobs, self.misses_jobs = program_rows.chosen_jobs(pattern)
+        self.titles = {name: title for name, title, _, _ in report.all_rows()}
         self.on_ack = [n for n in ("reno", "cubic", "bbr") if pattern.search("on_ack_" + n)]
-        self.build = not chosen.quick and bool(pattern.search("build_seconds build_memory"))
+        self.build = not chosen.quick and bool(pattern.search("build_seconds build_memory build_seconds_clang"))
 
     # --- TAP and veth ---------------------------------------------------------------------------------------------
 
@@ -139,24 +142,27 @@ class Bench:
         return (QUICK_CANDIDATES if self.chosen.quick else CANDIDATES)[row.name] if row.tuned else {}
 
     def plan(self, row, entry, seconds, extra=""):
-        program = {"raw": "tcpco_bench_raw_tap", "tcpco": "tcpco_bench_tcpco_server",
-                   "kernel": "tcpco_bench_kernel_server"}.get(entry)
+        program = {"raw": "tcpco_bench_raw_tap", "kernel": "tcpco_bench_kernel_server",
+                   **dict.fromkeys(("tcpco", "alone", "plain"), "tcpco_bench_tcpco_server"), **row.servers}.get(entry)
         server = [str(self.programs / program) if program else str(self.lwip[entry])]
-        if entry in ("raw", "tcpco"):
+        if entry in ("raw", "tcpco", "alone", "plain"):
             settings = row.settings.get(entry, []) + extra.split()
             server += [f"offload={int(row.offload)}", *dict((s.split("=")[0], s) for s in settings).values()]
         if row.busy and entry != "lwip_shipped":
             server.append("busy=1")
         more = CLIENT_FOR.get(entry, []) if row.client[0] in ("work=send", "work=receive") else []
-        client = [str(self.programs / "tcpco_bench_kernel_client"), *row.client, *more, f"seconds={seconds}",
-                  f"warmup={min(0.3, seconds / 3)}"]
+        client = [str(self.programs / row.clients.get(entry, "tcpco_bench_kernel_client")), *row.client, *more,
+                  *row.client_for.get(entry, []), f"seconds={seconds}", f"warmup={min(0.3, seconds / 3)}"]
         return {"server": server, "client": client, "server_cpu": 0, "client_cpu": 0 if row.one_cpu else 1,
                 "veth": entry == "kernel", "offloads": row.offload, "timeout": seconds + 20}
 
     def measure(self, progress, row, entry, seconds, extra="", kind="run"):
         progress.say(f"{row.title}: {ENTRIES[entry]}")
         began = time.monotonic()
-        result = measure.run(self.plan(row, entry, seconds, extra))
+        if entry in row.lone:
+            result = measure.run_lone([str(self.programs / row.lone[entry]), f"seconds={seconds}"], cpu=0)
+        else:
+            result = measure.run(self.plan(row, entry, seconds, extra))
         progress.step(kind, time.monotonic() - began)
         return result
 
@@ -195,9 +201,10 @@ class Bench:
         runs = sum(len([e for e in r.entries if e not in self.absent]) for r in self.tap_rows) * self.chosen.rounds
         tries = sum(len(t) for r in self.tap_rows for t in self.candidates(r).values() if len(t) > 1)
         Progress.guess = {"run": self.chosen.seconds * 1.2 + 0.4, "try": min(0.5, self.chosen.seconds) * 1.3 + 0.4,
-                          "memory": 4.0, "on_ack": 3.0, "build": 25.0}
-        return {"run": runs, "try": tries, "memory": len(self.memory_rows),
-                "on_ack": len(self.on_ack) + 1 if self.on_ack else 0, "build": int(self.build)}
+                          "memory": 4.0, "program": 4.0, "misses": 6.0, "on_ack": 3.0, "build": 12.0}
+        return {"run": runs, "try": tries, "memory": len(self.memory_rows), "program": len(self.jobs),
+                "misses": len(self.misses_jobs),
+                "on_ack": len(self.on_ack) + 1 if self.on_ack else 0, "build": 2 * min(3, self.chosen.rounds) * int(self.build)}
 
     def run(self):
         if self.tap_rows and (why := measure.why_no_namespace(self.programs / "tcpco_bench_probe_tap")):
@@ -211,6 +218,7 @@ class Bench:
                 self.find_best(progress, row)
                 self.run_row(progress, row)
             self.run_memory(progress)
+            program_rows.run(self, progress, self.jobs, self.misses_jobs)
             self.run_on_ack(progress)
             if self.build:
                 self.run_build(progress)
@@ -284,26 +292,42 @@ class Bench:
     # --- what it costs to compile ---------------------------------------------------------------------------------
 
     def run_build(self, progress):
-        progress.say("building the echo example")
-        began = time.monotonic()
-        compiler = os.environ.get("CXX", "g++")
+        """Each compiler in turn; their rows differ in the ending of the name."""
+        compilers = {"": os.environ.get("CXX", "g++"), "_clang": next(
+            (c for c in ("clang++", "clang++-19") if shutil.which(c) and self.compiles(c)), None)}
+        if compilers["_clang"] is None:
+            self.absent["building with clang"] = "there is no clang 16 or newer"
+            del compilers["_clang"]
         with tempfile.TemporaryDirectory() as scratch:
-            include = pathlib.Path(scratch) / "include.cpp"
-            include.write_text('#include "tcpco/tcpco.hpp"\n')
             for _ in range(min(3, self.chosen.rounds)):
-                for row, arguments in (("build_seconds", ["-O2", str(self.root / "examples/echo_server.cpp")]),
-                                       ("include_seconds", ["-fsyntax-only", str(include)])):
-                    at = time.monotonic()
-                    status, peak = measure.call_and_weigh([compiler, "-std=c++20", f"-I{self.root / 'include'}", "-c",
-                                                           *arguments, "-o", f"{scratch}/out.o"])
-                    figures = self.results.figures(row, "tcpco")
-                    if status != 0:
-                        figures.errors.append(compiler + " failed")
-                        continue
-                    figures.values.append(time.monotonic() - at)
-                    if row == "build_seconds":
-                        self.results.figures("build_memory", "tcpco").values.append(peak / 2**30)
-        progress.step("build", time.monotonic() - began)
+                for ending, compiler in compilers.items():
+                    progress.say(f"building the echo example with {compiler}")
+                    began = time.monotonic()
+                    self.build_once(compiler, ending, pathlib.Path(scratch))
+                    progress.step("build", time.monotonic() - began)
+
+    @staticmethod
+    def compiles(compiler):
+        done = subprocess.run([compiler, "-std=c++20", "-fsyntax-only", "-x", "c++", "-"], input="#include <coroutine>\n"
+                              "std::suspend_always wait;\n", capture_output=True, text=True)
+        return done.returncode == 0
+
+    def build_once(self, compiler, ending, scratch):
+        include = scratch / "include.cpp"
+        include.write_text('#include "tcpco/tcpco.hpp"\n')
+        for row, arguments in (("build_seconds", ["-O2", str(self.root / "examples/echo_server.cpp")]),
+                               ("include_seconds", ["-fsyntax-only", str(include)])):
+            at = time.monotonic()
+            status, peak = measure.call_and_weigh([compiler, "-std=c++20", f"-I{self.root / 'include'}", "-c",
+                                                   *arguments, "-o", f"{scratch}/out.o"])
+            took = time.monotonic() - at
+            figures = self.results.figures(row + ending, "tcpco")
+            if status != 0:
+                figures.errors.append(compiler + " failed")
+                continue
+            figures.values.append(took)
+            if row == "build_seconds":
+                self.results.figures("build_memory" + ending, "tcpco").values.append(peak / 2**30)
 
 
 def draw_flames(bench, directory):
@@ -341,7 +365,7 @@ def about(chosen):
 def list_rows():
     for name, title, unit, _ in report.all_rows():
         print(f"{name:20} {title}  [{unit}]")
-        for t in TARGETS:
+        for t in report.ALL_TARGETS:
             if t.row == name:
                 print(f"{'':20}   target: {t.text}")
 

@@ -71,6 +71,17 @@ def run(plan):
     return json.loads(out)
 
 
+def run_lone(command, cpu):
+    """A program that needs no other side, on one cpu: its JSON as a dictionary; on failure {"error": why}."""
+    chosen = sorted(os.sched_getaffinity(0))
+    if not os.path.exists(command[0]):
+        return {"error": f"{command[0]} was not built"}
+    process = start(["taskset", "-c", str(chosen[cpu % len(chosen)]), *command], stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE, text=True)
+    out, err = finish(process, 100)
+    return json.loads(out) if process.returncode == 0 else {"error": err.strip() or "it failed"}
+
+
 def why_no_namespace(probe):
     """None, or why no TAP can be had here; `probe` is a program that makes one."""
     process = start([*namespace_command(), str(probe)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

@@ -3,19 +3,25 @@ import html
 import json
 import statistics
 
+from program_rows import PROGRAM_ROWS, PROGRAM_TARGETS
 from rows import ENTRIES, MEMORY_ROWS, TAP_ROWS, TARGETS
+
+ALL_TARGETS = TARGETS + PROGRAM_TARGETS
 
 OTHER_ROWS = [("on_ack_reno", "on_ack of Reno in avoidance", "instructions", False),
               ("on_ack_cubic", "on_ack of CUBIC in avoidance", "instructions", False),
               ("on_ack_bbr", "on_ack of BBR in avoidance", "instructions", False),
               ("build_seconds", "build of the echo example (-O2)", "s", False),
               ("build_memory", "memory of its compiler", "GiB", False),
-              ("include_seconds", "of that, parsing tcpco/tcpco.hpp alone", "s", False)]
+              ("include_seconds", "of that, parsing tcpco/tcpco.hpp alone", "s", False),
+              ("build_seconds_clang", "the same build with clang", "s", False),
+              ("build_memory_clang", "memory of clang", "GiB", False),
+              ("include_seconds_clang", "clang, parsing tcpco/tcpco.hpp alone", "s", False)]
 
 
 def all_rows():
     """(name, title, unit, higher is better) of each row that there is."""
-    return ([(r.name, r.title, r.unit, r.higher_is_better) for r in TAP_ROWS + MEMORY_ROWS] + OTHER_ROWS)
+    return ([(r.name, r.title, r.unit, r.higher_is_better) for r in TAP_ROWS + MEMORY_ROWS + PROGRAM_ROWS] + OTHER_ROWS)
 
 
 def short(x):
@@ -65,7 +71,7 @@ def table(results, absent):
 
 def judgements(results):
     """[(target, met or None, measured)]"""
-    return [(t, *t.judge(results)) for t in TARGETS]
+    return [(t, *t.judge(results)) for t in ALL_TARGETS]
 
 
 def verdicts(results, shown=lambda target: True):
@@ -100,6 +106,7 @@ def write_json(path, results, absent, about):
 
 
 COLOURS = {"raw": "#8a8f98", "tcpco": "#1f6feb", "lwip": "#d9822b", "lwip_shipped": "#e8b878", "kernel": "#4c9a5b"}
+OTHER_COLOUR = "#a87fb8"
 
 
 def plot(entries):
@@ -115,7 +122,7 @@ def plot(entries):
             return left + value / top * width
         parts.append(f'<text x="{left - 8}" y="{y + 15}" text-anchor="end">{html.escape(ENTRIES[entry])}</text>')
         parts.append(f'<rect x="{left}" y="{y + 2}" width="{x(f.median) - left:.1f}" height="18" '
-                     f'fill="{COLOURS[entry]}" opacity="0.8"/>')
+                     f'fill="{COLOURS.get(entry, OTHER_COLOUR)}" opacity="0.8"/>')
         parts.append(f'<line x1="{x(min(f.values)):.1f}" x2="{x(max(f.values)):.1f}" y1="{y + 11}" y2="{y + 11}" '
                      'stroke="#222"/>')
         parts += [f'<circle cx="{x(v):.1f}" cy="{y + 11}" r="2" fill="#222"/>' for v in f.values]

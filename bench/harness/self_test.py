@@ -8,7 +8,8 @@ import tempfile
 
 import main
 import report
-from rows import (CANDIDATES, ENTRIES, MEMORY_ROWS, QUICK_CANDIDATES, TAP_ROWS, TARGETS, Results, jain, ratio)
+from program_rows import JOBS, MISSES_JOBS, PROGRAM_ROWS, PROGRAM_TARGETS
+from rows import CANDIDATES, ENTRIES, QUICK_CANDIDATES, TAP_ROWS, Results, jain, ratio
 
 
 def check(good, what):
@@ -45,7 +46,7 @@ def test_ratios():
 
 def test_targets():
     names = {name for name, *_ in report.all_rows()}
-    check(all(t.row in names for t in TARGETS), "each target is of a row that there is")
+    check(all(t.row in names for t in report.ALL_TARGETS), "each target is of a row that there is")
     good = filled(lambda row: 100.0 if row.higher_is_better else 1.0)
     judged = [(t, met) for t, met, _ in report.judgements(good) if met is not None]
     missed = [t.text for t, met in judged if not met and t.row != "shared_64"]
@@ -77,7 +78,22 @@ def test_rows():
     for row in TAP_ROWS:
         check(set(row.entries) <= set(ENTRIES), row.name)
         check(row.tuned == (row.name in CANDIDATES) == (row.name in QUICK_CANDIDATES), f"{row.name}: candidates")
-    check(len({r.name for r in TAP_ROWS + MEMORY_ROWS}) == len(TAP_ROWS + MEMORY_ROWS), "names are unique")
+    names = [name for name, *_ in report.all_rows()]
+    check(len(set(names)) == len(names), "names are unique")
+    filled_by_jobs = [name for j in JOBS for name in j.rows] + [j.row for j in MISSES_JOBS]
+    check(sorted(filled_by_jobs) == sorted(r.name for r in PROGRAM_ROWS), "each row of a program has one job")
+
+
+def test_program_targets():
+    results = Results()
+    for row, entry, values in (("timers", "tcpco", [20, 30]), ("timers", "priority_queue", [100, 90]),
+                               ("timers_1k", "tcpco", [10, 10]), ("timers_1k", "priority_queue", [20, 20]),
+                               ("demultiplex_misses", "tcpco", [2.5]), ("demultiplex_misses_250k", "tcpco", [2.5])):
+        results.figures(row, entry).values = values
+    judged = {t.text: (met, value) for t, met, value in report.judgements(results) if t in PROGRAM_TARGETS}
+    check(judged["at most 1/3 x std::priority_queue"] == (True, (0.2 + 1 / 3) / 2), judged)
+    check(judged["a lead over it that grows with n: at least 1 x that with 1,000"] == (True, 2), judged)
+    check(judged["at most 2 lines"] == (False, 2.5) and judged["flat: at most 1.1 x those of 250,000"][0], judged)
 
 
 def test_plan():

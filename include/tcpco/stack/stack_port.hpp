@@ -256,7 +256,7 @@ protected:
     // Makes room for connections and listeners with indices below these.
     bool reserve(std::uint32_t connections, std::uint32_t listeners) noexcept
     {
-        return tcbs_.grow_to(connections) && ready_.reserve(connections) && dirty_.reserve(connections) &&
+        return tcbs_.make_room(connections) && ready_.reserve(connections) && dirty_.reserve(connections) &&
                unresolved_.reserve(connections) && starved_.reserve(connections) &&
                hungry_.reserve(connections) && ready_listeners_.reserve(listeners);
     }

@@ -19,7 +19,7 @@ public:
     static constexpr std::uint32_t none = 0xFFFFFFFF;
 
     // Makes room for indices below `indices`; the only call that allocates. False when memory is short.
-    [[nodiscard]] bool reserve(std::uint32_t indices) noexcept { return links_.grow_to(indices); }
+    [[nodiscard]] bool reserve(std::uint32_t indices) noexcept { return links_.make_room(indices); }
     std::uint32_t capacity() const noexcept { return static_cast<std::uint32_t>(links_.size()); }
 
     // Appends `i`; where it is in the list already, nothing changes. Returns whether it was new.

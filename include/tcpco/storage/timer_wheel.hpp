@@ -35,7 +35,7 @@ public:
     explicit timer_wheel(time_point start = time_point{}) noexcept : start_{start}, advanced_to_{start} {}
 
     // Makes room for timers with ids below `ids`; the only call that allocates. False when memory is short.
-    [[nodiscard]] bool reserve(std::uint32_t ids) noexcept { return nodes_.grow_to(ids); }
+    [[nodiscard]] bool reserve(std::uint32_t ids) noexcept { return nodes_.make_room(ids); }
     std::uint32_t capacity() const noexcept { return static_cast<std::uint32_t>(nodes_.size()); }
 
     // Arms timer `id`, or arms it anew, to fire at `at`; at time_point::never() it is cancelled instead. O(1).

@@ -1,0 +1,65 @@
+// tcpco behind a TAP, through TLS: a source that writes as fast as it can. Started by bench/run, in a network namespace
+// of its own.
+//
+//     offload=0|1   super-frames and checksum offload
+#include <functional>
+#include <random>
+#include <vector>
+
+#include "../../examples/tls_echo/certificate.hpp"
+#include "../../examples/tls_echo/tls_stream.hpp"
+#include "arguments.hpp"
+#include "kernel_side.hpp"
+#include "tcpco/tcpco.hpp"
+
+namespace {
+
+using namespace tcpco;
+using namespace tcpco_bench;
+using namespace tls_example;
+
+task<> source(tcp_socket socket, SSL_CTX* context)
+{
+    tls_stream stream{context, tls_role::server, std::move(socket)};
+    const std::vector<std::byte> chunk(256 * 1'024, std::byte{0x55});
+    std::error_code failed = co_await stream.handshake();
+    while (!failed) {
+        const io_result sent = co_await stream.write(chunk);
+        failed = sent.ec;
+    }
+}
+
+task<> serve(scope& sessions, tcp_listener& listener, SSL_CTX* context)
+{
+    say_ready();
+    for (;;) {
+        auto [ec, socket] = co_await listener.accept();
+        if (ec) {
+            co_return;
+        }
+        sessions.spawn(source, std::move(socket), context);
+    }
+}
+
+}  // namespace
+
+int main(int argc, char** argv)
+try {
+    arguments given{argc, argv};
+    const bool offload = given.flag("offload");
+    given.done();
+
+    const identity own = make_identity("bench.example");
+    const openssl_ptr<SSL_CTX> context = server_context(own);
+    basic_stack<> net{{.address = "198.18.0.2/24"_net, .seed = std::random_device{}()}};
+    tap link = tap::open({.name = "tap0", .offload = offload});
+    set_up_kernel_side("tap0");
+    system_reactor reactor;
+    driver link_driver{net, link, reactor};
+    tcp_listener listener{net, {"198.18.0.2"_ip, source_port}};
+    reactor.run(with_scope(serve, std::ref(listener), context.get()));
+    return 0;
+} catch (const std::exception& e) {
+    std::fprintf(stderr, "tls_server: %s\n", e.what());
+    return 1;
+}

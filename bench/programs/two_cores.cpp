@@ -1,0 +1,142 @@
+// Requests in memory on one core, and on two at the same time: each core has stacks of its own, which share nothing.
+//
+//     seconds=s connections=n   requests of 64 octets on each connection in turn
+#include <pthread.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "../pair_of_stacks.hpp"
+#include "arguments.hpp"
+#include "figures.hpp"
+
+namespace {
+
+using namespace tcpco_bench;
+using tcpco::bench::offload;
+using tcpco::bench::pair_of_stacks;
+
+void pin_to(int cpu)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(static_cast<std::size_t>(cpu), &set);
+    ::pthread_setaffinity_np(::pthread_self(), sizeof set, &set);
+}
+
+std::vector<int> own_cpus()
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    ::sched_getaffinity(0, sizeof set, &set);
+    std::vector<int> cpus;
+    for (int i = 0; i < CPU_SETSIZE; ++i) {
+        if (CPU_ISSET(static_cast<std::size_t>(i), &set)) {
+            cpus.push_back(i);
+        }
+    }
+    return cpus;
+}
+
+class station {
+public:
+    explicit station(std::uint32_t connections) : net_{offload::none, connections}, all_(connections)
+    {
+        std::generate(all_.begin(), all_.end(), [&] { return net_.connect(); });
+    }
+
+    // Answers that came.
+    std::uint64_t round()
+    {
+        constexpr std::size_t burst = 256;
+        const std::size_t n = octets_.size();
+        std::uint64_t complete = 0;
+        std::uint64_t sent = 0;
+        for (const auto& p : all_) {
+            sent += net_.a.write(p.a, octets_).value;
+        }
+        net_.exchange(burst);
+        for (const auto& p : all_) {
+            if (net_.b.read(p.b, octets_).value == n) {
+                sent += net_.b.write(p.b, octets_).value;
+            }
+        }
+        net_.exchange(burst);
+        for (const auto& p : all_) {
+            complete += net_.a.read(p.a, octets_).value == n ? 1U : 0U;
+        }
+        if (sent != 2 * n * all_.size() || complete != all_.size()) {
+            throw std::runtime_error{"an answer is missing"};
+        }
+        return complete;
+    }
+
+private:
+    pair_of_stacks net_;
+    std::vector<pair_of_stacks::pair_of_ends> all_;
+    std::vector<std::byte> octets_ = std::vector<std::byte>(64, std::byte{0x55});
+};
+
+// Each core's own time: caches and memory are shared with the other one and count, what else the machine runs does not.
+double thread_seconds()
+{
+    timespec t{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
+}
+
+// Millions of requests a second of all cpus together.
+double run(const std::vector<int>& cpus, double seconds, std::uint32_t connections)
+{
+    std::atomic<std::size_t> waiting{cpus.size()};
+    std::vector<double> rates(cpus.size());
+    std::vector<std::thread> threads;
+    for (std::size_t i = 0; i < cpus.size(); ++i) {
+        threads.emplace_back([&, i] {
+            pin_to(cpus[i]);
+            station own{connections};
+            for (--waiting; waiting > 0;) {
+            }
+            std::uint64_t complete = 0;
+            const double used = thread_seconds();
+            for (const double began = monotonic_seconds(); monotonic_seconds() - began < seconds;) {
+                complete += own.round();
+            }
+            rates[i] = static_cast<double>(complete) / (thread_seconds() - used) / 1e6;
+        });
+    }
+    double total = 0;
+    for (std::size_t i = 0; i < cpus.size(); ++i) {
+        threads[i].join();
+        total += rates[i];
+    }
+    return total;
+}
+
+}  // namespace
+
+int main(int argc, char** argv)
+try {
+    arguments given{argc, argv};
+    const double seconds = given.real("seconds", 1);
+    const unsigned connections = given.number("connections", 1'000);
+    given.done();
+    std::vector<int> cpus = own_cpus();
+    if (cpus.size() < 2) {
+        throw std::runtime_error{"there is one cpu"};
+    }
+    cpus.resize(2);
+    // Each of the two alone, so that a slower one does not pass for a loss.
+    const double one = (run({cpus[0]}, seconds / 2, connections) + run({cpus[1]}, seconds / 2, connections)) / 2;
+    figures found;
+    found.add("two_cores", "alone", one);
+    found.add("two_cores", "tcpco", run(cpus, seconds, connections));
+    found.print();
+    return 0;
+} catch (const std::exception& e) {
+    std::fprintf(stderr, "two_cores: %s\n", e.what());
+    return 1;
+}
