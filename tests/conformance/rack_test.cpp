@@ -48,6 +48,30 @@ TEST_CASE("PRR: the ACK that begins recovery releases what it delivered, as thos
     CHECK(p.next() == "-");
 }
 
+TEST_CASE("PRR: the loss of a retransmission begins an episode of its own, and its ACK is answered once",
+          "[conformance][RFC9937-6.1a][RFC8985-9.3b]")
+{
+    rack_peer p;
+    in_flight(p, 10, 30'000);
+    for (int i = 1; i <= 10; ++i) {
+        p.send("A seq=1001 ack=" + std::to_string(5'001 + 1'000 * i));
+    }
+    REQUIRE(p.sent_up_to() == 35'001);  // 20 in flight from 15001 on
+    p.wait(rtt);
+    p.send("A seq=1001 ack=15001 sack=16001-19001");
+    CHECK(p.next() == "A seq=15001 len=1000");
+    p.wait(1_ms);
+    p.send("A seq=1001 ack=15001 sack=16001-35001");
+    REQUIRE(p.info().in_flight == 10'000);
+    REQUIRE(p.sent_up_to() == 44'001);
+    p.wait(rtt);
+    // Behind what was sent again, two arrive: 7 in flight, ssthresh is 5, RecoverFS 10.
+    p.send("A seq=1001 ack=15001 sack=16001-37001");
+    CHECK(p.info().ssthresh == 5'000);
+    CHECK(p.next() == "A seq=15001 len=1000");
+    CHECK(p.next() == "-");
+}
+
 TEST_CASE("RACK: what is lost waits for the window as anything else does", "[conformance][RFC8985-9.3a]")
 {
     rack_peer p;
@@ -110,7 +134,8 @@ TEST_CASE("PRR: recovery ends with the window at ssthresh", "[conformance][RFC99
     rack_peer p;
     in_flight(p, 10, 20'000);
     p.send("A seq=1001 ack=5001 sack=6001-9001");
-    p.forget();
+    CHECK(p.next() == "A seq=5001 len=1000");
+    CHECK(p.next() == "-");  // 3 * 5 / 10 of a segment
     p.wait(rtt);
     p.send("A seq=1001 ack=15001");
     CHECK_FALSE(p.info().in_recovery);

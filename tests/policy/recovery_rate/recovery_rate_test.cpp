@@ -174,10 +174,10 @@ TEST_CASE("PRR: without SACK duplicates deliver no more than there was to be del
     p.on_transmit(5 * smss);
     p.on_ack({.delivered = smss, .in_flight = 4 * smss, .smss = smss, .by_duplicates = true});
     CHECK(p.cwnd() == 5 * smss);
-    p.on_ack({.delivered = smss, .in_flight = 0, .smss = smss, .by_duplicates = true});  // the eleventh
+    p.on_ack({.delivered = smss, .in_flight = 8 * smss, .smss = smss, .by_duplicates = true});  // the eleventh
     CHECK(p.cwnd() == 5 * smss);
-    p.on_ack({.delivered = smss, .in_flight = smss, .smss = smss});  // with SACK it would count
-    CHECK(p.cwnd() == 5 * smss);
+    p.on_ack({.delivered = smss, .in_flight = 8 * smss, .smss = smss});  // with SACK it would count
+    CHECK(p.cwnd() == 8 * smss);
 }
 
 TEST_CASE("PRR and RACK-TLP come together unless something else is asked for", "[policy][RFC9937-5a]")

@@ -147,7 +147,6 @@ public:
         return {};
     }
     constexpr bool in_recovery() const noexcept { return in_recovery_ || without_sack_.in_recovery(); }
-    constexpr bool holds_timer(stream_offset una) const noexcept { return without_sack_.holds_timer(una); }
     constexpr bool reordering_seen() const noexcept { return reordering_seen_; }
     constexpr std::uint32_t reordering_multiplier() const noexcept { return reo_wnd_mult_; }
 
