@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <type_traits>
 
 #include "tcpco/core/random.hpp"
 #include "tcpco/core/siphash.hpp"
@@ -77,6 +78,7 @@ struct sender_active {
     limited_times times;
     mtu_search search;
     stream_offset reduced_until{};  // snd.nxt at the last reduction: an echo asks for no other one below (RFC 3168)
+    stream_offset burst_end{};  // where the last initial or restart window ends
     octet_count flight_before_disorder = 0;  // FlightSize at the first sign of loss: without limited transmit's octets
     octet_count resumption_window = 0;  // after an undo, a second limit beside cwnd (tcp/undo.hpp); 0: none
     std::optional<typename B::congestion> before{};  // as it was before the episode's first reduction (undo)
