@@ -98,6 +98,10 @@ struct connection : transmission_control_block {
     octet_count idle_cwnd = 0;  // the controller's answers, kept while sender_active is given back
     octet_count idle_ssthresh = 0;
     octet_count taken_told = 0;  // so many octets the reader had taken when the window policy was last told
+    // Beside idle_cwnd, for a controller that asks for it (RFC 7661); for others it takes no room.
+    struct not_kept {};
+    [[no_unique_address]] std::conditional_t<remembers_validation<typename B::congestion>, time_point, not_kept>
+        validated_at{};
 };
 
 // Tells connections of one stack apart in the observer's events.

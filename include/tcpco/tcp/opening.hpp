@@ -81,6 +81,9 @@ void establish_congestion(connection<B>& c, step<B>& st)
                                  .handshake_rtt = c.rto.srtt(),
                                  .prior_cwnd = c.idle_cwnd,
                                  .prior_ssthresh = c.idle_ssthresh};
+        if constexpr (remembers_validation<typename B::congestion>) {
+            e.validated_at = c.validated_at;
+        }
         sender_active<B>& s = *st.sender(c);
         s.burst_end = c.idle_cwnd == 0 ? stream_offset{1} + e.initial_window : s.burst_end;
         s.congestion.on_connection_established(e);
