@@ -13,6 +13,7 @@
 #include "tcpco/policy/congestion/paced.hpp"
 #include "tcpco/policy/congestion/prague.hpp"
 #include "tcpco/policy/congestion/reno.hpp"
+#include "tcpco/policy/congestion/validated.hpp"
 #include "tcpco/policy/congestion/vegas.hpp"
 #include "tcpco/policy/isn/rfc6528.hpp"
 #include "tcpco/policy/isn/sequential.hpp"

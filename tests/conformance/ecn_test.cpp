@@ -228,7 +228,7 @@ TEST_CASE("ECN: marks on pure ACKs and outside the window mean nothing", "[confo
 }
 
 TEST_CASE("ECN: an echo halves the window once in a window of data, sends nothing again, and CWR says so once",
-          "[conformance][RFC3168-5b][RFC3168-6.1.2a][RFC3168-6.1.2b][RFC3168-6.1.2c][RFC3168-6.1.2e][RFC3168-6.1.1d]")
+          "[conformance][SHLD-8][RFC3168-5b][RFC3168-6.1.2a][RFC3168-6.1.2b][RFC3168-6.1.2c][RFC3168-6.1.2e][RFC3168-6.1.1d]")
 {
     peer p{delaying()};
     agree(p);
@@ -286,6 +286,32 @@ TEST_CASE("ECN: CWR is not on a retransmission", "[conformance][RFC3168-6.1.2f][
     p.send("A seq=1001 ack=15001");
     CHECK(p.next() == "AW seq=15001 len=1000 ecn=2");
     CHECK(p.next() == "A seq=16001 len=1000 ecn=2");
+}
+
+TEST_CASE("ECN: where the window is one segment, the next one after an echo waits for a retransmission timeout",
+          "[conformance][RFC3168-6.1.2d]")
+{
+    peer p{with([](auto& c) { c.tcp.initial_window_segments = 1; })};
+    agree(p);
+    p.window = 60'000;
+    p.write(5'000);
+    CHECK(p.next() == "A seq=5001 len=1000 ecn=2");
+    CHECK(p.next() == "-");
+    p.send("AE seq=1001 ack=6001");
+    CHECK(p.info().cwnd == 1'000);
+    CHECK(p.next() == "-");
+    p.wait(999_ms);
+    CHECK(p.next() == "-");
+    p.wait(1_ms);
+    CHECK(p.next() == "AW seq=6001 len=1000 ecn=2");
+    p.send("AE seq=1001 ack=7001");
+    p.wait(999_ms);
+    CHECK(p.next() == "-");
+    p.wait(1_ms);
+    CHECK(p.next() == "AW seq=7001 len=1000 ecn=2");
+    p.send("A seq=1001 ack=8001");
+    CHECK(p.next() == "A seq=8001 len=1000");
+    CHECK(p.info().timeouts == 0);
 }
 
 TEST_CASE("ECN: an echo from a peer with whom nothing was agreed changes nothing", "[conformance][RFC3168-6.1.1c]")

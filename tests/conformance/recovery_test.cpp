@@ -18,6 +18,40 @@ void ten_in_flight(peer<>& p, std::size_t more = 10'000)
 
 constexpr const char* duplicate = "A seq=1001 ack=5001";
 
+// Three duplicate ACKs for what is in flight, [acked, end), then everything is acknowledged. Answers up to where.
+std::uint32_t lose_one(peer<>& p, std::uint32_t acked, std::uint32_t end)
+{
+    const auto recoveries = p.info().fast_recoveries;
+    for (int i = 0; i < 3; ++i) {
+        p.send("A seq=1001 ack=" + std::to_string(acked));
+    }
+    CHECK(p.info().fast_recoveries == recoveries + 1);
+    for (std::uint32_t fresh = p.sent_up_to(); fresh != 0; fresh = p.sent_up_to()) {
+        end = std::max(end, fresh);
+        p.send("A seq=1001 ack=" + std::to_string(end));
+    }
+    CHECK(p.info().unacked == 0);
+    return end;
+}
+
+// Everything is acknowledged, segment by segment, until the window is wider than 20 segments. Answers what is
+// acknowledged then.
+std::uint32_t widen(peer<>& p, std::uint32_t acked)
+{
+    for (int i = 0; i < 20 && p.info().cwnd <= 20'000; ++i) {
+        p.write(50'000);
+        for (std::uint32_t end = p.sent_up_to(); end != 0; end = p.sent_up_to()) {
+            while (acked < end) {
+                acked = std::min(acked + 1'000, end);
+                p.send("A seq=1001 ack=" + std::to_string(acked));
+            }
+        }
+    }
+    CHECK(p.info().unacked == 0);
+    CHECK(p.info().cwnd > 20'000);
+    return acked;
+}
+
 }  // namespace
 
 TEST_CASE("Two duplicate ACKs release a new segment each, the third retransmits",
@@ -42,7 +76,7 @@ TEST_CASE("Two duplicate ACKs release a new segment each, the third retransmits"
 }
 
 TEST_CASE("In recovery further duplicates release new data once half a window has left the network",
-          "[conformance][RFC5681-3.2i][RFC5681-3.2k]")
+          "[conformance][RFC5681-3.2i][RFC5681-3.2k][RFC5681-4.3b]")
 {
     peer p;
     ten_in_flight(p);
@@ -282,7 +316,7 @@ TEST_CASE("With SACK, blocks above the hole start recovery, and only the hole is
     CHECK(p.info().unacked == 6'000);
 }
 
-TEST_CASE("Flight is bounded by cwnd together with what is sent", "[conformance][RFC5681-2c]")
+TEST_CASE("Flight is bounded by cwnd together with what is sent", "[conformance][RFC5681-2c][RFC5681-3a]")
 {
     peer p;
     p.in_established();
@@ -316,21 +350,76 @@ TEST_CASE("After an idle time longer than the RTO a burst is at most the initial
 {
     peer p;
     p.in_established();
-    std::uint32_t acked = 5'001;
-    for (int i = 0; i < 4; ++i) {
-        p.write(50'000);
-        for (std::uint32_t end = p.sent_up_to(); end != 0; end = p.sent_up_to()) {
-            while (acked < end) {
-                acked = std::min(acked + 1'000, end);
-                p.send("A seq=1001 ack=" + std::to_string(acked));
-            }
-        }
-    }
-    CHECK(p.info().unacked == 0);
-    CHECK(p.info().cwnd > 20'000);
+    widen(p, 5'001);
     p.wait(10_s);
     p.write(50'000);
     CHECK(p.forget() <= 10);
+}
+
+TEST_CASE("Idle time counts from the last octets sent: a request just before the answer does not make the window young",
+          "[conformance][RFC5681-4.1b]")
+{
+    peer p;
+    p.in_established();
+    const std::uint32_t acked = widen(p, 5'001);
+    p.wait(10_s);
+    p.send("A seq=1001 ack=" + std::to_string(acked) + " len=100");
+    p.forget();
+    p.write(50'000);
+    CHECK(p.forget() == 10);
+}
+
+TEST_CASE("Where an initial or restart window met a loss, a restart begins with four segments",
+          "[conformance][RFC6928-2f]")
+{
+    peer p;
+    p.in_established();
+    const auto [initial, later] = GENERATE(std::pair{true, false}, std::pair{false, true}, std::pair{false, false});
+    CAPTURE(initial, later);
+    std::uint32_t acked = 5'001;
+    const auto lose_of_twenty = [&] {
+        p.write(20'000);
+        acked = lose_one(p, acked, p.sent_up_to());
+    };
+    if (initial) {
+        lose_of_twenty();
+    }
+    acked = widen(p, acked);
+    if (later) {  // what the path carries beside a window that has grown is another matter
+        lose_of_twenty();
+        acked = widen(p, acked);
+    }
+    p.wait(10_s);
+    p.write(20'000);
+    const std::uint32_t end = p.sent_up_to();
+    CHECK(end - acked == (initial ? 4'000U : 10'000U));
+    CHECK(p.info().cwnd == (initial ? 4'000 : 10'000));
+    acked = lose_one(p, acked, end);  // in the restart window
+    acked = widen(p, acked);
+    p.wait(10_s);
+    p.write(20'000);
+    CHECK(p.forget() == 4);
+}
+
+TEST_CASE("After the repair the window is ssthresh and grows as in congestion avoidance",
+          "[conformance][RFC5681-4.3c][RFC5681-3.1a]")
+{
+    peer p;
+    ten_in_flight(p, 2'000);
+    for (int i = 0; i < 3; ++i) {
+        p.send(duplicate);
+    }
+    p.forget();
+    p.send("A seq=1001 ack=17001");
+    CHECK(p.info().cwnd == 5'000);
+    CHECK(p.info().ssthresh == 5'000);
+    p.write(20'000);
+    CHECK(p.forget() == 5);
+    for (std::uint32_t acked = 18'001; acked <= 22'001; acked += 1'000) {
+        CHECK(p.info().cwnd == 5'000);
+        p.send("A seq=1001 ack=" + std::to_string(acked));
+    }
+    CHECK(p.info().cwnd == 6'000);
 }
 
 TEST_CASE("A FIN that left with a full segment leaves with it again, as one segment", "[conformance]")

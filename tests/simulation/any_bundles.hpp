@@ -11,6 +11,7 @@
 #include "tcpco/policy/congestion/hystart_plus_plus.hpp"
 #include "tcpco/policy/congestion/paced.hpp"
 #include "tcpco/policy/congestion/reno.hpp"
+#include "tcpco/policy/congestion/validated.hpp"
 #include "tcpco/policy/congestion/vegas.hpp"
 #include "tcpco/policy/recovery/go_back_n.hpp"
 #include "tcpco/policy/recovery/new_reno.hpp"
@@ -27,12 +28,12 @@ using namespace tcpco;
 using hystart = congestion::hystart_plus_plus<congestion::cubic>;
 using any_controller = congestion::any_congestion<congestion::reno, congestion::fixed_window, congestion::cubic, hystart,
                                                   congestion::dctcp, congestion::vegas, congestion::bbr,
-                                                  congestion::paced>;
+                                                  congestion::paced, congestion::validated<hystart>>;
 
 // In the order of any_controller.
-enum controller : std::size_t { reno, fixed_window, cubic, hystart_cubic, dctcp, vegas, bbr, paced };
+enum controller : std::size_t { reno, fixed_window, cubic, hystart_cubic, dctcp, vegas, bbr, paced, cwv };
 inline constexpr const char* controller_names[] = {"reno",  "fixed", "cubic", "hystart",
-                                                   "dctcp", "vegas", "bbr",   "paced"};
+                                                   "dctcp", "vegas", "bbr",   "paced", "cwv"};
 
 struct go_back_n_bundle : default_policies {
     using congestion = any_controller;

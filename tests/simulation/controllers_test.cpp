@@ -1,5 +1,7 @@
 // RACK-TLP with PRR over a bad link and through a bottleneck, under every controller; and what each controller makes of
 // the bottleneck: how much of its rate, and how fairly two share it.
+#include <map>
+
 #include "simulation/narrow_simulation.hpp"
 
 using namespace tcpco_test;
@@ -87,10 +89,10 @@ TEST_CASE("simulation: RACK-TLP brings every octet through a bottleneck in every
     run_narrow_matrix<rack_bundle>(2);
 }
 
-TEST_CASE("simulation: BBR, DCTCP, Vegas and HyStart++ bring every octet over a link that loses", "[simulation]")
+TEST_CASE("simulation: BBR, DCTCP, Vegas, HyStart++ and CWV bring every octet over a link that loses", "[simulation]")
 {
     using sim = simulation<rack_bundle>;
-    const std::size_t index = GENERATE(+bbr, +dctcp, +vegas, +hystart_cubic);
+    const std::size_t index = GENERATE(+bbr, +dctcp, +vegas, +hystart_cubic, +cwv);
     const double loss = GENERATE(0.0, 0.01, 0.05);
     CAPTURE(index, loss);
     auto ca = sim::config_a();
@@ -104,7 +106,8 @@ TEST_CASE("simulation: BBR, DCTCP, Vegas and HyStart++ bring every octet over a 
 
 TEST_CASE("simulation: each controller fills a bottleneck whose queue holds a round trip's worth", "[simulation]")
 {
-    const std::size_t index = GENERATE(+reno, +fixed_window, +cubic, +hystart_cubic, +dctcp, +vegas, +bbr, +paced);
+    const std::size_t index =
+        GENERATE(+reno, +fixed_window, +cubic, +hystart_cubic, +dctcp, +vegas, +bbr, +paced, +cwv);
     if (!worth_it(index)) {
         return;
     }
@@ -173,4 +176,62 @@ TEST_CASE("simulation: two flows of one controller share a bottleneck fairly", "
     CAPTURE(controller_names[index], x, y, jain, goodput);
     CHECK(jain >= 0.9);
     CHECK(goodput >= 0.9);
+}
+
+namespace {
+
+// What a sender whose window is far larger than the initial one does after a pause, with 60 segments to send.
+struct resumption {
+    octet_count segments_before = 0;  // of its window
+    octet_count segments_after = 0;   // likewise, before anything is acknowledged
+    int first_round = 0;              // segments that leave in the first round trip
+    int at_once = 0;                  // of these, the most that leave at one moment
+};
+
+resumption resume_after(duration pause, std::size_t index)
+{
+    constexpr duration round_trip{100'000'000};
+    world net{roomy(world::config_a(), index), roomy(world::config_b(), index), {.delay = round_trip / 2}};
+    net.skip_arp();
+    net.at_a.to_send = pattern(600'000);
+    net.at_a.ends = net.at_b.ends = false;
+    net.open();
+    net.run([&] { return net.at_b.received.size() == 600'000; }, duration{20'000'000'000});
+    net.run_for(round_trip);
+    resumption seen;
+    seen.segments_before = net.info_a().cwnd / 1'448;
+    net.run_for(pause);
+    net.record = true;
+    const octets more = pattern(60 * 1'448, 5);
+    net.at_a.to_send.insert(net.at_a.to_send.end(), more.begin(), more.end());
+    net.run_for(round_trip - duration{1});
+    seen.segments_after = net.info_a().cwnd / 1'448;
+    std::map<time_point, int> leaving;
+    for (const wire_frame& f : net.trace) {
+        seen.first_round += f.from == 0 ? 1 : 0;
+        seen.at_once = std::max(seen.at_once, leaving[f.at] += f.from == 0 ? 1 : 0);
+    }
+    CHECK(net.violation() == "");
+    return seen;
+}
+
+}  // namespace
+
+TEST_CASE("simulation: CWV keeps the window over a pause of minutes and lets it leave as no burst",
+          "[simulation][RFC7661-4.4.2a][RFC7661-4.4.3a][RFC7661-4.4c]")
+{
+    const resumption plain = resume_after(duration{20'000'000'000}, hystart_cubic);
+    CHECK(plain.segments_before >= 60);
+    CHECK(plain.segments_after == 10);
+    CHECK(plain.first_round == 10);
+    CHECK(plain.at_once == 10);
+    const resumption soon = resume_after(duration{20'000'000'000}, cwv);
+    CHECK(soon.segments_before >= 60);
+    CHECK(soon.segments_after == soon.segments_before);
+    CHECK(soon.first_round == 60);
+    CHECK(soon.at_once <= 4);
+    const resumption late = resume_after(duration{301'000'000'000}, cwv);
+    CHECK(late.segments_after == late.segments_before / 2);
+    const resumption very_late = resume_after(duration{3'600'000'000'000}, cwv);
+    CHECK(very_late.segments_after == 10);
 }

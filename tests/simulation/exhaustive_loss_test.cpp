@@ -179,7 +179,7 @@ TEST_CASE("RACK-TLP: no single loss of data or ACK in 40 segments costs a timeou
 }
 
 TEST_CASE("RACK-TLP: of all double losses in 40 segments only those of the last evidence cost a timeout, and one",
-          "[simulation][RFC8985-6.2h][RFC8985-7.3a][RFC8985-7.3c]")
+          "[simulation][RFC8985-6.2h][RFC8985-7.3a][RFC8985-7.3c][RFC5681-4.3e]")
 {
     std::size_t timeouts = 0;
     std::size_t runs = 0;

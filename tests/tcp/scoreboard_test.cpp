@@ -321,7 +321,7 @@ TEST_CASE("reneging forgets all SACK marks (RFC 2018 section 8)", "[tcp]")
 }
 
 TEST_CASE("without SACK each duplicate ACK takes octets out of the flight (RFC 5681 section 3.2)",
-          "[tcp][RFC9937-6.2b][RFC9937-6.2e]")
+          "[tcp][RFC5681-3.2j][RFC9937-6.2b][RFC9937-6.2e]")
 {
     // Segments 1 and 4 of five are lost; 2, 3 and 5 cause duplicate ACKs.
     scoreboard b = with_records(5, 100);

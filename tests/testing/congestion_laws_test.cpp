@@ -15,6 +15,7 @@
 #include "tcpco/policy/congestion/paced.hpp"
 #include "tcpco/policy/congestion/prague.hpp"
 #include "tcpco/policy/congestion/reno.hpp"
+#include "tcpco/policy/congestion/validated.hpp"
 #include "tcpco/policy/congestion/vegas.hpp"
 
 using namespace tcpco;
@@ -269,6 +270,16 @@ TEST_CASE("laws: DCTCP, Prague, Vegas and HyStart++ keep all of them", "[testing
     passes<vegas>();
     passes<hystart_plus_plus<reno>>();
     passes<hystart_plus_plus<cubic>>();
+}
+
+// Of a window that is not validated half of what was carried is left: see judge_reduction.
+TEST_CASE("laws: congestion window validation keeps all of them, whatever it is around", "[testing][RFC7661-4.4a]")
+{
+    passes<validated<reno>>();
+    passes<validated<cubic>>();
+    passes<validated<hystart_plus_plus<cubic>>>({.period = duration{1'000'000'000}});
+    passes<validated<dctcp>>();
+    passes<validated<prague>>();
 }
 
 TEST_CASE("laws: BBR keeps those of a controller that steers by a model", "[testing]") { passes<bbr>(); }

@@ -58,6 +58,9 @@ concept sets_send_quantum = requires(const C c) { { c.send_quantum() } -> std::c
 // the feedback is accurate. Without it: ECT(0).
 template <class C>
 concept chooses_ect = requires(const C c) { { c.ect_1() } -> std::same_as<bool>; };
+// When its window was last in use (RFC 7661); the connection keeps the answer beside the windows while it is idle.
+template <class C>
+concept remembers_validation = requires(const C c) { { c.validated_at() } -> std::same_as<time_point>; };
 // One of several, found by name: index_of(name) is below `count`, or there is none of that name.
 template <class C>
 concept chosen_by_name = requires(typename C::config config, std::string_view name, std::size_t index) {

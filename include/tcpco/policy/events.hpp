@@ -68,6 +68,7 @@ struct connection_established {
     duration handshake_rtt{};        // zero: unknown (the SYN was retransmitted, or none)
     octet_count prior_cwnd = 0;      // when the controller takes over in mid-life: what was in force; else 0
     octet_count prior_ssthresh = 0;  // likewise
+    time_point validated_at = time_point::never();  // when prior_cwnd was last in use (RFC 7661); never(): unknown
 };
 
 struct packet_sent {
@@ -124,7 +125,7 @@ enum class congestion_cause : std::uint8_t { loss, ecn_echo, tlp_repaired, lost_
 struct congestion_event {
     congestion_cause cause = congestion_cause::loss;
     octet_count in_flight = 0;  // FlightSize (RFC 5681): sent and not cumulatively acknowledged, before the event
-    octet_count pipe_ack = 0;   // RFC 7661's estimate of what the path carried; 0: none
+    octet_count pipe_ack = 0;   // what the path carried of late, if more (congestion/validated.hpp); 0: not known
     octet_count smss = 0;
     time_point now{};
     bool accurate = false;  // an ecn_echo that reports counted marks, so that a small one is a small sign

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <type_traits>
 
 #include "tcpco/core/random.hpp"
 #include "tcpco/core/siphash.hpp"
@@ -77,6 +78,7 @@ struct sender_active {
     limited_times times;
     mtu_search search;
     stream_offset reduced_until{};  // snd.nxt at the last reduction: an echo asks for no other one below (RFC 3168)
+    stream_offset burst_end{};  // where the last initial or restart window ends
     octet_count flight_before_disorder = 0;  // FlightSize at the first sign of loss: without limited transmit's octets
     octet_count resumption_window = 0;  // after an undo, a second limit beside cwnd (tcp/undo.hpp); 0: none
     std::optional<typename B::congestion> before{};  // as it was before the episode's first reduction (undo)
@@ -96,6 +98,10 @@ struct connection : transmission_control_block {
     octet_count idle_cwnd = 0;  // the controller's answers, kept while sender_active is given back
     octet_count idle_ssthresh = 0;
     octet_count taken_told = 0;  // so many octets the reader had taken when the window policy was last told
+    // Beside idle_cwnd, for a controller that asks for it (RFC 7661); for others it takes no room.
+    struct not_kept {};
+    [[no_unique_address]] std::conditional_t<remembers_validation<typename B::congestion>, time_point, not_kept>
+        validated_at{};
 };
 
 // Tells connections of one stack apart in the observer's events.

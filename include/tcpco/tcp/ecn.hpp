@@ -1,5 +1,5 @@
-// Explicit congestion notification (RFC 3168): routers mark packets in place of dropping them, the receiver echoes the
-// mark (ECE) until the sender says that it has slowed down (CWR).
+// Explicit congestion notification (RFC 3168, SHLD-8): routers mark packets in place of dropping them, the receiver
+// echoes the mark (ECE) until the sender says that it has slowed down (CWR).
 //
 // Negotiated on the SYNs, together with accurate feedback (RFC 9768): three flags on a SYN that an older peer takes for
 // RFC 3168's two. A middlebox that drops SYNs with these flags costs one timeout, or two where accurate feedback was
@@ -173,13 +173,26 @@ bool asks_to_slow_down(const connection<B>& c, const sender_active<B>& s, const 
     return told.ece && c.snd.una > s.reduced_until && !s.recovery.in_recovery();
 }
 
-// The window was reduced, for whatever reason: the peer may stop its echo.
+// The window was reduced, for whatever reason: the peer may stop its echo. That an initial or restart window was too
+// large stays so even if this turns out to have been needless.
 // RFC3168-5b, 6.1.1d, 6.1.2e
 template <class B>
 void note_reduction(connection<B>& c, sender_active<B>& s) noexcept
 {
     s.reduced_until = c.snd.nxt;
     c.cwr_owed = c.ecn;
+    c.burst_failed = c.burst_failed || c.snd.una < s.burst_end;
+}
+
+// A window of one segment cannot be halved. In its place the time between two segments grows: new data waits for as
+// long as the retransmission timer takes, which begins anew. (Linux has no such rule; it goes on with a segment in each
+// round trip.)
+// RFC3168-6.1.2d
+template <class B>
+void hold_new_data(connection<B>& c, time_point now) noexcept
+{
+    c.timer_base = now;
+    c.held_by_mark = true;
 }
 
 // What an ACK says of marks goes into `info`, and is answered (RFC 3168 6.1.2). `flight_size`: before the ACK.
@@ -196,6 +209,9 @@ void answer_echo(connection<B>& c, sender_active<B>& s, const arriving_segment& 
         info.ecn.ece = c.ecn && seg.has(tcp_flag::ece) && !seg.syn();
     }
     if (asks_to_slow_down(c, s, info.ecn)) {
+        if (s.congestion.cwnd() <= c.smss && c.snd.una > stream_offset{1}) {  // before, there is no window yet
+            hold_new_data(c, st.now);
+        }
         s.congestion.on_congestion_event({.cause = congestion_cause::ecn_echo,
                                           .in_flight = flight_size,
                                           .smss = c.smss,

@@ -57,6 +57,17 @@ octet_count initial_window(const connection<B>& c, const step<B>& st)
     return std::min(segments * smss, std::max<octet_count>(2 * smss, segments * 1460));
 }
 
+// After idle time. Where a window of that size was too much for the network, at the beginning or after another pause,
+// that of RFC 3390 is the most from then on.
+// RFC6928-2e, 2f
+template <class B>
+octet_count restart_window(const connection<B>& c, const step<B>& st)
+{
+    const octet_count window = initial_window(c, st);
+    const octet_count smss = c.smss;
+    return c.burst_failed ? std::min({window, 4 * smss, std::max<octet_count>(2 * smss, 4'380)}) : window;
+}
+
 }  // namespace detail
 
 // Tells the controller of the connection: once it is established, and when it comes back after quiet time.
@@ -64,12 +75,18 @@ template <class B>
 void establish_congestion(connection<B>& c, step<B>& st)
 {
     if constexpr (told_of_establishment<typename B::congestion>) {
-        st.sender(c)->congestion.on_connection_established({.now = st.now,
-                                                            .initial_window = detail::initial_window(c, st),
-                                                            .smss = c.smss,
-                                                            .handshake_rtt = c.rto.srtt(),
-                                                            .prior_cwnd = c.idle_cwnd,
-                                                            .prior_ssthresh = c.idle_ssthresh});
+        connection_established e{.now = st.now,
+                                 .initial_window = detail::initial_window(c, st),
+                                 .smss = c.smss,
+                                 .handshake_rtt = c.rto.srtt(),
+                                 .prior_cwnd = c.idle_cwnd,
+                                 .prior_ssthresh = c.idle_ssthresh};
+        if constexpr (remembers_validation<typename B::congestion>) {
+            e.validated_at = c.validated_at;
+        }
+        sender_active<B>& s = *st.sender(c);
+        s.burst_end = c.idle_cwnd == 0 ? stream_offset{1} + e.initial_window : s.burst_end;
+        s.congestion.on_connection_established(e);
     }
 }
 

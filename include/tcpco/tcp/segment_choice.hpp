@@ -216,11 +216,18 @@ bool choose_window_probe(leaving_segment& out, connection<B>& c, sender_active<B
     return true;
 }
 
-// Pacing: false, and a time to come back, when the last burst has not been paid for.
+// Pacing: false, and a time to come back, when the last burst has not been paid for. So after a mark for which the
+// window is too small to answer.
+// RFC3168-6.1.2d
 template <class B>
 bool pacing_allows(connection<B>& c, sender_active<B>& s, step<B>& st)
 {
     c.pacing_at = time_point::never();
+    if (c.held_by_mark && st.now < c.timer_base + c.rto.rto()) {
+        c.pacing_at = c.timer_base + c.rto.rto();
+        return false;
+    }
+    c.held_by_mark = false;
     if constexpr (paces<typename B::congestion>) {
         if (s.congestion.pacing_rate() != 0 && !s.pace.may_send(st.now)) {
             c.pacing_at = s.pace.next_send_at();

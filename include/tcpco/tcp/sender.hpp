@@ -16,14 +16,16 @@ namespace tcpco {
 namespace detail {
 
 // RFC 5681 4.1: after an idle RTO the window says nothing about the path any more. Idle since our last octets left: a
-// request that has just come does not make it young (RFC5681-4.1b, RFC6928-2e).
+// request that has just come does not make it young (RFC5681-4.1b).
 template <class B>
 void restart_after_idle(connection<B>& c, sender_active<B>& s, step<B>& st)
 {
     if constexpr (told_of_idle_restart<typename B::congestion>) {
         const bool idle = s.board.flight_size() == 0 && is_synchronized(c.state) && c.last_sent_at != time_point{};
         if (st.host.settings.restart_after_idle && idle && st.now - c.last_sent_at > c.rto.rto()) {
-            s.congestion.on_idle_restart(st.now, initial_window(c, st));
+            const octet_count window = restart_window(c, st);
+            s.burst_end = c.snd.nxt + window;
+            s.congestion.on_idle_restart(st.now, window);
         }
     }
 }

@@ -155,8 +155,10 @@ struct transmission_control_block {
     bool ecn_plain_syn : 1 = false;  // and not by a later one
     bool ecn_echo : 1 = false;     // a mark came, and no CWR since
     bool ecn_unacked : 1 = false;  // a mark came, and no ACK left since
+    bool held_by_mark : 1 = false;  // a mark came, the window is one segment: nothing new until the timer (RFC 3168)
     bool cwr_owed : 1 = false;     // the next new data says that the window was reduced
     bool send_tuned : 1 = false;     // the send buffer grows with cwnd
+    bool burst_failed : 1 = false;   // the network was not up to an initial or restart window (RFC 6928)
     bool fast_opened : 1 = false;  // the SYN's text was taken: usable before the handshake ends
     std::uint8_t ace : 3 = 5;      // RFC 9768's r.cep: CE packets received, the 3 bits that are ever said (3.2.1)
 

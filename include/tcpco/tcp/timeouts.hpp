@@ -72,6 +72,7 @@ void on_retransmission_timeout(connection<B>& c, sender_active<B>& s, step<B>& s
     }
     note_reduction(c, s);
     c.timer_base = st.now;  // RFC6298-5.6a
+    c.held_by_mark = false;
     observe(st.host.observer,
             event::timer_fired{.connection = key_of(c), .at = st.now, .kind = event::timer_kind::rto});
 }

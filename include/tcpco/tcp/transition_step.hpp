@@ -23,6 +23,9 @@ void keep_windows(connection<B>& c, step<B>& st)
     if (sender_active<B>* s = st.sender(c)) {
         c.idle_cwnd = s->congestion.cwnd();
         c.idle_ssthresh = s->congestion.ssthresh();
+        if constexpr (remembers_validation<typename B::congestion>) {
+            c.validated_at = s->congestion.validated_at();
+        }
         const auto keep = [&](std::uint64_t& total, send_limit cause) {
             total += static_cast<std::uint64_t>(s->times.spent(cause, st.now).microseconds());
         };

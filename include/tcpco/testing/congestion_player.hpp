@@ -350,10 +350,12 @@ private:
             expect(congestion_law::one_reduction, now_is().cwnd >= least, least);
         }
     }
+    // With RFC 7661 it is half of what the path carried of late, which is less than half of a window not validated.
     void judge_reduction(const law& l, octet_count before, octet_count flight)
     {
         const octet_count least = 2 * smss_;
-        const octet_count most = std::max(flight > 3 * smss_ ? flight - 1 : flight, least);
+        const octet_count carried = policy_->remembers_validation() ? before / 4 : 0;
+        const octet_count most = std::max({flight > 3 * smss_ ? flight - 1 : flight, least, carried});
         const controller_answers is = now_is();
         const bool held = is.cwnd <= std::min(before, most) && is.ssthresh >= least && is.ssthresh <= most;
         sheet_.expect(l, held, [&] {

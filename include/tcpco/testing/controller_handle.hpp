@@ -29,6 +29,7 @@ public:
     virtual std::unique_ptr<controller_handle> copy() const = 0;
     virtual std::unique_ptr<controller_handle> fresh() const = 0;  // as made from its config
     virtual bool told_of_idle_restart() const noexcept = 0;
+    virtual bool remembers_validation() const noexcept = 0;
     virtual controller_answers answers() const = 0;
 
     virtual void established(const connection_established& e) = 0;
@@ -58,6 +59,7 @@ public:
         return std::make_unique<controller_handle_of>(config_);
     }
     bool told_of_idle_restart() const noexcept override { return tcpco::told_of_idle_restart<C>; }
+    bool remembers_validation() const noexcept override { return tcpco::remembers_validation<C>; }
     controller_answers answers() const override
     {
         controller_answers a{.cwnd = policy_.cwnd(), .ssthresh = policy_.ssthresh()};

@@ -2,13 +2,18 @@
 
 #include <cmath>
 #include <cstdint>
+#include <string_view>
 
 #include "catch.hpp"
+#include "tcpco/policy/bundle.hpp"
 
 using namespace tcpco;
 using congestion::dctcp;
 
 namespace {
+
+template <class C>
+constexpr bool echoes_exactly = requires { C::wants_exact_ecn_echo; };
 
 constexpr octet_count smss = 1'000;
 
@@ -44,6 +49,14 @@ double alpha_of(const sender& s)
 }
 
 }  // namespace
+
+TEST_CASE("DCTCP: who does not name it does not have it, nor its echo of marks", "[policy][RFC8257-1a]")
+{
+    using usual = default_policies::congestion;
+    CHECK(std::string_view{usual::name} != dctcp::name);
+    CHECK_FALSE(echoes_exactly<usual>);
+    CHECK(echoes_exactly<dctcp>);
+}
 
 TEST_CASE("DCTCP: alpha begins at 1: the first mark halves the window", "[policy][RFC8257-3.3a][RFC8257-3.3c]")
 {

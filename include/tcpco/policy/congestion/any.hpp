@@ -210,6 +210,19 @@ public:
         return answer;
     }
 
+    // never() where the chosen one does not know.
+    constexpr time_point validated_at() const noexcept
+        requires(remembers_validation<Cs> || ...)
+    {
+        time_point answer = time_point::never();
+        visit([&]<class C>(const C& c) {
+            if constexpr (remembers_validation<C>) {
+                answer = c.validated_at();
+            }
+        });
+        return answer;
+    }
+
 private:
     template <class C>
     static constexpr const char* own_name() noexcept

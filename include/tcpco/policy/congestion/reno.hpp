@@ -40,7 +40,7 @@ public:
 
     // Grows only on what was acknowledged cumulatively, and only where the window was the limit: a window that the
     // application did not fill says nothing about the path.
-    // RFC5681-3.1h, 3.1i
+    // RFC5681-3.1a, 3.1h, 3.1i
     constexpr void on_ack(const ack_info& a) noexcept
     {
         if (a.acked <= 0 || a.in_recovery || !a.cwnd_limited || cwnd_ >= largest_cwnd) {
@@ -54,7 +54,7 @@ public:
     }
 
     // Called once per loss episode, so there is one reduction per window of data (RFC 5681 section 3.2, equation 4).
-    // RFC5681-3.1g, 3.2g, 4.3a, 4.3d, RFC8511-3a, 3b
+    // RFC5681-3.1g, 3.2g, 4.3a, 4.3c, 4.3d, RFC8511-3a, 3b
     constexpr void on_congestion_event(const congestion_event& e) noexcept
     {
         const std::uint32_t beta = e.cause == congestion_cause::ecn_echo ? config_.ecn_beta_milli : 500;

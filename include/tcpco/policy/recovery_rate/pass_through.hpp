@@ -1,7 +1,8 @@
 // During recovery the window is ssthresh from the first moment on (RFC 6675 section 5; RFC 6582 in terms of pipe).
 //
-// What recovery ends with is ssthresh, too (RFC5681-3.2l). The simplest rule: it stops sending until half a window has
-// been acknowledged, then goes on at half the rate.
+// What recovery ends with is ssthresh, too (RFC5681-3.2l); until then no round trip carries more than that, half of the
+// flight where the controller halves (RFC5681-4.3b; CUBIC's 0.7 is RFC 9438's). The simplest rule: it stops sending
+// until half a window has been acknowledged, then goes on at half the rate.
 #pragma once
 
 #include <type_traits>
