@@ -214,6 +214,7 @@ void complete_info(connection<B>& c, sender_active<B>& s, ack_work& work)
     info.nxt = c.snd.nxt;
     info.in_recovery = s.recovery.in_recovery();
     info.duplicate = work.duplicate;
+    info.selective_acks = c.sack_permitted;
     info.smss = c.smss;
     // In slow start half a window in flight is proof enough: the window doubles before it is filled.
     info.cwnd_limited = s.resumption_window == 0 &&

@@ -54,7 +54,7 @@ void measure_by_echo(connection<B>& c, const arriving_segment& seg, time_point s
 }
 
 // RTT from transmission records, never from retransmitted ones (Karn, MUST-18); rounds and rate from the same.
-// RFC7323-4.1a, 4.2a, RFC6298-3a, 3b
+// RFC7323-4.1a, 4.2a, RFC6298-3a, 3b, BBR-4.2a, 5.5.7.1a
 template <class B>
 void measure(connection<B>& c, sender_active<B>& s, const arriving_segment& seg, ack_work& work, step<B>& st)
 {
