@@ -576,7 +576,7 @@ TEST_CASE("AccECN: on a path whose ACKs always stand for many packets, a large o
 {
     peer p{with([](auto& c) {
         c.tcp.ecn = ecn_use::accept_accurate;
-        c.congestion.slow_start_segments = 16;
+        c.congestion.slow_start_segments = 2;
     })};
     agree_and_send(p, 200, "", "");
     std::uint32_t acked = 5'001;
