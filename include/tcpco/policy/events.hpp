@@ -25,6 +25,7 @@ struct delivery_stamp {
     octet_count lost = 0;        // total octets marked lost before
     octet_count in_flight = 0;   // in flight, this segment included
     bool app_limited = false;
+    bool ect = false;            // it left with ECT (for the connection, not for policies)
 };
 
 struct rate_sample {

@@ -28,6 +28,7 @@ struct ack_work {
     bool advances = false;
     bool covers_syn = false;
     bool duplicate = false;
+    bool ect_delivered = false;  // octets that were sent once, with ECT
     bool reordered = false;  // what was sent once arrived behind what was sent later
     stream_offset highest_sacked{};  // before this ACK
 };
