@@ -199,7 +199,7 @@ TEST_CASE("ECN: three recoveries in a row without a sign of ECT, and new data go
         p.send("A seq=1001 ack=" + std::to_string(at));
         if (i == 1 && arrives) {
             p.write(1'000);
-            CHECK(p.next() == "AW ecn=2 seq=" + std::to_string(at));
+            CHECK(p.next() == "AW len=1000 ecn=2 seq=" + std::to_string(at));
             at += 1'000;
             p.send("A seq=1001 ack=" + std::to_string(at));
         }

@@ -10,7 +10,7 @@
 // allows that for one event). A super-frame is one event as well.
 //
 // Left out: ECT on control packets (the ECN++ draft), hence no response to marks on them; a cache of paths that drop
-// what they do not know (3.1.4.1, 3.2.3.2.2); noticing that each packet comes back as marked (3.2.2.3 leaves open how).
+// the option (3.2.3.2.2); noticing that each packet comes back as marked (3.2.2.3 leaves open how).
 #pragma once
 
 #include <algorithm>

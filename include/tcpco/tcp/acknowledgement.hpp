@@ -276,7 +276,7 @@ void apply_verdict(connection<B>& c, sender_active<B>& s, recovery_verdict verdi
     case verdict_kind::none:
     case verdict_kind::spurious: break;
     case verdict_kind::enter:
-        note_missing(c);
+        note_missing(c, st);
         s.before = s.congestion;
         detail::reduce_window(c, s, event, newly_delivered, st);
         ++c.stats.fast_recoveries;
@@ -291,7 +291,7 @@ void apply_verdict(connection<B>& c, sender_active<B>& s, recovery_verdict verdi
         detail::reduce_window(c, s, event, newly_delivered, st);
         break;
     case verdict_kind::tlp_repaired:
-        note_missing(c);
+        note_missing(c, st);
         event.cause = congestion_cause::tlp_repaired;
         s.before.reset();  // this reduction stays, whatever is found out of an earlier one
         s.congestion.on_congestion_event(event);

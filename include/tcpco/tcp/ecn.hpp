@@ -72,6 +72,9 @@ void negotiate_ecn(connection<B>& c, const arriving_segment& seg, step<B>& st)
                                   : c.ecn_asked ? detail::mode_of_syn_ack(seg.header.flags, use)
                                                 : detail::ecn_mode::none;
     c.ecn = mode == detail::ecn_mode::classic;
+    if (seg.acks() && c.ecn_asked && c.ecn_plain_syn && mode == detail::ecn_mode::none) {
+        st.host.ecn_refused.learn(c.remote.address, st.now);  // RFC9768-3.1.4.1c
+    }
     if (mode == detail::ecn_mode::accurate) {
         begin_accurate(c, seg, st);
     }
@@ -105,6 +108,7 @@ void offer_ecn(leaving_segment& out, const connection<B>& c, const step<B>& st) 
     const tcp_settings& settings = st.host.settings;
     const bool first = c.snd.nxt == stream_offset{0};
     const bool once = c.stats.retransmissions == 0;  // the first one, or the first repetition
+    const bool may_ask = !st.host.ecn_refused.holds(c.remote.address, st.now);
     const accurate_ecn* e = st.accurate(c);
     std::uint16_t flags = 0;
     if (out.ack) {
@@ -112,9 +116,9 @@ void offer_ecn(leaving_segment& out, const connection<B>& c, const step<B>& st) 
         if (e != nullptr && once) {
             flags = detail::flags_of_ace(detail::handshake_ace(e->handshake));
         }
-    } else if (settings.ecn == ecn_use::request && first) {
+    } else if (settings.ecn == ecn_use::request && first && may_ask) {
         flags = detail::ecn_flags;
-    } else if (settings.ecn == ecn_use::request_accurate && once) {
+    } else if (settings.ecn == ecn_use::request_accurate && once && may_ask) {
         flags = detail::accurate_flags;
     }
     out.ae = (flags & tcp_flag::ae) != 0;

@@ -8,8 +8,8 @@
 // loses a tenth of everything at random, three lone segments in a row are lost once in a thousand, and nothing is lost
 // then but the marks.
 //
-// Left out: remembering the path for the next connection (RFC 3168 and 9768 leave it to the host's cache, and there is
-// none here); SYNs that get lost for their flags (ecn.hpp).
+// The next connection to that address does not ask for ECN (ecn_refusals.hpp). SYNs that get lost for their flags:
+// ecn.hpp.
 #pragma once
 
 #include "tcpco/tcp/connection.hpp"
@@ -20,10 +20,13 @@ inline constexpr unsigned ect_trials = 3;  // recoveries without any sign of ECT
 
 // A recovery begins, or a probe has repaired a loss.
 template <class B>
-void note_missing(connection<B>& c) noexcept
+void note_missing(connection<B>& c, step<B>& st) noexcept
 {
     if ((c.ecn || c.ecn_accurate) && is_synchronized(c.state) && c.ect_failures < ect_trials) {
         c.ect_failures = (c.ect_failures + 1U) & ect_trials;
+        if (c.ect_failures == ect_trials) {
+            st.host.ecn_refused.learn(c.remote.address, st.now);
+        }
     }
 }
 
