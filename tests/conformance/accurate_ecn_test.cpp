@@ -170,6 +170,39 @@ TEST_CASE("AccECN: the first repeated SYN asks again, later ones do not, and the
     CHECK(p.next() == expected[answer]);
 }
 
+TEST_CASE("ECN: where SYNs that ask go unanswered our next ones do not ask, for ten minutes",
+          "[conformance][RFC9768-3.1.4.1c]")
+{
+    const bool accurate = GENERATE(true, false);
+    const bool agreed = GENERATE(false, true);  // to the first SYN, which was only late
+    const char* asks = accurate ? "S ace=7" : "S ace=3";
+    const auto open = [](peer<>& p) {
+        p.connect();
+        return p.next();
+    };
+    const auto reset = [](peer<>& p, const packet& syn) {
+        p.send("RA seq=1001 ack=" + number(syn.seq() + 1));
+        p.forget();
+    };
+    peer p{accurate ? asking : using_ecn(ecn_use::request)};
+    const packet first = open(p);
+    CHECK(first == asks);
+    p.wait(7_s);
+    p.forget();
+    p.send("SA seq=1000 ack=" + number(first.seq() + 1) + " mss=1000 ace=" + (agreed ? "1" : "0"));
+    p.forget();
+    reset(p, first);
+    const packet second = open(p);
+    CHECK(second == (agreed ? asks : "S ace=0"));
+    reset(p, second);
+    p.wait(590_s);
+    const packet third = open(p);
+    CHECK(third == (agreed ? asks : "S ace=0"));
+    reset(p, third);
+    p.wait(10_s);
+    CHECK(open(p) == asks);
+}
+
 TEST_CASE("AccECN: simultaneous open takes the mode of the SYN that came", "[conformance][RFC9768-3.1.2d][MUST-10]")
 {
     peer p{asking};
@@ -576,7 +609,7 @@ TEST_CASE("AccECN: on a path whose ACKs always stand for many packets, a large o
 {
     peer p{with([](auto& c) {
         c.tcp.ecn = ecn_use::accept_accurate;
-        c.congestion.slow_start_segments = 16;
+        c.congestion.slow_start_segments = 2;
     })};
     agree_and_send(p, 200, "", "");
     std::uint32_t acked = 5'001;

@@ -174,6 +174,56 @@ TEST_CASE("ECN: new data is ECT(0), nothing else is: no ACK, no retransmission, 
     CHECK(p.next() == "FA seq=6501 ecn=0");
 }
 
+TEST_CASE("ECN: three recoveries in a row without a sign of ECT, and new data goes without, but marks are still echoed",
+          "[conformance]")
+{
+    const bool arrives = GENERATE(false, true);  // one in between does
+    peer p{delaying()};
+    agree(p);
+    std::uint32_t at = 5001;
+    for (int i = 0; i < 3; ++i) {
+        CAPTURE(i);
+        p.write(1'000);
+        const char* flags = i == 0 || (i == 2 && arrives) ? "A" : "AW";  // CWR, once after each recovery
+        CHECK(p.next() == flags + std::string{" len=1000 ecn=2 seq="} + std::to_string(at));
+        int seconds = 0;
+        for (packet again = p.next(); ++seconds < 100; again = p.next()) {
+            if (again != "-") {
+                CHECK(again == "A len=1000 ecn=0 seq=" + std::to_string(at));
+                break;
+            }
+            p.wait(1_s);
+        }
+        CHECK(seconds < 100);
+        at += 1'000;
+        p.send("A seq=1001 ack=" + std::to_string(at));
+        if (i == 1 && arrives) {
+            p.write(1'000);
+            CHECK(p.next() == "AW len=1000 ecn=2 seq=" + std::to_string(at));
+            at += 1'000;
+            p.send("A seq=1001 ack=" + std::to_string(at));
+        }
+    }
+    p.write(1'000);
+    CHECK(p.next() == (arrives ? "AW ecn=2 len=1000" : "A ecn=0 len=1000"));
+    p.send("A seq=1001 ack=" + std::to_string(at + 1'000) + " len=10 ecn=3");
+    p.wait(1_s);
+    CHECK(p.last() == "AE ack=1011");
+}
+
+TEST_CASE("ECN: an outage of many timeouts is one recovery", "[conformance]")
+{
+    peer p{delaying()};
+    agree(p);
+    p.write(1'000);
+    p.wait(60_s);
+    CHECK(p.info().timeouts >= 4);
+    p.forget();
+    p.send("A seq=1001 ack=6001");
+    p.write(1'000);
+    CHECK(p.next() == "AW seq=6001 len=1000 ecn=2");
+}
+
 TEST_CASE("ECN: after a mark every ACK has ECE until CWR comes, and a mark with the CWR begins anew",
           "[conformance][RFC3168-6.1.1e][RFC3168-6.1.3a]")
 {

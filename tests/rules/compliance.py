@@ -6,7 +6,7 @@
     compliance.py --self-test       breaks each rule once in a scratch tree and sees that it is reported
 
 A requirement is cited in a comment of include/ where it is met, and in the tag of a test that shows it, by its label:
-MUST-37, SHLD-12, RFC5961-3.2b. In prose also "MUST-24 to MUST-29", "RFC7413-4.2.2b, 4.2.2f" and "RFC9293-3.10.7.4-5a, 5b". Tags that name a
+MUST-37, SHLD-12, RFC5961-3.2b, BBR-5.3.2a (a draft, its version in the table). In prose also "MUST-24 to MUST-29", "RFC7413-4.2.2b, 4.2.2f" and "RFC9293-3.10.7.4-5a, 5b". Tags that name a
 section or an RFC only ([RFC9293-3.8], [RFC4987]) are allowed and count for nothing.
 
 The table names file and function, not lines: it goes stale when a requirement moves, not with every edit.
@@ -28,7 +28,7 @@ TABLE = "docs/compliance.md"
 
 RANGE = re.compile(r"\b(MUST|SHLD|MAY)-(\d+) to (?:MUST|SHLD|MAY)-(\d+)\b")
 PLAIN = re.compile(r"\b(?:MUST|SHLD|MAY|REC)-\d+\b")
-LONG = re.compile(r"\bRFC(\d+)-(\d\w*(?:[.-]\w+)*)((?:,? (?:and )?\d\w*(?:[.-]\w+)*)*)")
+LONG = re.compile(r"\b(RFC\d+|BBR)-(\d\w*(?:[.-]\w+)*)((?:,? (?:and )?\d\w*(?:[.-]\w+)*)*)")
 TEST = re.compile(r'\bTEST_CASE\(\s*((?:"(?:\\.|[^"\\])*"\s*)+),\s*((?:"[^"]*"\s*)+)\)')
 STRING = re.compile(r'"((?:\\.|[^"\\])*)"')
 DEFINITION = re.compile(
@@ -45,15 +45,15 @@ def labels_in(text, known):
     for kind, first, last in RANGE.findall(text):
         found += [f"{kind}-{n}" for n in range(int(first), int(last) + 1) if f"{kind}-{n}" in known]
     for rfc, first, others in LONG.findall(text):
-        found.append(f"RFC{rfc}-{first}")
+        found.append(f"{rfc}-{first}")
         for short in re.findall(r"\d\w*(?:[.-]\w+)*", others):
-            whole = [f"RFC{rfc}-{short}", f"RFC{rfc}-{first[:first.rfind('-') + 1]}{short}"]
+            whole = [f"{rfc}-{short}", f"{rfc}-{first[:first.rfind('-') + 1]}{short}"]
             found += [w for w in whole if w in known][:1]
     return list(dict.fromkeys(found))
 
 
 def is_section(label):
-    return re.fullmatch(r"RFC\d+-[\d.]+", label)
+    return re.fullmatch(r"(RFC\d+|BBR)-[\d.]+", label)
 
 
 def read_requirements(root):
@@ -132,7 +132,7 @@ def read_tests(root, known, problems):
             for label in re.findall(r"\[([^\]]*)\]", "".join(STRING.findall(m.group(2)))):
                 if label in known:
                     tests[label].append((name, title))
-                elif re.match(r"(MUST|SHLD|MAY|REC)-|RFC\d+-", label) and not is_section(label):
+                elif re.match(r"(MUST|SHLD|MAY|REC)-|(RFC\d+|BBR)-\d", label) and not is_section(label):
                     line = text.count("\n", 0, m.start()) + 1
                     problems.append(f"tests/{name}:{line}: [{label}] is no label of docs/requirements.tsv")
     return tests
@@ -150,6 +150,11 @@ def cell(text):
     return text.replace("|", "\\|")
 
 
+def heading(document):
+    """An RFC, or a draft with the version that its labels are of (BBR-5.3.1.2a)."""
+    return f"RFC {document}" if document.isdigit() else document
+
+
 def table(known, places, tests, reasons):
     out = ["# Requirements, and where they are met", "",
            "Written by `tests/rules/compliance.py . --write` from [requirements.tsv](requirements.tsv), the citations in",
@@ -158,14 +163,14 @@ def table(known, places, tests, reasons):
     by_rfc = collections.defaultdict(list)
     for row in known.values():
         by_rfc[row["rfc"]].append(row["id"])
-    order = sorted(by_rfc, key=lambda r: (r not in LISTED, LISTED.index(r) if r in LISTED else int(r)))
+    order = sorted(by_rfc, key=lambda r: (r not in LISTED, LISTED.index(r) if r in LISTED else int(r) if r.isdigit() else sys.maxsize, r))
     columns = ["met"] + STATUSES + ["test only", "code only", "missing"]
     out += ["| RFC | rows | " + " | ".join(columns) + " |", "|---|" + "---|" * (len(columns) + 1)]
     for rfc in order:
         count = collections.Counter(status_of(label, places, tests, reasons) for label in by_rfc[rfc])
-        out.append(f"| [{rfc}](#rfc-{rfc}) | {len(by_rfc[rfc])} | " + " | ".join(str(count[c] or "") for c in columns) + " |")
+        out.append(f"| [{rfc}](#{heading(rfc).lower().replace(' ', '-')}) | {len(by_rfc[rfc])} | " + " | ".join(str(count[c] or "") for c in columns) + " |")
     for rfc in order:
-        out += ["", f"## RFC {rfc}", "", "| label | section | level | requirement | code | test | status |", "|---|---|---|---|---|---|---|"]
+        out += ["", f"## {heading(rfc)}", "", "| label | section | level | requirement | code | test | status |", "|---|---|---|---|---|---|---|"]
         for label in by_rfc[rfc]:
             row = known[label]
             code = "<br>".join(f"{f}: {n}" if n else f for f, n in places.get(label, [])[:3])
@@ -201,7 +206,7 @@ def self_test():
     files = {
         "docs/requirements.tsv": "id\trfc\tsection\tlevel\ttitle\tsummary\n"
                                  "MUST-1\t9293\t3.1\tMUST\tone\tx\nMUST-2\t9293\t3.1\tMUST\ttwo\tx\n"
-                                 "RFC9293-3.1a\t9293\t3.1\tMAY\tthree\tx\nRFC8200-4a\t8200\t4\tMUST\tsix\tx\n",
+                                 "RFC9293-3.1a\t9293\t3.1\tMAY\tthree\tx\nBBR-5.2a\tdraft-x-06\t5.2\tMUST\tseven\tx\nRFC8200-4a\t8200\t4\tMUST\tsix\tx\n",
         "docs/compliance_reasons.tsv": "MUST-2\tnot applicable\tsays why\n",
         "include/tcpco/a.hpp": "// MUST-1\ninline int f(int x)\n{\n    return x;  // RFC9293-3.1a\n}\n",
         "tests/a/a_test.cpp": 'TEST_CASE("does it", "[a][MUST-1][RFC9293-3.1]")\n{\n}\n',
@@ -222,9 +227,12 @@ def self_test():
     assert "| MUST-1 | 3.1 | MUST | one | a.hpp: f | a/a_test.cpp: does it | met |" in text, text
     assert "| RFC9293-3.1a | 3.1 | MAY | three | a.hpp: f |  | code only |" in text, text
     assert "not applicable: says why" in text
+    assert "[draft-x-06](#draft-x-06)" in text and "| BBR-5.2a | 5.2 | MUST | seven |  |  | missing |" in text, text
     broken = {
         "stale": {TABLE: "old\n"},
         "MUST-9 is no label": {"include/tcpco/a.hpp": files["include/tcpco/a.hpp"] + "// MUST-9\n"},
+        "BBR-9a is no label": {"include/tcpco/a.hpp": files["include/tcpco/a.hpp"] + "// BBR-9a\n"},
+        "[BBR-9a] is no label": {"tests/a/a_test.cpp": files["tests/a/a_test.cpp"].replace("RFC9293-3.1]", "BBR-9a]")},
         "[RFC9293-9x] is no label": {"tests/a/a_test.cpp": files["tests/a/a_test.cpp"].replace("3.1]", "9x]")},
         "MUST-1 (one): test only": {"include/tcpco/a.hpp": "\n"},
         "MUST-1 (one): code only": {"tests/a/a_test.cpp": "\n"},
@@ -235,6 +243,7 @@ def self_test():
     for expected, change in broken.items():
         found, _ = problems_with(change)
         assert any(expected in p for p in found), (expected, found)
+    assert labels_in("BBR-5.2a, 5.3b, 9z", {"BBR-5.2a", "BBR-5.3b"}) == ["BBR-5.2a", "BBR-5.3b"]
     assert labels_in("MUST-3 to MUST-5, RFC1-2a, 2b and 3c", {"MUST-3", "MUST-4", "MUST-5", "RFC1-2b", "RFC1-3c"}) == [
         "MUST-3", "MUST-5", "MUST-4", "RFC1-2a", "RFC1-2b", "RFC1-3c"]
     print("compliance.py: every rule notices")

@@ -142,6 +142,92 @@ TEST_CASE("Prague: ECT(1) where the peer counts marks, else ECT(0), and a shallo
     }
 }
 
+namespace {
+
+template <class Bundle>
+void transfer_past_ect_drops(bool accurate, bool sack)
+{
+    using sim = simulation<Bundle>;
+    auto ca = sim::config_a();
+    auto cb = sim::config_b();
+    ca.tcp.ecn = accurate ? ecn_use::request_accurate : ecn_use::request;
+    cb.tcp.ecn = accurate ? ecn_use::accept_accurate : ecn_use::accept;
+    ca.tcp.sack = cb.tcp.sack = sack;
+    sim net{ca, cb, {.delay = duration{10'000'000}, .per_frame = duration{100'000}}};
+    net.skip_arp();
+    std::size_t dropped = 0;
+    net.link.drops = [&](std::size_t, int, const octets& f) {
+        const bool ect = (std::to_integer<unsigned>(f[15]) & 3) != 0;
+        dropped += ect ? 1 : 0;
+        return ect;
+    };
+    net.at_a.to_send = pattern(300'000);
+    net.at_b.to_send = pattern(100'000, 3);
+    net.open();
+    CAPTURE(accurate, sack);
+    CHECK(net.run([&] { return net.everything_arrived(); }, duration{15'000'000'000}));
+    CAPTURE(net.now.since_origin().milliseconds(), net.info_a().timeouts, net.info_a().fast_recoveries, dropped);
+    CHECK(net.info_a().ecn);
+    CHECK(dropped > 20);
+    CHECK(dropped < 150);
+    CHECK(net.complete(duration{600'000'000'000}) == "");
+}
+
+}  // namespace
+
+TEST_CASE("ECN: a path that drops what may be marked is found out by three recoveries, and the transfer goes on without",
+          "[simulation]")
+{
+    const bool accurate = GENERATE(false, true);
+    const bool sack = GENERATE(true, false);
+    transfer_past_ect_drops<default_policies>(accurate, sack);
+    transfer_past_ect_drops<cubic_bundle>(accurate, sack);
+    transfer_past_ect_drops<prague_bundle>(accurate, sack);
+}
+
+TEST_CASE("Prague: a classic queue is noticed on the way, and no more waits there than it would for Reno",
+          "[simulation][RFC9331-4.3d]")
+{
+    // 20 Mbit/s, 20 ms; one frame in 50 ms is marked at the most, if 20 ms wait before it.
+    using sim = simulation<prague_bundle>;
+    const auto longest_wait = [](bool fallback) {
+        auto ca = sim::config_a();
+        auto cb = sim::config_b();
+        ca.tcp.ecn = ecn_use::request_accurate;
+        cb.tcp.ecn = ecn_use::accept_accurate;
+        ca.congestion.classic_fallback = fallback;
+        sim net{ca, cb, {.delay = duration{10'000'000}, .per_frame = duration{600'000}}};
+        net.skip_arp();
+        time_point link_free{};
+        time_point next_mark{};
+        duration longest{};
+        net.link.rewrites = [&](int from, octets& frame) {
+            if (from != 0) {
+                return;
+            }
+            const duration waits = std::max(link_free - net.now, duration{});
+            link_free = std::max(link_free, net.now) + duration{600'000};
+            longest = net.now > time_point{duration{3'000'000'000}} ? std::max(longest, waits) : longest;
+            if (waits > duration{20'000'000} && net.now >= next_mark && (std::to_integer<unsigned>(frame[15]) & 3) != 0) {
+                next_mark = net.now + duration{50'000'000};
+                const std::span ip = std::span{frame}.subspan(14);
+                ipv4_header h = parse_ipv4(ip)->header;
+                h.ecn = ecn_codepoint::ce;
+                write_ipv4(h, ip);
+            }
+        };
+        net.at_a.to_send = pattern(20'000'000);
+        net.open();
+        REQUIRE(net.run([&] { return net.now > time_point{duration{6'000'000'000}}; }, duration{60'000'000'000}));
+        return longest;
+    };
+    const duration noticed = longest_wait(true);
+    const duration blind = longest_wait(false);
+    CAPTURE(noticed.ns, blind.ns);
+    CHECK(noticed < duration{25'000'000});
+    CHECK(noticed < blind * 3 / 4);
+}
+
 TEST_CASE("ECN: SYNs with flags that a middlebox drops cost one timeout", "[simulation][RFC3168-6.1.1.1a]")
 {
     using sim = simulation<>;

@@ -50,12 +50,13 @@ static_assert(steady_path());
 
 }  // namespace
 
-TEST_CASE("a rate sample is what was delivered over the longer of send and ACK interval", "[tcp]")
+TEST_CASE("a rate sample is what was delivered over the longer of send and ACK interval",
+          "[tcp][BBR-4.1.1.2.1a][BBR-4.1.1.2.4a][BBR-4.1.2.2a]")
 {
     REQUIRE(steady_path());
 }
 
-TEST_CASE("ACKs that arrive in a burst do not inflate the rate: the send interval bounds it", "[tcp]")
+TEST_CASE("ACKs that arrive in a burst do not inflate the rate: the send interval bounds it", "[tcp][BBR-4.1.1.2.4a]")
 {
     rate_sampler s;
     const transmission a = sent(1, 1001, at_ms(0), s.on_send(at_ms(0), 1000, 0, true));
@@ -80,7 +81,7 @@ TEST_CASE("the send interval begins with the departure of the segment delivered 
     CHECK(acknowledge(s, sent(2001, 3001, at_ms(21), stamp), at_ms(25)).interval == 11_ms);
 }
 
-TEST_CASE("one ACK for several records gives one sample, over the one sent last", "[tcp]")
+TEST_CASE("one ACK for several records gives one sample, over the one sent last", "[tcp][BBR-4.1.2.3a]")
 {
     rate_sampler s;
     const transmission a = sent(1, 1001, at_ms(0), s.on_send(at_ms(0), 1000, 0, true));
@@ -110,7 +111,7 @@ TEST_CASE("an ACK that delivers nothing gives no sample", "[tcp]")
     CHECK(octets_per_second(s.sample({})) == 0);
 }
 
-TEST_CASE("an interval below the minimum RTT gives no sample", "[tcp]")
+TEST_CASE("an interval below the minimum RTT gives no sample", "[tcp][BBR-4.1.2.3b][BBR-4.1.3.5a]")
 {
     rate_sampler s;
     const transmission a = sent(1, 1001, at_ms(0), s.on_send(at_ms(0), 1000, 0, true));
@@ -121,7 +122,7 @@ TEST_CASE("an interval below the minimum RTT gives no sample", "[tcp]")
     CHECK(acknowledge(s, c, at_ms(40)).delivered == 0);  // no time passed at all
 }
 
-TEST_CASE("a flight that begins after idleness is not measured over the idle time", "[tcp]")
+TEST_CASE("a flight that begins after idleness is not measured over the idle time", "[tcp][BBR-4.1.2.2b]")
 {
     rate_sampler s;
     const transmission a = sent(1, 1001, at_ms(0), s.on_send(at_ms(0), 1000, 0, true));
@@ -132,7 +133,8 @@ TEST_CASE("a flight that begins after idleness is not measured over the idle tim
     CHECK(r.delivered == 1000);
 }
 
-TEST_CASE("samples are marked application-limited until what was then in flight is delivered", "[tcp]")
+TEST_CASE("samples are marked application-limited until what was then in flight is delivered",
+          "[tcp][BBR-4.1.2.4a][BBR-4.1.2.3c]")
 {
     rate_sampler s;
     const transmission a = sent(1, 1001, at_ms(0), s.on_send(at_ms(0), 1000, 0, true));

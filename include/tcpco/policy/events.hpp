@@ -15,7 +15,7 @@ namespace tcpco {
 
 using octet_count = std::int64_t;
 
-// --- delivery rate (draft-ietf-ccwg-bbr, "Delivery Rate Samples") --------------------------------------------------
+// --- delivery rate (draft-ietf-ccwg-bbr-06, section 4.1) -------------------------------------------------------------
 
 // Snapshot of the connection's delivery state, taken when a segment is sent and kept in its transmission record.
 struct delivery_stamp {
@@ -25,6 +25,7 @@ struct delivery_stamp {
     octet_count lost = 0;        // total octets marked lost before
     octet_count in_flight = 0;   // in flight, this segment included
     bool app_limited = false;
+    bool ect = false;            // it left with ECT (for the connection, not for policies)
 };
 
 struct rate_sample {
@@ -105,8 +106,9 @@ struct ack_info {
     bool round_start = false;   // this ACK began a new round
     bool cwnd_limited = false;  // cwnd, not the application or rwnd, bounded the flight: growth is earned
     bool app_limited = false;
-    bool in_recovery = false;  // fast recovery; recovery_rate governs, do not grow
-    bool duplicate = false;    // a duplicate ACK by RFC 5681 section 2
+    bool in_recovery = false;    // fast recovery; recovery_rate governs, do not grow
+    bool duplicate = false;      // a duplicate ACK by RFC 5681 section 2
+    bool selective_acks = true;  // the peer has SACK: more than one loss in a round trip can be seen
     rate_sample rate{};        // filled when the controller's `wants_rate_samples`
     ecn_info ecn{};
     octet_count smss = 0;

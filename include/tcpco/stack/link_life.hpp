@@ -57,6 +57,7 @@ void basic_stack<B>::link_changed(time_point now, bool up)
     link_up_ = up;
     if (up) {
         host.paths = path_mtu_cache{};  // what vanished meanwhile says nothing about sizes
+        host.ecn_refused = {};          // nor about ECN
         syn_queue_.for_each([this](slab_id id, const syn_received_record& r) {
             if (r.retries > 0) {
                 from_syn_queue(id.index);  // the loop below does the rest, and transmit() makes a record of it again

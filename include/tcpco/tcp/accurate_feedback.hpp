@@ -10,12 +10,13 @@
 // allows that for one event). A super-frame is one event as well.
 //
 // Left out: ECT on control packets (the ECN++ draft), hence no response to marks on them; a cache of paths that drop
-// what they do not know (3.1.4.1, 3.2.3.2.2); noticing that each packet comes back as marked (3.2.2.3 leaves open how).
+// the option (3.2.3.2.2); noticing that each packet comes back as marked (3.2.2.3 leaves open how).
 #pragma once
 
 #include <algorithm>
 
 #include "tcpco/tcp/connection.hpp"
+#include "tcpco/tcp/ect_black_hole.hpp"
 
 namespace tcpco {
 
@@ -232,7 +233,7 @@ void mark_accurately(leaving_segment& out, const connection<B>& c, const accurat
     out.ae = (flags & tcp_flag::ae) != 0;
     out.cwr = (flags & tcp_flag::cwr) != 0;
     out.ece = (flags & tcp_flag::ece) != 0;
-    out.ect = out.kind == segment_kind::new_data && out.octets > 0 && !e.no_ect;
+    out.ect = out.kind == segment_kind::new_data && out.octets > 0 && !e.no_ect && ect_passes(c);
     if constexpr (chooses_ect<typename B::congestion>) {
         const sender_active<B>* s = st.host.senders.get(c.sender);
         out.ect_1 = out.ect && s != nullptr && s->congestion.ect_1();

@@ -97,6 +97,7 @@ void on_delivered(const connection<B>& c, sender_active<B>& s, const transmissio
 {
     work.reordered = work.reordered || (c.sack_permitted && !t.ever_retransmitted && t.last <= work.highest_sacked);
     s.rate.on_delivered(t, work.info.now);
+    work.ect_delivered = work.ect_delivered || t.stamp.ect;
     note_size_delivered(c, s, t);
     if constexpr (told_of_deliveries<typename B::recovery>) {
         s.recovery.on_delivered(t, timing_of(c, s, work.info.now, echoed));
@@ -214,6 +215,7 @@ void complete_info(connection<B>& c, sender_active<B>& s, ack_work& work)
     info.nxt = c.snd.nxt;
     info.in_recovery = s.recovery.in_recovery();
     info.duplicate = work.duplicate;
+    info.selective_acks = c.sack_permitted;
     info.smss = c.smss;
     // In slow start half a window in flight is proof enough: the window doubles before it is filled.
     info.cwnd_limited = s.resumption_window == 0 &&
@@ -274,6 +276,7 @@ void apply_verdict(connection<B>& c, sender_active<B>& s, recovery_verdict verdi
     case verdict_kind::none:
     case verdict_kind::spurious: break;
     case verdict_kind::enter:
+        note_missing(c, st);
         s.before = s.congestion;
         detail::reduce_window(c, s, event, newly_delivered, st);
         ++c.stats.fast_recoveries;
@@ -288,6 +291,7 @@ void apply_verdict(connection<B>& c, sender_active<B>& s, recovery_verdict verdi
         detail::reduce_window(c, s, event, newly_delivered, st);
         break;
     case verdict_kind::tlp_repaired:
+        note_missing(c, st);
         event.cause = congestion_cause::tlp_repaired;
         s.before.reset();  // this reduction stays, whatever is found out of an earlier one
         s.congestion.on_congestion_event(event);
@@ -384,6 +388,7 @@ void process_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
     detail::take_cumulative_ack(c, *s, seg, work, st);
     detail::take_sack_blocks(c, *s, seg, work);
     c.stats.reorderings += work.reordered ? 1U : 0U;
+    note_delivered(c, work.ect_delivered);
     detail::measure(c, *s, seg, work, st);
     detail::complete_info(c, *s, work);
 

@@ -20,6 +20,7 @@
 #include "tcpco/policy/observer/events.hpp"
 #include "tcpco/storage/buffer.hpp"
 #include "tcpco/tcp/accurate_ecn.hpp"
+#include "tcpco/tcp/ecn_refusals.hpp"
 #include "tcpco/tcp/counters.hpp"
 #include "tcpco/tcp/fast_open.hpp"
 #include "tcpco/tcp/limited_times.hpp"
@@ -153,6 +154,7 @@ struct tcp_host {
     fast_open_cache fast_open_client;
     syn_cookies cookies;
     path_mtu_cache paths;
+    ecn_refusals ecn_refused{};
     path_probing probing = path_probing::on_black_hole;
     stack_counters counters;
     octet_count mtu = 1500;   // of the device, IP header included; of a path: path_mtu_of()

@@ -4,13 +4,15 @@
 // Negotiated on the SYNs, together with accurate feedback (RFC 9768): three flags on a SYN that an older peer takes for
 // RFC 3168's two. A middlebox that drops SYNs with these flags costs one timeout, or two where accurate feedback was
 // asked for: a SYN repeated after that is without (RFC3168-6.1.1.1a, RFC9768-3.1.4.1a, 3.1.4.1b); one that clears or
-// mirrors them costs nothing. Left out: ECN on SYN,ACKs (RFC 5562), the nonce.
+// mirrors them costs nothing. Of one that drops data for what says that it may be marked, ect_black_hole.hpp. Left out:
+// ECN on SYN,ACKs (RFC 5562), the nonce.
 #pragma once
 
 #include <cstdint>
 
 #include "tcpco/tcp/accurate_feedback.hpp"
 #include "tcpco/tcp/connection.hpp"
+#include "tcpco/tcp/ect_black_hole.hpp"
 
 namespace tcpco {
 
@@ -70,6 +72,9 @@ void negotiate_ecn(connection<B>& c, const arriving_segment& seg, step<B>& st)
                                   : c.ecn_asked ? detail::mode_of_syn_ack(seg.header.flags, use)
                                                 : detail::ecn_mode::none;
     c.ecn = mode == detail::ecn_mode::classic;
+    if (seg.acks() && c.ecn_asked && c.ecn_plain_syn && mode == detail::ecn_mode::none) {
+        st.host.ecn_refused.learn(c.remote.address, st.now);  // RFC9768-3.1.4.1c
+    }
     if (mode == detail::ecn_mode::accurate) {
         begin_accurate(c, seg, st);
     }
@@ -103,6 +108,7 @@ void offer_ecn(leaving_segment& out, const connection<B>& c, const step<B>& st) 
     const tcp_settings& settings = st.host.settings;
     const bool first = c.snd.nxt == stream_offset{0};
     const bool once = c.stats.retransmissions == 0;  // the first one, or the first repetition
+    const bool may_ask = !st.host.ecn_refused.holds(c.remote.address, st.now);
     const accurate_ecn* e = st.accurate(c);
     std::uint16_t flags = 0;
     if (out.ack) {
@@ -110,9 +116,9 @@ void offer_ecn(leaving_segment& out, const connection<B>& c, const step<B>& st) 
         if (e != nullptr && once) {
             flags = detail::flags_of_ace(detail::handshake_ace(e->handshake));
         }
-    } else if (settings.ecn == ecn_use::request && first) {
+    } else if (settings.ecn == ecn_use::request && first && may_ask) {
         flags = detail::ecn_flags;
-    } else if (settings.ecn == ecn_use::request_accurate && once) {
+    } else if (settings.ecn == ecn_use::request_accurate && once && may_ask) {
         flags = detail::accurate_flags;
     }
     out.ae = (flags & tcp_flag::ae) != 0;
@@ -141,11 +147,11 @@ void note_marks(connection<B>& c, arriving_segment& seg, step<B>& st) noexcept
 }
 
 // Who has also sent a SYN that did not ask may not send ECT, but has to echo marks all the same (RFC3168-6.1.1c,
-// 6.1.1e).
+// 6.1.1e). Nor does who knows that it does not get through.
 template <class B>
 bool may_send_ect(const connection<B>& c) noexcept
 {
-    return !(c.ecn_asked && c.ecn_plain_syn);
+    return !(c.ecn_asked && c.ecn_plain_syn) && ect_passes(c);
 }
 
 // ECE on every segment with ACK until CWR came, and on the ACK of whatever was marked (RFC3168-6.1.3b, RFC8257-3.2a);

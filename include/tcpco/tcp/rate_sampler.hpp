@@ -1,4 +1,4 @@
-// Delivery rate samples (draft-ietf-ccwg-bbr, "Delivery Rate Samples"; draft-cheng-iccrg-delivery-rate-estimation).
+// Delivery rate samples (draft-ietf-ccwg-bbr-06, section 4.1, where draft-cheng-iccrg-delivery-rate-estimation went).
 //
 // How fast the path delivered, measured over the flight of one segment: each segment takes a snapshot of what had been
 // delivered when it left; when it is delivered, the difference over the longer of the time it took to send and the
@@ -7,7 +7,8 @@
 //
 // Use: on_send() for each segment that the sink took; then for each ACK begin_ack(), on_delivered() for each record
 // newly delivered (not those that SACK had delivered before), on_lost() for what was marked lost, and sample().
-// Retransmissions take a new stamp, as the draft does.
+// Retransmissions take a new stamp, as the draft does. One record, so one stamp, is what the device cuts into segments
+// (BBR-4.1.3.1a).
 #pragma once
 
 #include <algorithm>
@@ -38,7 +39,9 @@ constexpr std::uint64_t octets_per_second(const rate_sample& s) noexcept
 class rate_sampler {
 public:
     // `octets` leave at `now`. `nothing_outstanding`: snd.una == snd.nxt before them, so a flight begins.
-    // `in_flight_before`: the pipe without them.
+    // `in_flight_before`: the pipe without them. After a timeout the pipe may be empty while segments are on their way;
+    // they belong to the flight that is measured, so it does not begin anew (Linux asks for packets out as well).
+    // BBR-2.2a, 4.1.2.2a, 4.1.2.2b
     constexpr delivery_stamp on_send(time_point now, octet_count octets, octet_count in_flight_before,
                                      bool nothing_outstanding) noexcept
     {
@@ -59,6 +62,7 @@ public:
     constexpr void begin_ack() noexcept { has_newest_ = false; }
 
     // `t` was delivered by the ACK that arrived at `now`. The sample is taken over the segment sent last.
+    // BBR-4.1.2.3a
     constexpr void on_delivered(const transmission& t, time_point now) noexcept
     {
         delivered_ += t.octets();
@@ -76,6 +80,7 @@ public:
 
     // The sample of this ACK. `delivered` is 0 where there is none: nothing was newly delivered, no time passed, or the
     // interval is below the minimum RTT (`min_rtt`, zero: unknown), which only a spurious retransmission explains.
+    // BBR-4.1.1.2.1a, 4.1.1.2.4a, 4.1.2.3b, 4.1.2.3c, 4.1.3.5a
     constexpr rate_sample sample(duration min_rtt) noexcept
     {
         if (delivered_ > app_limited_until_) {
@@ -106,7 +111,7 @@ public:
     constexpr octet_count prior_delivered() const noexcept { return newest_.delivered; }
 
     // The application had nothing more to send although cwnd would have let it, with `in_flight` octets on their way:
-    // samples are lower bounds until those are delivered.
+    // samples are lower bounds until those are delivered. BBR-4.1.2.4a
     constexpr void mark_app_limited(octet_count in_flight) noexcept
     {
         app_limited_until_ = std::max<octet_count>(delivered_ + in_flight, 1);

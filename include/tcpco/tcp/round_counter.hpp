@@ -1,4 +1,4 @@
-// Round trips counted by delivery (draft-ietf-ccwg-bbr section 5.5.1, BBRUpdateRound).
+// Round trips counted by delivery (draft-ietf-ccwg-bbr-06 section 5.5.1, UpdateRound).
 //
 // A round ends when a segment is delivered that was sent after the round began: one window has gone out and come back.
 // Counting this way needs no clock and no RTT estimate, and holds through loss and recovery.

@@ -28,6 +28,7 @@ struct ack_work {
     bool advances = false;
     bool covers_syn = false;
     bool duplicate = false;
+    bool ect_delivered = false;  // octets that were sent once, with ECT
     bool reordered = false;  // what was sent once arrived behind what was sent later
     stream_offset highest_sacked{};  // before this ACK
 };
@@ -54,7 +55,7 @@ void measure_by_echo(connection<B>& c, const arriving_segment& seg, time_point s
 }
 
 // RTT from transmission records, never from retransmitted ones (Karn, MUST-18); rounds and rate from the same.
-// RFC7323-4.1a, 4.2a, RFC6298-3a, 3b
+// RFC7323-4.1a, 4.2a, RFC6298-3a, 3b, BBR-4.2a, 5.5.7.1a
 template <class B>
 void measure(connection<B>& c, sender_active<B>& s, const arriving_segment& seg, ack_work& work, step<B>& st)
 {

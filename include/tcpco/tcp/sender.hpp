@@ -160,7 +160,8 @@ void commit_octets(connection<B>& c, const leaving_segment& out, step<B>& st)
     const octet_count in_flight_before = s.board.in_flight();
     const bool was_idle = s.board.flight_size() == 0;
     const duration idle_for = was_idle && c.last_sent_at != time_point{} ? st.now - c.last_sent_at : duration{};
-    const delivery_stamp stamp = s.rate.on_send(st.now, out.length(), in_flight_before, was_idle);
+    delivery_stamp stamp = s.rate.on_send(st.now, out.length(), in_flight_before, was_idle);
+    stamp.ect = out.ect;
     st.host.counters.fast_open_sent += out.syn && out.octets > 0 ? 1U : 0U;
     if (out.fresh && out.seq == c.snd.nxt) {
         s.board.on_transmit_new(out.seq, out.end(), st.now, out.wire_segments, stamp);

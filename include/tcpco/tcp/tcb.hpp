@@ -160,6 +160,7 @@ struct transmission_control_block {
     bool send_tuned : 1 = false;     // the send buffer grows with cwnd
     bool burst_failed : 1 = false;   // the network was not up to an initial or restart window (RFC 6928)
     bool fast_opened : 1 = false;  // the SYN's text was taken: usable before the handshake ends
+    std::uint8_t ect_failures : 2 = 0;  // recoveries in a row without a sign that ECT gets through (ect_black_hole.hpp)
     std::uint8_t ace : 3 = 5;      // RFC 9768's r.cep: CE packets received, the 3 bits that are ever said (3.2.1)
 
     std::uint16_t peer_mss = 536;  // RFC 9293 3.7.1, MUST-15

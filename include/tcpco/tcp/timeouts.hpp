@@ -49,6 +49,9 @@ void on_retransmission_timeout(connection<B>& c, sender_active<B>& s, step<B>& s
     if (first && !s.recovery.in_recovery()) {
         s.before = s.congestion;
     }
+    if (first) {
+        note_missing(c, st);
+    }
     // RFC 2018 section 8: a head that is SACKed and still outstanding at the RTO means that the receiver reneged.
     if (const auto head = s.board.first_unacked(); head != scoreboard::npos && s.board[head].sacked) {
         s.board.renege();

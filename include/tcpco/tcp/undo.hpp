@@ -49,7 +49,7 @@ void bound_resumption(const connection<B>& c, sender_active<B>& s, octet_count a
 }
 
 // `delivered`: by this ACK.
-// RFC4015-3.2a, 3.4b, 3.4c, 3.5a, RFC5682-4a
+// RFC4015-3.1a, 3.2a, 3.4b, 3.4c, 4a, RFC5682-4a
 template <class B>
 void undo_reduction(connection<B>& c, sender_active<B>& s, spurious_cause cause, octet_count delivered, step<B>& st)
 {

@@ -31,6 +31,92 @@ std::pair<std::int64_t, std::int64_t> range_over(bottleneck<bbr>& b, duration le
     return range;
 }
 
+// ACKs made by hand: what each says, unless a test says otherwise.
+struct said {
+    std::int64_t rate = 1'000'000;  // over 40 ms
+    bool round = false;             // of a packet that left after all that is delivered so far
+    octet_count in_flight = 50 * smss;
+    octet_count newly_lost = 0;
+    octet_count lost = 0;  // over the sample
+    octet_count prior_in_flight = 50 * smss;
+    bool limited = false;
+    bool sack = true;
+    duration rtt = 40 * ms;
+    octet_count delivered = smss;
+    octet_count prior = -1;  // what was delivered when the packet left, if neither of the two
+};
+
+struct fed {
+    fed()
+    {
+        policy.on_connection_established(
+            {.now = now, .initial_window = 10 * smss, .smss = smss, .handshake_rtt = 40 * ms});
+    }
+    void ack(const said& s)
+    {
+        const octet_count before = total;
+        total += s.delivered;
+        now += ms;
+        policy.on_ack({.now = now,
+                       .acked = s.delivered,
+                       .delivered = s.delivered,
+                       .newly_lost = s.newly_lost,
+                       .in_flight = s.in_flight,
+                       .latest_rtt = s.rtt,
+                       .cwnd_limited = true,
+                       .selective_acks = s.sack,
+                       .rate = {.delivered = s.rate / 25,
+                                .interval = 40 * ms,
+                                .prior_in_flight = s.prior_in_flight,
+                                .lost = s.lost,
+                                .prior_delivered = s.prior >= 0 ? s.prior : s.round ? before : 0,
+                                .total_delivered = total,
+                                .app_limited = s.limited},
+                       .smss = smss});
+    }
+    // A packet of a flight of 50 segments is lost, all of `lost` segments since it left.
+    void lose(octet_count lost, octet_count in_flight = 50 * smss)
+    {
+        policy.on_packet_lost(
+            {.octets = smss, .segments = 1, .in_flight_at_send = in_flight, .total_lost = lost * smss});
+    }
+    void mark()
+    {
+        policy.on_congestion_event(
+            {.cause = congestion_cause::ecn_echo, .in_flight = 50 * smss, .smss = smss, .now = now});
+    }
+    // The pipe of a million octets a second is full; what was queued is drained; it goes down, and then cruises.
+    void fill()
+    {
+        for (int i = 0; i < 4; ++i) {
+            now += 39 * ms;
+            ack({.round = true, .delivered = 40 * smss});
+        }
+    }
+    void to_down()
+    {
+        fill();
+        ack({.in_flight = 4 * smss});
+    }
+    // From there: time to probe.
+    void to_refill()
+    {
+        to_down();
+        ack({.in_flight = 4 * smss});
+        now += 4 * second;
+        ack({.in_flight = 4 * smss});
+    }
+    void to_up(std::int64_t rate = 1'000'000)
+    {
+        to_refill();
+        ack({.rate = rate, .round = true});
+    }
+
+    bbr policy;
+    time_point now{second};
+    octet_count total = 0;
+};
+
 }  // namespace
 
 TEST_CASE("BBR: fills links of very different rates and lengths, whether the queue is a tenth of the path or four times",
@@ -87,7 +173,7 @@ TEST_CASE("BBR: startup ends when the rate stops to grow, then the queue that it
 }
 
 TEST_CASE("BBR: goes round down, cruise, refill and up, and every five seconds the queue is emptied to see the path",
-          "[policy]")
+          "[policy][BBR-5.3.3.1a][BBR-5.3.3.2a][BBR-5.3.3.8.2a][BBR-5.3.4.1a][BBR-5.3.4.2a][BBR-5.3.3.7a]")
 {
     bottleneck<bbr> b{{.queue = 100'000}};
     b.run(3 * second);
@@ -109,7 +195,7 @@ TEST_CASE("BBR: goes round down, cruise, refill and up, and every five seconds t
     CHECK(visits <= 4);
 }
 
-TEST_CASE("BBR: knows the path's length and rate", "[policy]")
+TEST_CASE("BBR: knows the path's length and rate", "[policy][BBR-5.5.5a][BBR-5.5.7.2a][BBR-5.5.1a]")
 {
     bottleneck<bbr> b{{.queue = 500'000}};
     b.run(15 * second);
@@ -130,7 +216,8 @@ TEST_CASE("BBR: half a percent of random loss costs it little where it costs Ren
     CHECK(reno.utilization(20 * second) < 0.2);
 }
 
-TEST_CASE("BBR: finds a rate that has grown, and one that has shrunk, within some seconds", "[policy]")
+TEST_CASE("BBR: finds a rate that has grown, and one that has shrunk, within some seconds",
+          "[policy][BBR-5.5.6a][BBR-5.3.3.5b]")
 {
     bottleneck<bbr> b{{.queue = 200'000}};
     b.run(8 * second);
@@ -148,7 +235,8 @@ TEST_CASE("BBR: finds a rate that has grown, and one that has shrunk, within som
     CHECK(b.longest_queue < 200'000);
 }
 
-TEST_CASE("BBR: a path that became longer is seen after the old minimum has aged", "[policy]")
+TEST_CASE("BBR: a path that became longer is seen after the old minimum has aged",
+          "[policy][BBR-5.3.4.3a][BBR-5.5.7.2a]")
 {
     bottleneck<bbr> b{{.queue = 200'000}};
     b.run(6 * second);
@@ -160,7 +248,8 @@ TEST_CASE("BBR: a path that became longer is seen after the old minimum has aged
     CHECK(b.utilization(5 * second) > 0.8);
 }
 
-TEST_CASE("BBR: the window stays between four segments and what a path could ever hold", "[policy]")
+TEST_CASE("BBR: the window stays between four segments and what a path could ever hold",
+          "[policy][BBR-5.6.4.3a][BBR-5.6.4.7a]")
 {
     for (const std::uint32_t loss : {0u, 20'000u, 300'000u}) {
         bottleneck<bbr> b{{.loss_ppm = loss}};
@@ -171,7 +260,8 @@ TEST_CASE("BBR: the window stays between four segments and what a path could eve
     }
 }
 
-TEST_CASE("BBR: a timeout leaves one segment, and the window is back when the path answers", "[policy]")
+TEST_CASE("BBR: a timeout leaves one segment, and the window is back when the path answers",
+          "[policy][BBR-5.6.4.4a][BBR-5.6.4.6a]")
 {
     bottleneck<bbr> b{path_shape{}};
     b.run(4 * second);
@@ -182,19 +272,401 @@ TEST_CASE("BBR: a timeout leaves one segment, and the window is back when the pa
     CHECK(b.policy.cwnd() >= before / 2);
 }
 
-TEST_CASE("BBR: what loss has bounded is unbounded when there was no loss", "[policy]")
+TEST_CASE("BBR: what loss has bounded is unbounded when there was no loss, and the phase that it ended goes on",
+          "[policy][BBR-5.5.11.1a][BBR-5.5.11.2a][BBR-5.5.11.2b][BBR-5.5.10.3a][BBR-5.6.4.4b]")
 {
-    bottleneck<bbr> b{path_shape{}};
-    b.run(4 * second);
-    const bbr prior = b.policy;
-    b.policy.on_congestion_event({.in_flight = 20 * smss, .smss = smss, .now = b.now});
-    b.policy.on_ack({.now = b.now, .newly_lost = 20 * smss, .smss = smss});
-    CHECK(b.policy.cwnd() < prior.cwnd());
-    b.policy.on_spurious(spurious_cause::dsack, prior);
-    CHECK(b.policy.cwnd() == prior.cwnd());
+    SECTION("between probes")
+    {
+        fed f;
+        f.to_down();
+        const bbr::phase phase = f.policy.state();
+        const octet_count window = f.policy.cwnd();
+        f.lose(1);
+        const bbr prior = f.policy;
+        f.policy.on_congestion_event({.in_flight = 20 * smss, .smss = smss, .now = f.now});
+        f.ack({.rate = 500'000, .round = true});
+        f.ack({.rate = 500'000, .round = true});
+        CHECK(f.policy.model().bw_shortterm < 1'000'000);
+        CHECK(f.policy.cwnd() < window);
+        f.policy.on_spurious(spurious_cause::dsack, prior);
+        CHECK(f.policy.model().bw_shortterm == congestion::no_bound);
+        CHECK(f.policy.model().inflight_shortterm == congestion::no_bound);
+        CHECK(f.policy.cwnd() == window);
+        CHECK(f.policy.state() == phase);
+    }
+    SECTION("a probe")
+    {
+        fed f;
+        f.to_up();
+        const octet_count window = f.policy.cwnd();
+        f.lose(20);
+        const bbr prior = f.policy;  // the connection's copy is from after the first loss
+        f.policy.on_congestion_event({.in_flight = 20 * smss, .smss = smss, .now = f.now});
+        REQUIRE(f.policy.state() == bbr::phase::probe_bw_down);
+        REQUIRE(f.policy.model().inflight_longterm < congestion::no_bound);
+        f.policy.on_spurious(spurious_cause::dsack, prior);
+        CHECK(f.policy.state() == bbr::phase::probe_bw_refill);
+        CHECK(f.policy.model().inflight_longterm == congestion::no_bound);
+        CHECK(f.policy.cwnd() >= window);
+        f.policy.on_spurious(spurious_cause::dsack, prior);  // it is taken up once
+        f.ack({.round = true});
+        CHECK(f.policy.state() == bbr::phase::probe_bw_up);
+    }
+    SECTION("Startup")
+    {
+        fed f;
+        f.ack({.sack = false});
+        f.lose(1);
+        const bbr prior = f.policy;
+        f.policy.on_congestion_event({.in_flight = 20 * smss, .smss = smss, .now = f.now});
+        f.ack({.newly_lost = smss, .sack = false});
+        REQUIRE(f.policy.state() != bbr::phase::startup);
+        f.policy.on_spurious(spurious_cause::dsack, prior);
+        CHECK(f.policy.state() == bbr::phase::startup);
+        CHECK_FALSE(f.policy.full_bw_reached());
+        CHECK(f.policy.model().inflight_longterm == congestion::no_bound);
+    }
 }
 
-TEST_CASE("BBR: rates taken while the application was the limit do not lower what is known", "[policy]")
+TEST_CASE("BBR: the pipe is full after three rounds that began with no quarter more", "[policy][BBR-5.3.1.2a]")
+{
+    fed f;
+    std::int64_t rate = 1'000'000;
+    for (int i = 0; i < 10; ++i) {  // it grows by a quarter
+        f.ack({.rate = rate, .round = true});
+        f.ack({.rate = rate * 124 / 100});  // within the round: not asked for
+        rate = rate * 13 / 10;
+    }
+    CHECK(f.policy.state() == bbr::phase::startup);
+    for (int i = 0; i < 10; ++i) {
+        f.ack({.rate = 1'000, .round = true, .limited = true});
+        f.ack({.rate = 1'000});
+    }
+    CHECK(f.policy.state() == bbr::phase::startup);
+    f.ack({.rate = rate, .round = true});
+    f.ack({.rate = rate * 124 / 100, .round = true});
+    f.ack({.rate = rate * 124 / 100, .round = true});
+    CHECK(f.policy.state() == bbr::phase::startup);
+    f.ack({.rate = rate * 124 / 100, .round = true});
+    CHECK(f.policy.full_bw_reached());
+    CHECK(f.policy.state() != bbr::phase::startup);
+}
+
+TEST_CASE("BBR: more than 2 percent lost in six places in a round of recovery ends Startup, without SACK any loss does",
+          "[policy][BBR-5.3.1.3a][BBR-5.3.1.3b][BBR-5.3.1.3c]")
+{
+    const int places = GENERATE(5, 6);
+    const octet_count lost = GENERATE(octet_count{1'000}, octet_count{1'001});
+    fed f;
+    f.ack({.rate = 2'000'000, .round = true});
+    f.lose(1);
+    f.policy.on_congestion_event({.in_flight = 20 * smss, .smss = smss, .now = f.now});
+    f.ack({.rate = 2'500'000, .newly_lost = smss, .lost = 10 * smss});
+    f.ack({.rate = 3'125'000, .round = true, .lost = 10 * smss});  // the first round of recovery begins
+    for (int i = 0; i < places; ++i) {
+        f.ack({.newly_lost = smss});
+    }
+    f.ack({.rate = 4'000'000, .round = true, .lost = lost});
+    const bool ends = places == 6 && lost > 1'000;  // of 50 segments
+    CHECK((f.policy.state() != bbr::phase::startup) == ends);
+    CHECK(f.policy.full_bw_reached() == ends);
+    // A round delivered 160,000 octets, and the path holds as many: a rate of 4,000,000 for 40 ms.
+    CHECK(f.policy.model().inflight_longterm == (ends ? 160'000 : congestion::no_bound));
+    fed plain;
+    plain.ack({.newly_lost = smss, .sack = false});
+    CHECK(plain.policy.state() == bbr::phase::startup);  // not in recovery yet
+    plain.policy.on_congestion_event({.in_flight = 20 * smss, .smss = smss, .now = plain.now});
+    plain.ack({.newly_lost = smss, .sack = false});
+    CHECK(plain.policy.state() == bbr::phase::drain);
+}
+
+TEST_CASE("BBR: a drain that does not empty the path ends after three rounds", "[policy][BBR-5.3.2a][BBR-5.3.2b]")
+{
+    fed f;
+    f.fill();
+    REQUIRE(f.policy.state() == bbr::phase::drain);
+    CHECK(f.policy.pacing_rate() == 495'000);
+    for (int i = 0; i < 3; ++i) {
+        f.ack({.round = true, .in_flight = 500 * smss});
+        CHECK(f.policy.state() == bbr::phase::drain);
+    }
+    f.ack({.in_flight = 500 * smss});
+    CHECK(f.policy.state() == bbr::phase::drain);
+    f.ack({.round = true, .in_flight = 500 * smss});
+    CHECK(f.policy.state() == bbr::phase::probe_bw_down);
+}
+
+TEST_CASE("BBR: a mark is congestion: it ends Startup, refill and the probe, and counts as a loss between probes",
+          "[policy][BBR-3.7a]")
+{
+    SECTION("Startup")
+    {
+        fed f;
+        f.ack({.rate = 2'000'000, .round = true});
+        f.mark();
+        CHECK(f.policy.state() == bbr::phase::drain);
+        CHECK(f.policy.model().inflight_longterm == 80'000);
+    }
+    SECTION("refill")
+    {
+        fed f;
+        f.to_refill();
+        f.mark();
+        CHECK(f.policy.state() == bbr::phase::probe_bw_down);
+        CHECK(f.policy.model().inflight_longterm == 50 * smss);
+    }
+    SECTION("a probe")
+    {
+        fed f;
+        f.to_up();
+        f.mark();
+        CHECK(f.policy.state() == bbr::phase::probe_bw_down);
+        CHECK(f.policy.model().inflight_longterm == 50 * smss);
+    }
+    SECTION("between probes")
+    {
+        const bool marked = GENERATE(true, false);
+        fed f;
+        f.to_down();
+        f.ack({.rate = 100'000, .round = true});
+        if (marked) {
+            f.mark();
+        }
+        f.ack({.rate = 100'000});
+        f.ack({.rate = 100'000, .round = true});
+        CHECK((f.policy.model().bw_shortterm < 1'000'000) == marked);
+    }
+}
+
+TEST_CASE("BBR: a refill lasts for a round of its own, however late in another it began",
+          "[policy][BBR-5.3.3.3a][BBR-5.3.3.9a][BBR-5.3.3.5a]")
+{
+    fed f;
+    f.to_refill();
+    REQUIRE(f.policy.state() == bbr::phase::probe_bw_refill);
+    CHECK(f.policy.pacing_rate() == 990'000);
+    const octet_count began = f.total;
+    f.total += smss;  // a packet that left before it, in what is another round for the connection
+    f.policy.on_ack({.now = f.now,
+                     .delivered = smss,
+                     .round_start = true,
+                     .rate = {.delivered = 40'000,
+                              .interval = 40 * ms,
+                              .prior_in_flight = 40 * smss,
+                              .prior_delivered = began - 1,
+                              .total_delivered = f.total},
+                     .smss = smss});
+    CHECK(f.policy.state() == bbr::phase::probe_bw_refill);
+    f.ack({.round = true});
+    CHECK(f.policy.state() == bbr::phase::probe_bw_up);
+    CHECK(f.policy.pacing_rate() == 1'237'500);
+}
+
+TEST_CASE("BBR: after a probe that lost too much the next only touches the bound, and another follows if that is safe",
+          "[policy][BBR-5.3.3.6a][BBR-5.3.3.6b][BBR-5.3.3.7b][BBR-5.5.10.2a][BBR-5.5.10.2b]")
+{
+    const bool safe = GENERATE(true, false);
+    fed f;
+    f.to_up();
+    f.lose(1);  // 2 percent of 50
+    CHECK(f.policy.state() == bbr::phase::probe_bw_up);
+    f.lose(2);
+    CHECK(f.policy.state() == bbr::phase::probe_bw_down);
+    const octet_count bound = f.policy.model().inflight_longterm;
+    CHECK(bound < 50 * smss);
+    CHECK(bound >= 28 * smss);
+    f.lose(50);  // once for a probe
+    CHECK(f.policy.model().inflight_longterm == bound);
+    f.ack({.round = true, .in_flight = 4 * smss, .prior_in_flight = smss, .rtt = 39 * ms});
+    f.now += 4 * second;
+    f.ack({.in_flight = 4 * smss, .prior_in_flight = smss});
+    REQUIRE(f.policy.state() == bbr::phase::probe_bw_refill);
+    f.ack({.round = true, .in_flight = 4 * smss, .prior_in_flight = smss});
+    REQUIRE(f.policy.state() == bbr::phase::probe_bw_up);
+    f.ack({.in_flight = bound - 1, .prior_in_flight = smss});
+    CHECK(f.policy.state() == bbr::phase::probe_bw_up);
+    f.ack({.in_flight = bound, .prior_in_flight = smss});
+    CHECK(f.policy.state() == bbr::phase::probe_bw_down);
+    if (!safe) {
+        f.lose(20);
+    }
+    f.ack({.round = true, .in_flight = 4 * smss, .prior_in_flight = smss});
+    CHECK((f.policy.state() == bbr::phase::probe_bw_refill) == safe);
+    if (safe) {  // and this one stays
+        f.ack({.round = true, .in_flight = 4 * smss, .prior_in_flight = smss});
+        f.ack({.in_flight = bound + smss, .prior_in_flight = smss});
+        CHECK(f.policy.state() == bbr::phase::probe_bw_up);
+    }
+}
+
+TEST_CASE("BBR: what was in flight at a loss is told to the octet, and what is safe raises the bound",
+          "[policy][BBR-5.5.10.2c][BBR-5.5.10.2e][BBR-5.3.3.5b]")
+{
+    fed f;
+    f.to_up();
+    f.lose(4, 100 * smss);
+    // 99 segments before it, 3 of them lost: past the threshold already.
+    CHECK(f.policy.model().inflight_longterm == 99 * smss);
+    fed g;
+    g.to_up();
+    // One of 80,000 octets, the last of 100,000 in flight: 20,000 may lose 400, and with x of it 0.02 (20,000 + x).
+    g.policy.on_packet_lost(
+        {.octets = 80'000, .segments = 80, .in_flight_at_send = 100'000, .total_lost = 80'000});
+    CHECK(g.policy.model().inflight_longterm == std::max<octet_count>(20'408, 28'000));
+    g.ack({.in_flight = 4 * smss, .prior_in_flight = 40 * smss});
+    CHECK(g.policy.model().inflight_longterm == 40 * smss);
+    g.ack({.in_flight = 4 * smss, .lost = 2 * smss, .prior_in_flight = 60 * smss});
+    CHECK(g.policy.model().inflight_longterm == 40 * smss);
+}
+
+TEST_CASE("BBR: ProbeRTT's rates end no period of the maximum, it holds half the path for 200 ms and a round",
+          "[policy][BBR-5.3.4.1a][BBR-5.3.4.3b][BBR-5.3.4.3c][BBR-5.3.4.4a][BBR-5.6.4.5a][BBR-5.3.3.9b]")
+{
+    fed f;
+    f.to_down();
+    f.ack({.rate = 1'000'000, .round = true, .in_flight = 4 * smss});  // its period is over
+    f.now += 2 * second;
+    f.ack({.rate = 900'000, .in_flight = 4 * smss, .rtt = 41 * ms});
+    f.now += 4 * second;
+    f.ack({.rate = 900'000, .rtt = 41 * ms});
+    REQUIRE(f.policy.state() == bbr::phase::probe_rtt);
+    CHECK(f.policy.cwnd() == 20 * smss);
+    f.ack({.rate = 500'000, .in_flight = 21 * smss});
+    f.now += second;
+    const octet_count entered = f.total;
+    f.ack({.rate = 500'000, .in_flight = 20 * smss});                       // the time begins now, and a round:
+    f.ack({.rate = 500'000, .in_flight = 20 * smss, .prior = entered});     // this packet left before it
+    f.now += 210 * ms;
+    f.ack({.rate = 500'000, .in_flight = 20 * smss});
+    CHECK(f.policy.state() == bbr::phase::probe_rtt);
+    f.now = f.now - 212 * ms;
+    f.ack({.rate = 500'000, .round = true, .in_flight = 20 * smss});
+    f.now += 195 * ms;
+    f.ack({.rate = 500'000, .in_flight = 20 * smss});
+    CHECK(f.policy.state() == bbr::phase::probe_rtt);
+    f.now += 10 * ms;
+    f.ack({.rate = 500'000, .in_flight = 20 * smss});
+    CHECK(f.policy.state() == bbr::phase::probe_bw_cruise);
+    CHECK(f.policy.cwnd() > 20 * smss);
+    f.ack({.rate = 500'000, .round = true, .in_flight = 20 * smss});  // what left in ProbeRTT
+    CHECK(f.policy.model().max_bw() == 1'000'000);
+    f.ack({.rate = 500'000, .round = true, .in_flight = 20 * smss});
+    CHECK(f.policy.model().max_bw() == 1'000'000);
+}
+
+TEST_CASE("BBR: short-term bounds follow what a round delivered, at the end of the round that the first loss begins",
+          "[policy][BBR-5.5.10.2d][BBR-5.5.10.3a][BBR-5.5.10.3b]")
+{
+    fed f;
+    f.to_down();
+    f.ack({.rate = 800'000, .round = true, .in_flight = 4 * smss});
+    f.lose(1);
+    f.ack({.rate = 800'000, .round = true, .in_flight = 4 * smss, .newly_lost = smss});  // no round of the loss
+    CHECK(f.policy.model().bw_shortterm == congestion::no_bound);
+    f.ack({.rate = 800'000, .round = true, .in_flight = 4 * smss});
+    CHECK(f.policy.model().bw_shortterm == 800'000);
+    f.lose(2);
+    f.ack({.rate = 100'000, .in_flight = 4 * smss, .newly_lost = smss});
+    f.ack({.rate = 100'000, .round = true, .in_flight = 4 * smss});
+    CHECK(f.policy.model().bw_shortterm == 800'000);  // the most of this round was the sample that began it
+    f.lose(3);
+    f.ack({.rate = 100'000, .in_flight = 4 * smss, .newly_lost = smss});
+    f.ack({.rate = 100'000, .round = true, .in_flight = 4 * smss});
+    CHECK(f.policy.model().bw_shortterm == 560'000);
+}
+
+TEST_CASE("BBR: from idle it goes on at the path's rate, with its window, and without ProbeRTT",
+          "[policy][BBR-5.4.1a][BBR-5.3.4.2b]")
+{
+    fed f;
+    f.to_up();
+    f.lose(2);
+    f.ack({});
+    REQUIRE(f.policy.state() == bbr::phase::probe_bw_down);
+    CHECK(f.policy.pacing_rate() == 891'000);
+    const octet_count window = f.policy.cwnd();
+    f.now += 6 * second;
+    f.policy.on_packet_sent({.now = f.now, .octets = smss, .segments = 1, .idle_for = 6 * second});
+    CHECK(f.policy.pacing_rate() == 990'000);
+    CHECK(f.policy.cwnd() == window);
+    f.now += 40 * ms;
+    f.ack({.in_flight = 10 * smss, .rtt = 41 * ms});
+    CHECK(f.policy.state() != bbr::phase::probe_rtt);
+}
+
+TEST_CASE("BBR: idleness that began in ProbeRTT ends it before anything is sent", "[policy][BBR-5.4.1b]")
+{
+    fed f;
+    f.to_down();
+    f.now += 6 * second;
+    f.ack({.in_flight = 4 * smss, .rtt = 41 * ms});
+    REQUIRE(f.policy.state() == bbr::phase::probe_rtt);
+    REQUIRE(f.policy.cwnd() == 20 * smss);
+    const bool over = GENERATE(false, true);
+    f.now += over ? 201 * ms : 199 * ms;
+    f.policy.on_packet_sent({.now = f.now, .octets = smss, .segments = 1, .idle_for = 50 * ms});
+    CHECK((f.policy.state() == bbr::phase::probe_bw_cruise) == over);
+    CHECK((f.policy.cwnd() > 20 * smss) == over);
+}
+
+TEST_CASE("BBR: what is acknowledged beyond the rate is known for ten rounds, in Startup for one, and not across idleness",
+          "[policy][BBR-5.5.9a][BBR-5.5.9b][BBR-5.4.1c]")
+{
+    const bool filled = GENERATE(true, false);
+    const bool idle = GENERATE(true, false);
+    congestion::bbr_model m{time_point{second}, 40 * ms};
+    time_point now{second};
+    const auto ack = [&](octet_count octets, bool round) {
+        now += ms;
+        m.take({.now = now,
+                .delivered = octets,
+                .rate = {.delivered = 40'000, .interval = 40 * ms, .prior_delivered = 1, .total_delivered = 2}},
+               {.round_start = round, .filled = filled, .cwnd = 300'000});
+    };
+    ack(1'000, true);
+    ack(100'000, false);
+    CHECK(m.extra_acked() == 100'000);
+    if (idle) {
+        m.restart_aggregation(now);
+    }
+    ack(100'000, false);
+    CHECK(m.extra_acked() == (idle ? 100'000 : 199'000));  // a millisecond is worth 1000
+    for (int i = 0; i < 4; ++i) {
+        now += 500 * ms;
+        ack(0, true);
+    }
+    CHECK((m.extra_acked() > 0) == filled);
+    for (int i = 0; i < 6; ++i) {
+        ack(0, true);
+    }
+    CHECK(m.extra_acked() == 0);
+    for (int i = 0; i < 3; ++i) {
+        ack(1'000'000, false);
+    }
+    CHECK(m.extra_acked() == 300'000);  // a window at the most
+}
+
+TEST_CASE("BBR: before the first sample it paces at 2.77 windows in a round trip, in quanta of a millisecond",
+          "[policy][BBR-5.6.2a][BBR-5.6.2b][BBR-5.6.3a][BBR-5.2.1a][BBR-5.3.1.1a][BBR-5.6.4.1a]")
+{
+    fed f;
+    CHECK(f.policy.state() == bbr::phase::startup);
+    CHECK(f.policy.cwnd() == 10 * smss);
+    CHECK(f.policy.pacing_rate() == 692'500);
+    CHECK(f.policy.send_quantum() == 2 * smss);
+    CHECK(f.policy.model().min_rtt == 40 * ms);
+    f.ack({.rate = 100'000, .round = true});
+    CHECK(f.policy.pacing_rate() == 692'500);  // it only rises
+    f.ack({.rate = 100'000'000, .round = true});
+    CHECK(f.policy.pacing_rate() == 274'230'000);
+    CHECK(f.policy.send_quantum() == 65'536);
+    bbr unmeasured;
+    unmeasured.on_connection_established({.initial_window = 10 * smss, .smss = smss});
+    CHECK(unmeasured.pacing_rate() == 27'700'000);
+}
+
+TEST_CASE("BBR: rates taken while the application was the limit do not lower what is known",
+          "[policy][BBR-5.5.5a]")
 {
     bottleneck<bbr> b{path_shape{}};
     b.run(4 * second);
@@ -233,7 +705,8 @@ TEST_CASE("BBR: the same events give the same state, another seed another wait",
     CHECK(a.delivered_total() != c.delivered_total());
 }
 
-TEST_CASE("BBR: however often the timer fires, what comes back is the window from before the first time", "[policy]")
+TEST_CASE("BBR: however often the timer fires, what comes back is the window from before the first time",
+          "[policy][BBR-5.6.4.4b]")
 {
     bbr c;
     c.on_connection_established({.initial_window = 10 * smss, .smss = smss});

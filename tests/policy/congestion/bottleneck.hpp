@@ -19,6 +19,7 @@ struct path_shape {
     duration delay{40'000'000};     // there and back, without the queue
     octet_count queue = 50'000;     // octets that may wait; what is more is dropped
     octet_count mark_above = 0;     // ECN: octets in the queue from which on packets are marked; 0: never
+    duration mark_interval{};       // at most one mark in so long, as classic queues do; zero: each packet
     std::uint32_t loss_ppm = 0;     // random loss, in a million
 };
 
@@ -111,7 +112,8 @@ private:
             p.ack_at = time_point::never();
             return;
         }
-        p.marked = path.mark_above > 0 && queued() > path.mark_above;
+        p.marked = path.mark_above > 0 && queued() > path.mark_above && now >= next_mark_;
+        next_mark_ = p.marked ? now + path.mark_interval : next_mark_;
         link_free_ = std::max(link_free_, now) + duration{smss * 1'000'000'000 / path.rate};
         p.ack_at = link_free_ + path.delay;
     }
@@ -233,6 +235,7 @@ private:
     stream_offset marked_end_{};
     time_point link_free_{};
     time_point next_send_{};
+    time_point next_mark_{};
     duration min_rtt_ = duration::max();
     duration srtt_{};
     std::uint64_t random_ = 42;

@@ -296,6 +296,104 @@ TEST_CASE("Prague: behind a queue that only drops it fills the link and backs of
     CHECK(b.policy.ssthresh() < 200'000);
 }
 
+TEST_CASE("Prague: a queue that marks as RFC 3168 has it is noticed and answered by halving, an L4S one is not",
+          "[policy][RFC9331-4.3d]")
+{
+    // 100 Mbit/s. A mark in 100 ms at the most once as much waits as the path holds; or each packet beyond 1 ms.
+    const std::int64_t delay = GENERATE(5, 20);
+    path_shape classic{.rate = 12'500'000, .delay = delay * ms, .queue = 2'000'000, .mark_above = 12'500 * delay};
+    classic.mark_interval = 100 * ms;
+    const path_shape l4s{.rate = 12'500'000, .delay = delay * ms, .queue = 2'000'000, .mark_above = 12'500};
+    const auto run = [](bottleneck<prague>& b) {
+        b.run(duration{10'000'000'000});
+        static_cast<void>(b.utilization(duration{10'000'000'000}));
+        b.longest_queue = 0;
+        b.run(duration{10'000'000'000});
+    };
+    CAPTURE(delay);
+    bottleneck<prague> noticing{classic};
+    run(noticing);
+    CHECK(noticing.policy.is_classic());
+    CHECK(noticing.utilization(duration{10'000'000'000}) > 0.5);
+    bottleneck<prague> blind{classic, {.classic_fallback = false}};
+    run(blind);
+    CHECK_FALSE(blind.policy.is_classic());
+    CHECK(noticing.longest_queue < blind.longest_queue * 2 / 3);
+    bottleneck<congestion::reno> reno{classic};
+    reno.run(duration{10'000'000'000});
+    reno.longest_queue = 0;
+    reno.run(duration{10'000'000'000});
+    CAPTURE(noticing.longest_queue, blind.longest_queue, reno.longest_queue);
+    CHECK(noticing.longest_queue < reno.longest_queue * 3 / 2);
+    bottleneck<prague> shallow{l4s};
+    run(shallow);
+    CHECK_FALSE(shallow.policy.is_classic());
+    CHECK(shallow.utilization(duration{10'000'000'000}) > 0.85);
+    CHECK(shallow.longest_queue < 37'500);  // 3 ms
+}
+
+TEST_CASE("Prague: the verdict follows the delay's depth and variation, round by round, and can be switched off",
+          "[policy][RFC9331-4.3d]")
+{
+    const auto rounds = [](sender& s, int count, duration deviation, duration depth) {
+        for (int i = 0; i < count * 10; ++i) {
+            s.una = s.una + 10 * smss;
+            s.policy.on_ack({.now = s.now,
+                             .acked = 10 * smss,
+                             .delivered = 10 * smss,
+                             .una = s.una,
+                             .nxt = s.una + 100 * smss,
+                             .latest_rtt = s.srtt + depth + (i % 2 == 0 ? deviation : -deviation),
+                             .min_rtt = s.srtt,
+                             .srtt = s.srtt,
+                             .ecn = {.ece = true, .ce_octets = smss, .accurate = true},
+                             .smss = smss});
+            s.now += s.srtt / 10;
+        }
+    };
+    sender s{25 * ms};
+    rounds(s, 100, 8 * ms, 10 * ms);
+    CHECK_FALSE(s.policy.is_classic());  // nothing is asked before the first mark
+    s.mark();
+    rounds(s, 100, 8 * ms, 10 * ms);
+    CHECK(s.policy.is_classic());
+    const octet_count before = s.policy.cwnd();
+    REQUIRE(s.alpha() < 0.3);
+    s.mark();
+    CHECK(s.policy.cwnd() == before - before / 2);
+    const octet_count again = s.policy.cwnd();
+    s.now += 1 * ms;
+    s.mark();  // the connection reports one in a round trip: no longer interval of our own
+    CHECK(s.policy.cwnd() < again);
+    rounds(s, 200, duration{100'000}, duration{500'000});  // another path
+    CHECK_FALSE(s.policy.is_classic());
+    sender blind{25 * ms, 100 * smss, 1, {.classic_fallback = false}};
+    blind.mark();
+    rounds(blind, 100, 8 * ms, 10 * ms);
+    CHECK_FALSE(blind.policy.is_classic());
+}
+
+TEST_CASE("Prague: at a round trip of a hundred microseconds it still answers what the queue says",
+          "[policy][RFC9331-4.3f]")
+{
+    // 10 Gbit/s over 100 us: a window of 125 segments; marks beyond 20 us of queue.
+    const path_shape shape{.rate = 1'250'000'000, .delay = duration{100'000}, .queue = 2'000'000, .mark_above = 25'000};
+    bottleneck<prague> b{shape};
+    b.run(duration{200'000'000});
+    static_cast<void>(b.utilization(duration{200'000'000}));
+    b.longest_queue = 0;
+    b.run(duration{300'000'000});
+    CHECK(b.utilization(duration{300'000'000}) > 0.7);
+    CHECK(b.longest_queue < 125'000);  // 100 us
+    // A tenth of the rate: the window follows within a hundredth of a second.
+    b.path.rate = 125'000'000;
+    b.run(duration{200'000'000});
+    b.longest_queue = 0;
+    b.run(duration{200'000'000});
+    CHECK(b.longest_queue < 60'000);
+    CHECK(b.lost_total() == 0);
+}
+
 TEST_CASE("Prague: chosen at run time it alone asks for ECT(1)", "[policy][RFC9331-4.1a][RFC9331-4.3b]")
 {
     using any = congestion::any_congestion<congestion::reno, prague>;

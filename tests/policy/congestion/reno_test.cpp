@@ -73,16 +73,24 @@ TEST_CASE("Reno: ten ACKs of a tenth of a segment grow the window by one segment
     CHECK(c.cwnd() == 11 * smss);
 }
 
-TEST_CASE("Reno: RFC 3465 allows two segments per ACK in slow start", "[policy][RFC5681-3.1i]")
+TEST_CASE("Reno: RFC 3465 allows two segments per ACK in slow start, no more, and one after a timeout",
+          "[policy][RFC5681-3.1i][RFC3465-2.2a][RFC3465-2.3a][RFC3465-2.3b][RFC3465-2.3c][RFC3465-2.3d][RFC3465-3.2a]")
 {
-    reno c{reno::config{.slow_start_segments = 2}};
+    const std::uint32_t configured = GENERATE(2u, 3u, 1'000'000u);
+    reno c{reno::config{.slow_start_segments = configured}};
     c.on_connection_established({.initial_window = 10 * smss, .smss = smss});
     c.on_ack(ack_of(5 * smss));
     CHECK(c.cwnd() == 12 * smss);
+    c.on_ack(ack_of(3 * smss / 2));
+    CHECK(c.cwnd() == 13 * smss + smss / 2);
+    c.on_retransmission_timeout({.in_flight = 12 * smss, .smss = smss});
+    c.on_ack(ack_of(5 * smss));
+    CHECK(c.cwnd() == 2 * smss);
+    CHECK(c.ssthresh() == 6 * smss);
 }
 
 TEST_CASE("Reno: a stretch ACK of a whole window grows avoidance by one segment",
-          "[policy][RFC5681-3.1k][RFC5681-3.1l]")
+          "[policy][RFC5681-3.1k][RFC5681-3.1l][RFC3465-2.1a]")
 {
     reno c = established(10 * smss, 5 * smss);
     c.on_ack(ack_of(30 * smss));

@@ -221,7 +221,7 @@ TEST_CASE("one answer for an episode", "[policy][RFC3522-3.2a]")
     CHECK(s.tell({.duplicate = true}, report(segments(1, 2))) == verdict_kind::none);
 }
 
-TEST_CASE("another hole that was sent again is left to its retransmission after an undo", "[policy][RFC4015-3.5a]")
+TEST_CASE("another hole that was sent again is left to its retransmission after an undo", "[policy][RFC4015-4a]")
 {
     auto s = flight<sack_sender>(12);
     REQUIRE(s.sack(2, 5) == verdict_kind::enter);

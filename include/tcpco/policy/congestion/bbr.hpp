@@ -1,10 +1,12 @@
-// BBR, version 3 (draft-ietf-ccwg-bbr-04): sends at the rate that the path delivered, keeps in flight what the path
+// BBR, version 3 (draft-ietf-ccwg-bbr-06): sends at the rate that the path delivered, keeps in flight what the path
 // holds, and looks from time to time for more of either. Loss bounds it; it is not what it waits for.
 //
-// The connection paces, counts round trips and samples the delivery rate; the model of the path stands in
-// bbr_model.hpp. Names in comments are the draft's. What differs from the draft: gains are percents and rates
-// integers; loss ranges (StartupFullLossCnt) are counted as ACKs that brought losses; the random wait between probes
-// comes from a generator whose state is part of the value, so that a run can be repeated.
+// The connection paces and samples the delivery rate (tcp/rate_sampler.hpp); the model of the path stands in
+// bbr_model.hpp, the probing in bbr_probing.hpp. Names in comments, and labels BBR-..., are the draft's. What differs
+// from it: gains are percents and rates integers; loss ranges (BBRStartupFullLossCnt) are counted as ACKs that brought
+// losses; the random wait
+// between probes comes from a generator whose state is part of the value, so that a run can be repeated. Marks, which
+// the draft leaves open but for that they must count, are answered like losses beyond the threshold.
 #pragma once
 
 #include <algorithm>
@@ -32,7 +34,7 @@ public:
     constexpr bbr() noexcept = default;
     constexpr explicit bbr(const config& c) noexcept { random_ = c.seed; }
 
-    // BBROnInit
+    // OnInit. BBR-5.2.1a, 5.6.2a, 5.6.4.1a
     constexpr void on_connection_established(const connection_established& e) noexcept
     {
         random_ = (random_ ^ static_cast<std::uint64_t>(e.now.ns + e.handshake_rtt.ns)) | 1;
@@ -43,17 +45,22 @@ public:
         const duration rtt = e.handshake_rtt > duration::zero() ? e.handshake_rtt : duration{1'000'000};
         pacing_rate_ = percent(mul_div(cwnd_, 1'000'000'000, rtt.ns), startup_gain);
         full_bw_reached_ = false;
+        was_too_high_ = was_precautionary_ = false;
+        undo_step_ = undo_step::nothing;
+        next_round_delivered_ = low_rates_from_ = 0;
+        low_rates_until_ = -1;
         reset_full_bw();
         enter_startup();
     }
 
-    // BBRHandleRestartFromIdle
+    // HandleRestartFromIdle. BBR-5.4.1a, 5.4.1b, 5.4.1c
     constexpr void on_packet_sent(const packet_sent& e) noexcept
     {
         if (e.in_flight_before > 0 || e.idle_for <= duration::zero()) {
             return;
         }
         idle_restart_ = true;
+        model_.restart_aggregation(e.now);
         if (probes_bw()) {
             set_pacing_rate(100);
         } else if (phase_ == phase::probe_rtt) {
@@ -61,21 +68,26 @@ public:
         }
     }
 
-    // BBRUpdateOnACK
+    // UpdateOnACK. BBR-5.2.3a
     constexpr void on_ack(const ack_info& a) noexcept
     {
         smss_ = std::max<octet_count>(a.smss, 1);
+        selective_acks_ = a.selective_acks;
         delivered_ += a.delivered;
-        round_start_ = a.round_start;
-        if (round_start_) {
-            ++rounds_since_probe_;
+        if (cycle_start_ == time_point::never()) {
+            cycle_start_ = a.now;
         }
-        model_.take(a, wants_losses(), cwnd_);
+        limited_ = a.rate.app_limited ||
+                   (a.rate.prior_delivered >= low_rates_from_ && a.rate.prior_delivered <= low_rates_until_);
+        update_round(a);
+        model_.take(a, {.probing = wants_losses(),
+                        .round_start = round_start_,
+                        .limited = limited_,
+                        .filled = full_bw_reached_,
+                        .cwnd = cwnd_});
         check_full_bw(a);
         check_startup_done(a);
-        if (phase_ == phase::drain && a.in_flight <= inflight(model_.bw(), 100)) {
-            start_down(a.now);
-        }
+        check_drain_done(a);
         update_probe_bw(a);
         const bool expired = model_.update_min_rtt(a);
         check_probe_rtt(a, expired);
@@ -84,20 +96,22 @@ public:
         set_cwnd(a);
     }
 
-    // BBRHandleLostPacket
+    // HandleLostPacket. BBR-5.5.10.2a, 5.5.10.2b, 5.5.10.2c
     constexpr void on_packet_lost(const packet_lost& e) noexcept
     {
-        model_.loss_in_round = true;
+        if (model_.note_loss() && !in_recovery_) {
+            save_bounds();
+        }
         if (!samples_count_) {
             return;
         }
         const octet_count lost = e.total_lost - e.stamp.lost;
-        if (lost > share(e.in_flight_at_send, loss_percent)) {
+        if (is_too_high(lost, e.in_flight_at_send)) {
             too_much_in_flight(inflight_at_loss(e.in_flight_at_send, lost, e.octets), e.stamp.app_limited);
         }
     }
 
-    // Recovery is BBR's own matter. What was in force is kept for its end.
+    // Recovery is BBR's own matter. What was in force is kept for its end. BBR-5.6.4.4b
     constexpr void on_congestion_event(const congestion_event& e) noexcept
     {
         save_cwnd();
@@ -105,14 +119,17 @@ public:
             in_recovery_ = true;
             recovery_rounds_ = 0;
             losses_in_round_ = 0;
+        } else if (e.cause == congestion_cause::ecn_echo) {
+            answer_mark(e);
         }
     }
+    // BBR-5.6.4.4b
     constexpr void on_recovery_exit() noexcept
     {
         in_recovery_ = false;
         cwnd_ = std::max(cwnd_, prior_cwnd_);
     }
-    // BBROnEnterRTO: everything is taken for lost, so one segment is in flight next.
+    // OnEnterRTO: everything is taken for lost, so one segment is in flight next. BBR-5.6.4.4a
     constexpr void on_retransmission_timeout(const retransmission_timeout& e) noexcept
     {
         if (e.first) {
@@ -120,16 +137,29 @@ public:
         }
         cwnd_ = e.smss;
     }
-    // BBRHandleSpuriousLossDetection
+    // HandleSpuriousLossDetection. What was in force is known here, since the first packet that was taken for lost;
+    // `prior` is from after that.
+    // BBR-5.5.11.2a, 5.5.11.2b
     constexpr void on_spurious(spurious_cause, const bbr& prior) noexcept
     {
         in_recovery_ = false;
         model_.loss_in_round = false;
         reset_full_bw();
-        model_.bw_shortterm = std::max(model_.bw_shortterm, prior.model_.bw_shortterm);
-        model_.inflight_shortterm = std::max(model_.inflight_shortterm, prior.model_.inflight_shortterm);
-        model_.inflight_longterm = std::max(model_.inflight_longterm, prior.model_.inflight_longterm);
-        cwnd_ = std::max(cwnd_, prior.cwnd_);
+        model_.bw_shortterm = std::max({model_.bw_shortterm, undo_bw_, prior.model_.bw_shortterm});
+        model_.inflight_shortterm =
+            std::max({model_.inflight_shortterm, undo_shortterm_, prior.model_.inflight_shortterm});
+        model_.inflight_longterm =
+            std::max({model_.inflight_longterm, undo_longterm_, prior.model_.inflight_longterm});
+        cwnd_ = std::max({cwnd_, prior_cwnd_, prior.cwnd_});
+        if (undo_step_ == undo_step::startup && phase_ != phase::startup) {
+            full_bw_reached_ = false;
+            if (phase_ != phase::probe_rtt) {
+                enter_startup();
+            }
+        } else if (undo_step_ == undo_step::probe_up && phase_ != phase::probe_bw_up && phase_ != phase::probe_rtt) {
+            start_refill();
+        }
+        undo_step_ = undo_step::nothing;
     }
     constexpr void on_smss_change(octet_count old_smss, octet_count smss) noexcept
     {
@@ -161,10 +191,10 @@ private:
         samples_count_ = false;
         ack_phase_ = ack_phase::init;
     }
-    // BBRCheckFullBWReached: three rounds in which the rate did not grow by a quarter.
+    // CheckFullBWReached: three rounds in which the rate did not grow by a quarter. BBR-5.3.1.2a
     constexpr void check_full_bw(const ack_info& a) noexcept
     {
-        if (full_bw_now_ || a.rate.app_limited || a.rate.delivered <= 0) {
+        if (full_bw_now_ || !round_start_ || limited_ || a.rate.delivered <= 0) {
             return;
         }
         const std::int64_t rate = bbr_model::rate_of(a.rate);
@@ -172,34 +202,85 @@ private:
             reset_full_bw(rate);
             return;
         }
-        if (round_start_ && ++full_bw_rounds_ >= full_bw_count) {
+        if (++full_bw_rounds_ >= full_bw_count) {
             full_bw_now_ = true;
             full_bw_reached_ = true;
         }
     }
-    // BBRCheckStartupHighLoss: a full round in recovery with more than 2 % of loss, in six places or more.
     constexpr void check_startup_done(const ack_info& a) noexcept
     {
         if (phase_ != phase::startup) {
             return;
         }
+        check_startup_loss(a);
+        if (full_bw_reached_) {
+            enter_drain();
+        }
+    }
+    // CheckStartupHighLoss: a full round in recovery with more than 2 % of loss, in six places or more; where the peer
+    // has no SACK any loss in recovery, for no more than one can be seen in a round. BBR-5.3.1.3a, 5.3.1.3b
+    constexpr void check_startup_loss(const ack_info& a) noexcept
+    {
         losses_in_round_ += a.newly_lost > 0 ? 1 : 0;
+        bool high = !selective_acks_ && in_recovery_ && a.newly_lost > 0;
         if (model_.loss_round_start) {
             recovery_rounds_ += in_recovery_ ? 1 : 0;
-            if (recovery_rounds_ > 1 && losses_in_round_ >= full_loss_count &&
-                a.rate.lost > share(a.rate.prior_in_flight, loss_percent)) {
-                full_bw_reached_ = true;
-                model_.inflight_longterm = std::max(bdp(model_.max_bw(), 100), model_.inflight_latest);
-            }
+            high = high || (recovery_rounds_ > 1 && losses_in_round_ >= full_loss_count &&
+                            a.rate.lost > share(a.rate.prior_in_flight, loss_percent));
             losses_in_round_ = 0;
         }
-        if (full_bw_reached_) {
-            phase_ = phase::drain;
+        if (high) {
+            undo_step_ = undo_step::startup;
+            bound_startup();
         }
+    }
+    // BBR-5.3.1.3c
+    constexpr void bound_startup() noexcept
+    {
+        full_bw_reached_ = true;
+        model_.inflight_longterm = std::max(bdp(model_.bw(), 100), model_.inflight_latest);
+    }
+    constexpr void enter_drain() noexcept
+    {
+        phase_ = phase::drain;
+        drain_round_ = round_count_;
+    }
+    // CheckDrainDone: the queue is gone; or it does not go, for the rate was not the path's. BBR-5.3.2a, 5.3.2b
+    constexpr void check_drain_done(const ack_info& a) noexcept
+    {
+        if (phase_ == phase::drain &&
+            (a.in_flight <= inflight(model_.bw(), 100) || round_count_ > drain_round_ + 3)) {
+            start_down(a.now);
+        }
+    }
+
+    // A mark is congestion: it ends what looks for more, and between probes counts as a loss. BBR-3.7a
+    constexpr void answer_mark(const congestion_event& e) noexcept
+    {
+        model_.note_loss();
+        if (phase_ == phase::startup) {
+            bound_startup();
+            enter_drain();
+        } else if (samples_count_ || phase_ == phase::probe_bw_refill) {
+            too_much_in_flight(e.in_flight, false);
+            if (phase_ == phase::probe_bw_refill) {
+                start_down(e.now);
+            }
+        }
+        undo_step_ = undo_step::nothing;
+    }
+    // SaveStateUponLoss, but for the window. BBR-5.5.11.1a
+    constexpr void save_bounds() noexcept
+    {
+        undo_step_ = undo_step::nothing;
+        undo_bw_ = model_.bw_shortterm;
+        undo_shortterm_ = model_.inflight_shortterm;
+        undo_longterm_ = model_.inflight_longterm;
     }
 
     // --- ProbeRTT (5.3.4) ------------------------------------------------------------------------------------------
 
+    // CheckProbeRTT. BBR-5.3.4.1a, 5.3.4.2a, 5.3.4.2b, 5.3.4.3b, 5.3.3.9a
     constexpr void check_probe_rtt(const ack_info& a, bool expired) noexcept
     {
         if (phase_ != phase::probe_rtt && expired && !idle_restart_) {
@@ -207,11 +288,15 @@ private:
             save_cwnd();
             probe_rtt_done_ = time_point::never();
             ack_phase_ = ack_phase::probe_stopping;
+            low_rates_from_ = model_.delivered_total;
+            start_round();
         }
         if (phase_ == phase::probe_rtt) {
+            low_rates_until_ = model_.delivered_total + a.in_flight;  // BBR-5.3.4.3c
             if (probe_rtt_done_ == time_point::never() && a.in_flight <= probe_rtt_cwnd()) {
                 probe_rtt_done_ = a.now + probe_rtt_duration;
                 probe_rtt_round_done_ = false;
+                start_round();
             } else if (probe_rtt_done_ != time_point::never()) {
                 probe_rtt_round_done_ = probe_rtt_round_done_ || round_start_;
                 if (probe_rtt_round_done_) {
@@ -223,6 +308,7 @@ private:
             idle_restart_ = false;
         }
     }
+    // CheckProbeRTTDone, ExitProbeRTT. BBR-5.3.4.4a
     constexpr void check_probe_rtt_done(time_point now) noexcept
     {
         if (probe_rtt_done_ == time_point::never() || now <= probe_rtt_done_) {
@@ -241,8 +327,10 @@ private:
 
     // --- what it comes to (5.6) ------------------------------------------------------------------------------------
 
+    // BBR-5.6.4.5a
     constexpr octet_count probe_rtt_cwnd() const noexcept { return std::max(bdp(model_.bw(), 50), least_cwnd()); }
 
+    // BBR-5.6.2b
     constexpr void set_pacing_rate(std::int64_t gain) noexcept
     {
         const std::int64_t rate = percent(percent(model_.bw(), gain), 100 - pacing_margin_percent);
@@ -256,16 +344,13 @@ private:
         prior_cwnd_ = reduced ? std::max(prior_cwnd_, cwnd_) : cwnd_;
     }
 
-    // BBRSetCwnd
+    // SetCwnd, BoundCwndForModel. BBR-5.6.4.2a, 5.6.4.3a, 5.6.4.5a, 5.6.4.6a, 5.6.4.7a
     constexpr void set_cwnd(const ack_info& a) noexcept
     {
         const octet_count extra = model_.extra_acked();
         const octet_count holds = bdp(model_.bw(), cwnd_gain()) + extra;
         const octet_count largest = std::max({holds, 3 * send_quantum(), least_cwnd()}) +
                                     (phase_ == phase::probe_bw_up ? 2 * smss_ : 0);
-        if (a.newly_lost > 0) {
-            cwnd_ = std::max(cwnd_ - a.newly_lost, smss_);
-        }
         if (full_bw_reached_) {
             cwnd_ = std::min(cwnd_ + a.delivered, largest);
         } else if (cwnd_ < largest || delivered_ < initial_cwnd_) {
@@ -280,9 +365,15 @@ private:
             bound = model_.inflight_longterm;
         }
         bound = std::max(std::min({bound, model_.inflight_shortterm, largest_cwnd}), least_cwnd());
-        cwnd_ = std::clamp(cwnd_, std::min(least_cwnd(), bound), bound);
+        cwnd_ = std::clamp(cwnd_, least_cwnd(), bound);
     }
 
+    octet_count low_rates_from_ = 0;    // samples of what left from here on, as counted by delivery, ...
+    octet_count low_rates_until_ = -1;  // ... to here were taken in ProbeRTT; -1: none
+    std::int64_t undo_bw_ = 0;          // what loss may have lowered since: nothing is below 0
+    octet_count undo_shortterm_ = 0;
+    octet_count undo_longterm_ = 0;
+    std::uint64_t drain_round_ = 0;
 };
 
 static_assert(congestion_controller<bbr> && paces<bbr> && sets_send_quantum<bbr> && told_of_packets_lost<bbr>);

@@ -1,4 +1,4 @@
-// What BBR knows of the path (draft-ietf-ccwg-bbr-04, section 5.5): how fast it delivers, how long it is, how much it
+// What BBR knows of the path (draft-ietf-ccwg-bbr-06, section 5.5): how fast it delivers, how long it is, how much it
 // gathers ACKs, and which bounds loss has shown. bbr.hpp decides by it.
 //
 // Rates are octets per second. "Long-term" bounds come from probing and hold until the next probe, "short-term" ones
@@ -19,7 +19,8 @@ namespace tcpco::congestion {
 inline constexpr std::int64_t no_bound = std::numeric_limits<std::int64_t>::max();
 
 // The largest of the current and of the last period: max_bw over two probing cycles, extra_acked over two times five
-// rounds.
+// rounds (of Startup: over two). Linux has the two slots as well, the draft a window that slides.
+// BBR-5.5.6a, 5.5.9b
 class two_period_max {
 public:
     constexpr void update(std::int64_t value) noexcept { best_[0] = std::max(best_[0], value); }
@@ -50,33 +51,59 @@ public:
                    : 0;
     }
 
-    // BBRUpdateLatestDeliverySignals and BBRUpdateCongestionSignals. `probing`: losses are wanted then, to find the
-    // bounds.
-    constexpr void take(const ack_info& a, bool probing, octet_count cwnd) noexcept
+    // What the state machine knows of an ACK before the model does.
+    struct context {
+        bool probing = false;  // losses are wanted now, to find the bounds
+        bool round_start = false;
+        bool limited = false;  // the sample says nothing of the path: the application, or ProbeRTT, was the limit
+        bool filled = false;   // full_bw_reached
+        octet_count cwnd = 0;
+    };
+
+    // NoteLoss: the round of the loss ends when what is sent from now on is acknowledged. True: the first in its round.
+    // BBR-5.5.10.2d
+    constexpr bool note_loss() noexcept
+    {
+        if (loss_in_round) {
+            return false;
+        }
+        loss_in_round = loss_is_new_ = true;
+        loss_round_delivered_ = delivered_total;
+        return true;
+    }
+
+    // UpdateLatestDeliverySignals, UpdateCongestionSignals, UpdateACKAggregation.
+    // BBR-5.5.5a, 5.5.10.3a
+    constexpr void take(const ack_info& a, const context& c) noexcept
     {
         const std::int64_t rate = rate_of(a.rate);
+        delivered_total = std::max(delivered_total, a.rate.total_delivered);
+        if (a.newly_lost > 0) {
+            note_loss();
+        }
+        if (loss_is_new_) {
+            loss_is_new_ = false;
+            loss_round_delivered_ = delivered_total;  // this ACK's octets too: they tell of the loss
+        }
         bw_latest_ = std::max(bw_latest_, rate);
         inflight_latest = std::max(inflight_latest, a.rate.delivered);
         loss_round_start = a.rate.total_delivered > 0 && a.rate.prior_delivered >= loss_round_delivered_;
         if (loss_round_start) {
-            loss_round_delivered_ = a.rate.total_delivered;
+            loss_round_delivered_ = delivered_total;
         }
-        if (rate > 0 && (rate >= max_bw_.get() || !a.rate.app_limited)) {
+        if (rate > 0 && (rate >= max_bw_.get() || !c.limited)) {
             max_bw_.update(rate);
         }
-        if (a.newly_lost > 0) {
-            loss_in_round = true;
-        }
         if (loss_round_start) {
-            if (!probing && loss_in_round) {
-                lower_short_term_bounds(cwnd);
+            if (!c.probing && loss_in_round) {
+                lower_short_term_bounds(c.cwnd);
             }
             loss_in_round = false;
         }
-        gather(a, cwnd);
+        gather(a, c);
     }
 
-    // BBRAdvanceLatestDeliverySignals and BBRBoundBWForModel: after the decisions of this ACK.
+    // AdvanceLatestDeliverySignals: after the decisions of this ACK. BBR-5.5.10.3b
     constexpr void finish(const ack_info& a) noexcept
     {
         if (loss_round_start) {
@@ -85,7 +112,8 @@ public:
         }
     }
 
-    // BBRUpdateMinRTT. True: the path's length was not seen for so long that the queue should be drained to see it.
+    // UpdateMinRTT. True: the path's length was not seen for so long that the queue should be drained to see it.
+    // BBR-5.3.4.3a, 5.5.7.2a
     constexpr bool update_min_rtt(const ack_info& a) noexcept
     {
         const bool expired = a.now > probe_rtt_min_at + probe_rtt_interval;
@@ -107,9 +135,15 @@ public:
     }
     constexpr void reset_congestion_signals() noexcept
     {
-        loss_in_round = false;
+        loss_in_round = loss_is_new_ = false;
         bw_latest_ = 0;
         inflight_latest = 0;
+    }
+    // Silence is no sign of ACKs being gathered; as in Linux what was counted before is forgotten, too. BBR-5.4.1c
+    constexpr void restart_aggregation(time_point now) noexcept
+    {
+        aggregation_start_ = now;
+        aggregated_ = 0;
     }
     // A probing cycle is over: the maximum of two cycles ago is forgotten.
     constexpr void next_cycle() noexcept { max_bw_.next_period(); }
@@ -118,7 +152,7 @@ public:
     constexpr std::int64_t bw() const noexcept { return std::min(max_bw_.get(), bw_shortterm); }
     constexpr octet_count extra_acked() const noexcept { return extra_acked_.get(); }
 
-    // BBRBDPMultiple, the gain in percent; `initial` where the path was not measured yet.
+    // BDPMultiple, the gain in percent; `initial` where the path was not measured yet.
     constexpr octet_count bdp(std::int64_t rate, std::int64_t gain_percent, octet_count initial) const noexcept
     {
         if (min_rtt == duration::max()) {
@@ -135,12 +169,13 @@ public:
     std::int64_t bw_shortterm = no_bound;
     octet_count inflight_shortterm = no_bound;
     octet_count inflight_longterm = no_bound;
+    octet_count delivered_total = 0;  // as the rate samples have it
     octet_count inflight_latest = 0;  // the most that was delivered in a round trip, of the last one
     bool loss_in_round = false;
     bool loss_round_start = false;
 
 private:
-    // BBRInitLowerBounds, BBRLossLowerBounds
+    // InitLowerBounds, LossLowerBounds. BBR-5.5.10.3a
     constexpr void lower_short_term_bounds(octet_count cwnd) noexcept
     {
         const std::int64_t bw = bw_shortterm == no_bound ? max_bw_.get() : bw_shortterm;
@@ -149,11 +184,12 @@ private:
         inflight_shortterm = std::max(inflight_latest, mul_div(inflight, beta_percent, 100));
     }
 
-    // BBRUpdateACKAggregation: what is acknowledged beyond the rate, for the paths that gather ACKs.
-    constexpr void gather(const ack_info& a, octet_count cwnd) noexcept
+    // UpdateACKAggregation: what is acknowledged beyond the rate, for the paths that gather ACKs.
+    // BBR-5.5.9a, 5.5.9b
+    constexpr void gather(const ack_info& a, const context& c) noexcept
     {
-        constexpr std::uint32_t rounds = 5;
-        if (a.round_start && ++aggregation_rounds_ >= rounds) {
+        const std::uint32_t rounds = c.filled ? 5 : 1;
+        if (c.round_start && ++aggregation_rounds_ >= rounds) {
             aggregation_rounds_ = 0;
             extra_acked_.next_period();
         }
@@ -166,7 +202,7 @@ private:
             expected = 0;
         }
         aggregated_ = std::min(aggregated_ + a.delivered, largest_cwnd);
-        extra_acked_.update(std::min(aggregated_ - expected, cwnd));
+        extra_acked_.update(std::min(aggregated_ - expected, c.cwnd));
     }
 
     two_period_max max_bw_{};
@@ -176,6 +212,7 @@ private:
     octet_count aggregated_ = 0;
     time_point aggregation_start_{};
     std::uint32_t aggregation_rounds_ = 0;
+    bool loss_is_new_ = false;  // noted since the last ACK
 };
 
 }  // namespace tcpco::congestion

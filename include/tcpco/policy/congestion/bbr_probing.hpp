@@ -1,4 +1,4 @@
-// BBR's phases and its search for bandwidth, ProbeBW (draft-ietf-ccwg-bbr-04, section 5.3.3): down, cruise, refill, up.
+// BBR's phases and its search for bandwidth, ProbeBW (draft-ietf-ccwg-bbr-06, section 5.3.3): down, cruise, refill, up.
 //
 // bbr.hpp has the rest of the state machine and what a connection calls.
 #pragma once
@@ -22,7 +22,7 @@ public:
         probe_rtt
     };
 
-    // BBRSetSendQuantum: what leaves in a millisecond, between two segments and 64 KiB.
+    // SetSendQuantum: what leaves in a millisecond, between two segments and 64 KiB. BBR-5.6.3a, 5.6.3b
     constexpr octet_count send_quantum() const noexcept
     {
         return std::clamp<octet_count>(pacing_rate_ / 1'000, 2 * smss_, std::max<octet_count>(65'536, 2 * smss_));
@@ -33,8 +33,11 @@ protected:
     static constexpr std::int64_t loss_percent = 2;    // LossThresh
     static constexpr std::int64_t headroom_percent = 15;
 
-    // Where the ACKs of a probe stand (section 5.3.3.6).
+    // Where the ACKs of a probe stand (section 2.14).
     enum class ack_phase : std::uint8_t { init, probe_starting, probe_feedback, probe_stopping, refilling };
+
+    // What a needless recovery has ended, to be taken up again.
+    enum class undo_step : std::uint8_t { nothing, startup, probe_up };
 
     static constexpr std::int64_t percent(std::int64_t value, std::int64_t p) noexcept
     {
@@ -42,13 +45,14 @@ protected:
     }
     static constexpr octet_count share(octet_count value, std::int64_t p) noexcept { return percent(value, p); }
 
-    constexpr octet_count least_cwnd() const noexcept { return 4 * smss_; }  // MinPipeCwnd
+    constexpr octet_count least_cwnd() const noexcept { return 4 * smss_; }  // MinPipeCwnd, BBR-5.6.4.3a
     constexpr bool probes_bw() const noexcept { return phase_ >= phase::probe_bw_down && phase_ <= phase::probe_bw_up; }
     constexpr bool wants_losses() const noexcept
     {
         return phase_ == phase::startup || phase_ == phase::probe_bw_refill || phase_ == phase::probe_bw_up;
     }
 
+    // The table of section 5.6.1. BBR-5.3.1.1a, 5.3.2a, 5.3.3.1a, 5.3.3.2a, 5.3.3.5a
     constexpr std::int64_t pacing_gain() const noexcept
     {
         switch (phase_) {
@@ -70,7 +74,7 @@ protected:
     {
         return model_.bdp(rate, gain, initial_cwnd_);
     }
-    // BBRQuantizationBudget
+    // QuantizationBudget. BBR-5.5.8.1a, 5.6.4.2a, 5.6.4.3a
     constexpr octet_count inflight(std::int64_t rate, std::int64_t gain) const noexcept
     {
         const octet_count budget = std::max({bdp(rate, gain), 3 * send_quantum(), least_cwnd()});
@@ -85,6 +89,20 @@ protected:
         return std::max(model_.inflight_longterm - headroom, least_cwnd());
     }
 
+    // Rounds are counted here, not by the connection: most phases begin a round of their own, so that what they send is
+    // what their round measures.
+    // BBR-5.5.1a
+    constexpr void update_round(const ack_info& a) noexcept
+    {
+        round_start_ = a.rate.total_delivered > 0 && a.rate.prior_delivered >= next_round_delivered_;
+        if (round_start_) {
+            next_round_delivered_ = a.rate.total_delivered;
+            ++round_count_;
+            ++rounds_since_probe_;
+        }
+    }
+    constexpr void start_round() noexcept { next_round_delivered_ = model_.delivered_total; }
+
     constexpr void reset_full_bw(std::int64_t rate = 0) noexcept
     {
         full_bw_ = rate;
@@ -94,28 +112,33 @@ protected:
 
     // --- ProbeBW (5.3.3) -------------------------------------------------------------------------------------------
 
+    // `now` is never() where only a loss is known of: then the next ACK says when it was. BBR-5.3.3.9a
     constexpr void start_down(time_point now) noexcept
     {
         model_.reset_congestion_signals();
         pick_probe_wait();
         cycle_start_ = now;
         ack_phase_ = ack_phase::probe_stopping;
+        start_round();
         phase_ = phase::probe_bw_down;
     }
+    // BBR-5.3.3.3a, 5.3.3.9a
     constexpr void start_refill() noexcept
     {
         model_.forget_short_term_bounds();
         up_rounds_ = 0;
         up_credit_ = 0;
+        was_precautionary_ = false;
         ack_phase_ = ack_phase::refilling;
+        start_round();
         phase_ = phase::probe_bw_refill;
     }
     constexpr void start_up(const ack_info& a) noexcept
     {
         samples_count_ = true;
         ack_phase_ = ack_phase::probe_starting;
+        start_round();
         reset_full_bw(bbr_model::rate_of(a.rate));
-        cycle_start_ = a.now;
         phase_ = phase::probe_bw_up;
         raise_slope();
     }
@@ -125,8 +148,7 @@ protected:
         if (!full_bw_reached_) {
             return;
         }
-        adapt_long_term_model(a);
-        if (!probes_bw()) {
+        if (adapt_long_term_model(a) || !probes_bw()) {
             return;
         }
         switch (phase_) {
@@ -137,12 +159,13 @@ protected:
             break;
         case phase::probe_bw_cruise: static_cast<void>(time_to_probe(a)); break;
         case phase::probe_bw_refill:
-            if (round_start_) {  // a round of what was refilled has been delivered
+            if (round_start_) {  // a round of what was refilled has been delivered: BBR-5.3.3.3a
                 start_up(a);
             }
             break;
         case phase::probe_bw_up:
             if (time_to_go_down(a)) {
+                was_too_high_ = false;  // as far as is known yet
                 start_down(a.now);
             }
             break;
@@ -150,19 +173,26 @@ protected:
         }
     }
 
+    // BBR-5.3.3.1a
     constexpr bool time_to_cruise(const ack_info& a) const noexcept
     {
         return a.in_flight <= inflight_with_headroom() && a.in_flight <= inflight(model_.max_bw(), 100);
     }
+    // After a probe that went too high the next one only looks whether the bound is safe now.
+    // BBR-5.3.3.6a, 5.3.3.7a
     constexpr bool time_to_go_down(const ack_info& a) noexcept
     {
+        if (was_too_high_ && a.in_flight >= model_.inflight_longterm) {
+            was_precautionary_ = true;
+            return true;
+        }
         if (a.cwnd_limited && cwnd_ >= model_.inflight_longterm) {
             reset_full_bw(bbr_model::rate_of(a.rate));  // the bound is what limits the rate, not the path
             return false;
         }
         return full_bw_now_;
     }
-    // 2 to 3 s, or as many round trips as Reno would need to grow by as much (at most 63).
+    // BBR-5.3.3.8.2a: 2 to 3 s, or as many round trips as Reno would need to grow by as much (at most 63).
     constexpr bool time_to_probe(const ack_info& a) noexcept
     {
         const octet_count target = std::min(bdp(model_.bw(), 100), cwnd_);
@@ -182,8 +212,9 @@ protected:
         probe_wait_ = duration{2'000'000'000 + static_cast<std::int64_t>((random_ >> 1) % 1'000'000'000)};
     }
 
-    // BBRAdaptLongTermModel
-    constexpr void adapt_long_term_model(const ack_info& a) noexcept
+    // AdaptLongTermModel. True: the phase was decided.
+    // BBR-5.3.3.6b, 5.3.3.9b, 5.5.10.2e
+    constexpr bool adapt_long_term_model(const ack_info& a) noexcept
     {
         if (ack_phase_ == ack_phase::probe_starting && round_start_) {
             ack_phase_ = ack_phase::probe_feedback;
@@ -191,40 +222,44 @@ protected:
         if (ack_phase_ == ack_phase::probe_stopping && round_start_) {
             samples_count_ = false;
             ack_phase_ = ack_phase::init;
-            if (probes_bw() && !a.rate.app_limited) {
+            if (probes_bw() && !limited_) {
                 model_.next_cycle();
             }
-        }
-        if (a.rate.lost > share(a.rate.prior_in_flight, loss_percent)) {
-            if (samples_count_) {
-                too_much_in_flight(a.rate.prior_in_flight, a.rate.app_limited);
-                if (phase_ == phase::probe_bw_down) {
-                    cycle_start_ = a.now;
-                }
+            if (probes_bw() && was_precautionary_ && !was_too_high_) {
+                start_refill();
+                return true;
             }
-            return;
         }
-        if (model_.inflight_longterm == no_bound) {
-            return;
+        if (model_.inflight_longterm == no_bound || is_too_high(a.rate.lost, a.rate.prior_in_flight)) {
+            return false;
         }
         model_.inflight_longterm = std::max(model_.inflight_longterm, a.rate.prior_in_flight);
         if (phase_ == phase::probe_bw_up) {
             probe_upward(a);
         }
+        return false;
     }
-    // BBRHandleInflightTooHigh
+    // IsInflightTooHigh. BBR-5.5.10.2a
+    constexpr bool is_too_high(octet_count lost, octet_count in_flight) const noexcept
+    {
+        return lost > share(in_flight, loss_percent) || (lost > 0 && !selective_acks_);
+    }
+    // HandleInflightTooHigh. BBR-5.5.10.2b, 5.3.3.7b
     constexpr void too_much_in_flight(octet_count at_loss, bool app_limited) noexcept
     {
+        was_too_high_ = true;
         samples_count_ = false;
         if (!app_limited) {
             const octet_count target = std::min(bdp(model_.bw(), 100), cwnd_);
             model_.inflight_longterm = std::max({at_loss, percent(target, bbr_model::beta_percent), smss_});
         }
         if (phase_ == phase::probe_bw_up) {
-            start_down(cycle_start_);
+            undo_step_ = undo_step::probe_up;
+            start_down(time_point::never());
         }
     }
-    // BBRInflightAtLoss: how much was in flight when losses passed the threshold, within the packet that shows it.
+    // InflightAtLoss, BBR-5.5.10.2c: how much was in flight when losses passed the threshold, within the packet that
+    // shows it.
     static constexpr octet_count inflight_at_loss(octet_count in_flight, octet_count lost, octet_count size) noexcept
     {
         const octet_count before = std::max<octet_count>(in_flight - size, 0);
@@ -232,7 +267,9 @@ protected:
         const octet_count prefix = (percent(before, loss_percent) - lost_before) * 100 / (100 - loss_percent);
         return before + std::max<octet_count>(prefix, 0);
     }
-    // BBRProbeInflightLongtermUpward: the bound grows as in slow start while nothing speaks against it.
+    // ProbeInflightLongtermUpward: the bound grows as in slow start while nothing speaks against it. In octets, where
+    // the draft counts segments.
+    // BBR-5.3.3.5b
     constexpr void probe_upward(const ack_info& a) noexcept
     {
         if (!a.cwnd_limited || cwnd_ < model_.inflight_longterm) {
@@ -250,8 +287,8 @@ protected:
     }
     constexpr void raise_slope() noexcept
     {
-        up_growth_ = std::min(smss_ << up_rounds_, largest_cwnd);
-        up_rounds_ = std::min(up_rounds_ + 1, 17u);
+        up_growth_ = std::min(smss_ << up_rounds_, std::max(cwnd_, smss_));  // no more than what is acknowledged
+        up_rounds_ = std::min(up_rounds_ + 1, 30u);
     }
 
     bbr_model model_{};
@@ -264,11 +301,13 @@ protected:
     std::int64_t pacing_rate_ = 0;
     std::int64_t full_bw_ = 0;
     octet_count up_credit_ = 0;
+    octet_count next_round_delivered_ = 0;
     octet_count up_growth_ = 0;  // octets that the long-term bound gains per window delivered
     duration probe_wait_{2'000'000'000};
     time_point cycle_start_{};
     time_point probe_rtt_done_ = time_point::never();
     std::uint64_t rounds_since_probe_ = 0;
+    std::uint64_t round_count_ = 0;
     std::uint32_t full_bw_rounds_ = 0;
     std::uint32_t recovery_rounds_ = 0;
     std::uint32_t losses_in_round_ = 0;
@@ -282,6 +321,11 @@ protected:
     bool idle_restart_ = false;
     bool samples_count_ = false;  // bw_probe_samples: losses come from a probe of bandwidth
     bool probe_rtt_round_done_ = false;
+    bool limited_ = false;            // the rate sample of this ACK is a lower bound only
+    bool selective_acks_ = true;      // the peer has SACK: more than one loss in a round can be seen
+    bool was_too_high_ = false;       // prev_probe_too_high
+    bool was_precautionary_ = false;  // prev_probe_precautionary
+    undo_step undo_step_ = undo_step::nothing;
 };
 
 }  // namespace tcpco::congestion

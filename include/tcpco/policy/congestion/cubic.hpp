@@ -152,7 +152,7 @@ private:
 
     constexpr void slow_start(const ack_info& a) noexcept
     {
-        const octet_count growth = std::min(a.acked, static_cast<octet_count>(config_.slow_start_segments) * a.smss);
+        const octet_count growth = slow_start_growth(a.acked, config_.slow_start_segments, ssthresh_, a.smss);
         cwnd_ = std::min(cwnd_ + growth, ssthresh_);
     }
 

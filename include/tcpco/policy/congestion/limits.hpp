@@ -1,6 +1,7 @@
 // Bounds that all congestion controllers share.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 
@@ -38,6 +39,17 @@ constexpr octet_count inherited_cwnd(const connection_established& e) noexcept
 constexpr octet_count reduced_from(const congestion_event& e, octet_count cwnd) noexcept
 {
     return cwnd < e.in_flight ? cwnd : e.in_flight;
+}
+
+// What an ACK adds to the window in slow start: the octets that it newly acknowledges, so that ACKs cut into pieces win
+// nothing, up to the limit L of RFC 3465. That is one segment; two where `segments` says so, and no more (Linux has no
+// limit here), until a first loss has set ssthresh: in a slow start after that, ACKs may be of what left long before.
+// RFC3465-2.2a, 2.3a, 2.3b, 2.3c, 2.3d, 3.2a
+constexpr octet_count slow_start_growth(octet_count acked, std::uint32_t segments, octet_count ssthresh,
+                                        octet_count smss) noexcept
+{
+    const std::uint32_t limit = std::min(segments, ssthresh == no_threshold ? 2U : 1U);
+    return std::min(acked, static_cast<octet_count>(limit) * smss);
 }
 
 // The window after the segment size changed: the same number of segments when it shrank (RFC 5681 section 3.1), else

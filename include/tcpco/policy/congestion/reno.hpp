@@ -19,8 +19,8 @@ public:
     static constexpr const char* name = "reno";  // Linux's word for it
 
     struct config {
-        // Growth per ACK in slow start, in segments. 1 is the limit of RFC 5681; RFC 3465 section 2.3 allows 2, which
-        // makes up for delayed ACKs and sends bursts of up to 4 segments.
+        // Growth per ACK in slow start, in segments, 0 to 2. 1 is the limit of RFC 5681; RFC 3465 section 2.3 allows 2
+        // before the first loss, which makes up for delayed ACKs and sends bursts of up to 4 segments.
         std::uint32_t slow_start_segments = 1;
         // What a mark (ECN) leaves of the window, in thousandths. 500: as a loss does (RFC 3168). RFC 8511 allows 800,
         // since a queue that marks is shorter than one that drops; an experiment, so it is not the default (FreeBSD's
@@ -108,14 +108,14 @@ private:
     // RFC5681-3.1j
     constexpr void slow_start(const ack_info& a) noexcept
     {
-        const octet_count growth = std::min(a.acked, static_cast<octet_count>(config_.slow_start_segments) * a.smss);
+        const octet_count growth = slow_start_growth(a.acked, config_.slow_start_segments, ssthresh_, a.smss);
         cwnd_ = std::min(cwnd_ + growth, ssthresh_);
     }
 
     // One segment for each window of acknowledged octets, and no more than one for one ACK. A window of 9.5 segments
     // has 9 in flight, and a round trip acknowledges no more: the half is not waited for, or each round trip would last
     // one ACK longer (Linux's window is a number of segments).
-    // RFC5681-3.1k, 3.1l
+    // RFC5681-3.1k, 3.1l, RFC3465-2.1a
     constexpr void avoid_congestion(const ack_info& a) noexcept
     {
         counted_ += a.acked;

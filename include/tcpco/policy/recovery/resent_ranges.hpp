@@ -30,6 +30,7 @@ public:
     }
     // No conclusion until the next start().
     constexpr void give_up() noexcept { sound_ = false; }
+    constexpr bool is_sound() const noexcept { return sound_; }
 
     constexpr void on_resent(offset_range r) noexcept
     {

@@ -75,9 +75,13 @@ public:
         // What left outside of an episode may be more than the record of its first octet: a probe takes a segment.
         resent_to_ = std::max(resent_to_, open_ ? t.last : t.last + timing.smss);
         if (!open_) {
+            resent_outside_ = true;
             return;
         }
         resent_.on_resent({t.first, t.last});
+        if (t.transmissions > 2) {
+            resent_.give_up();  // RFC3708-3c: two reports may be one, which the network has doubled
+        }
         if (!has_resent_) {  // RFC3522-3.2b: a later one, of another timeout, is not what is compared with
             has_resent_ = true;
             first_resent_ = {t.first, t.last};
@@ -96,7 +100,7 @@ public:
         std::optional<spurious_cause> cause;
         if (echoes_the_original(a, s, timing)) {
             cause = spurious_cause::timestamp;
-        } else if (last_duplicate_is_reported(s)) {
+        } else if (last_duplicate_is_reported(a, s, board)) {
             cause = spurious_cause::dsack;
         } else if (passes_f_rto(a, s, board)) {
             cause = spurious_cause::f_rto;
@@ -148,6 +152,8 @@ private:
         resent_.start(board.una());
         if (resent_to_ > board.una()) {
             resent_.give_up();  // a copy from before is on its way: its report could not be told from ours
+        } else {
+            resent_outside_ = false;
         }
         const auto i = board.first_unacked();
         first_sent_at_ = i != Board::npos && board[i].transmissions == 1 ? board[i].sent_at : time_point::min();
@@ -163,7 +169,11 @@ private:
     // echo is of the segment that moved that edge. One with a DSACK proves nothing: after the loss of all ACKs the
     // retransmission itself is answered with the echo of an older segment. An echo from before the segment was sent at
     // all is a lie. In whole milliseconds: a retransmission within the tick of the original stays unjudged.
-    // RFC3522-3.2a, 3.2c, 3.2d, 3.2e, 3.2f, 3.3a
+    //
+    // An ACK of everything gives a verdict, too: step 5 forbids that unless the peer has sent a DSACK before, for else
+    // nobody knows that it would. Today's peers with SACK do (Linux, FreeBSD, Windows), and at the end of an outage one
+    // ACK of everything is all that comes; without SACK the time since the retransmission tells (`answers`).
+    // RFC3522-3.2a, 3.2c, 3.2d, 3.2e, 3.2f, 3.2g, 3.2h
     constexpr bool echoes_the_original(const ack_info& a, const sack_info& s, const path_timing& timing) noexcept
     {
         if (!config_.timestamps || !open_ || !has_resent_ || judged_ || a.acked <= 0 || a.una <= first_resent_.first) {
@@ -182,17 +192,22 @@ private:
         return false;
     }
 
-    // RFC3708-3a, 3b, 3c, 3d
-    constexpr bool last_duplicate_is_reported(const sack_info& s) noexcept
+    // RFC3708-3a, 3b, 3d, 3e
+    template <class Board>
+    constexpr bool last_duplicate_is_reported(const ack_info& a, const sack_info& s, const Board& board) noexcept
     {
         if (!config_.dsack || !s.dsack || !has_resent_) {
             return false;
         }
-        if (!resent_.on_reported(s.dsack_range)) {
-            if (s.dsack_range.last > resent_.origin()) {
-                resent_.give_up();  // the network makes copies, or the peer lies: no report is proof any more
-            }
-            return false;
+        const bool nothing_sacked = board.sacked() == 0 && s.newly_sacked == 0 && a.delivered >= a.acked;
+        if (nothing_sacked && a.acked > 0 && s.dsack_range.first == a.una - a.acked) {
+            resent_.give_up();  // the ACKs were lost, all of them
+        } else if (resent_.is_sound() && !resent_.on_reported(s.dsack_range) &&
+                   s.dsack_range.last > resent_.origin()) {
+            // The network makes copies, or the peer lies: no report is proof any more. Unless it is of a probe that was
+            // sent outside of the episode.
+            resent_.give_up();
+            config_.dsack = resent_outside_;
         }
         return resent_.all_reported();
     }
@@ -235,7 +250,8 @@ private:
     bool watching_ = false;
     bool open_ = false;
     bool has_resent_ = false;
-    bool judged_ = false;  // the one ACK whose echo counts has come
+    bool judged_ : 1 = false;          // the one ACK whose echo counts has come
+    bool resent_outside_ : 1 = false;  // something was sent again that is not of the episode
 };
 
 static_assert(std::is_trivially_copyable_v<spurious_detector> && sizeof(spurious_detector) <= 208);
