@@ -43,6 +43,7 @@ public:
         const duration rtt = e.handshake_rtt > duration::zero() ? e.handshake_rtt : duration{1'000'000};
         pacing_rate_ = percent(mul_div(cwnd_, 1'000'000'000, rtt.ns), startup_gain);
         full_bw_reached_ = false;
+        derived_from_ = {};
         reset_full_bw();
         enter_startup();
     }
@@ -56,6 +57,7 @@ public:
         idle_restart_ = true;
         if (probes_bw()) {
             set_pacing_rate(100);
+            derived_from_ = {};
         } else if (phase_ == phase::probe_rtt) {
             check_probe_rtt_done(e.now);
         }
@@ -80,7 +82,7 @@ public:
         const bool expired = model_.update_min_rtt(a);
         check_probe_rtt(a, expired);
         model_.finish(a);
-        set_pacing_rate(pacing_gain());
+        derive();
         set_cwnd(a);
     }
 
@@ -256,13 +258,25 @@ private:
         prior_cwnd_ = reduced ? std::max(prior_cwnd_, cwnd_) : cwnd_;
     }
 
+    // BBRSetPacingRate, and what of BBRSetCwnd follows from the model alone. Most ACKs change neither bandwidth nor
+    // round trip nor phase; then nothing of it has changed.
+    constexpr void derive() noexcept
+    {
+        const basis now{model_.bw(), model_.min_rtt, smss_, phase_, full_bw_reached_};
+        if (now == derived_from_) {
+            return;
+        }
+        derived_from_ = now;
+        set_pacing_rate(pacing_gain());
+        holds_ = bdp(now.bw, cwnd_gain());
+        budget_ = std::max(3 * send_quantum(), least_cwnd());
+    }
+
     // BBRSetCwnd
     constexpr void set_cwnd(const ack_info& a) noexcept
     {
-        const octet_count extra = model_.extra_acked();
-        const octet_count holds = bdp(model_.bw(), cwnd_gain()) + extra;
-        const octet_count largest = std::max({holds, 3 * send_quantum(), least_cwnd()}) +
-                                    (phase_ == phase::probe_bw_up ? 2 * smss_ : 0);
+        const octet_count holds = holds_ + model_.extra_acked();
+        const octet_count largest = std::max(holds, budget_) + (phase_ == phase::probe_bw_up ? 2 * smss_ : 0);
         if (a.newly_lost > 0) {
             cwnd_ = std::max(cwnd_ - a.newly_lost, smss_);
         }
