@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "tcpco/stack/config.hpp"
+#include "tcpco/stack/header_template.hpp"
 #include "tcpco/stack/loopback.hpp"
 #include "tcpco/stack/network_layer.hpp"
 #include "tcpco/stack/outbox.hpp"
@@ -26,6 +27,7 @@
 #include "tcpco/storage/timer_wheel.hpp"
 #include "tcpco/tcp/listener.hpp"
 #include "tcpco/tcp/segment_arrives.hpp"
+#include "tcpco/tcp/segment_run.hpp"
 #include "tcpco/tcp/syn_received_record.hpp"
 #include "tcpco/tcp/time_wait_record.hpp"
 #include "tcpco/tcp/timeouts.hpp"
@@ -180,10 +182,12 @@ private:
     void on_neighbours();
 
     // tcp_output.hpp
+    struct segment_run;
     template <class Sink>
-    send_outcome send_one(connection_type& c, step_type& st, Sink& sink);
+    send_outcome send_one(connection_type& c, step_type& st, segment_run& run, Sink& sink);
     void build_frame(outbox::entry& e, const connection_type& c, leaving_segment& out, mac_address next_hop,
                      frame_info& info);
+    bool build_again(outbox::entry& e, const connection_type& c, const segment_run& run);
     template <class Sink>
     std::size_t transmit_replies(Sink& sink, std::size_t budget);
     void deliver_looped();

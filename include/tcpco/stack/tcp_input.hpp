@@ -13,8 +13,8 @@ void basic_stack<B>::receive(time_point now, frame&& f)
     if (f.info.arrived_at == time_point{}) {
         f.info.arrived_at = now_;
     }
-    if (auto d = network_.receive(now_, std::move(f))) {
-        receive_segment(std::move(*d));
+    if (datagram d; network_.receive(now_, std::move(f), d)) {
+        receive_segment(std::move(d));
     } else if (const auto notice = network_.take_notice()) {
         on_icmp(*notice);
     }

@@ -200,7 +200,9 @@ private:
     {
         TCPCO_ASSERT(size_ < capacity_);
         const record_index i = free_ == no_record ? used_++ : std::exchange(free_, nodes_[free_].next);
-        nodes_[i] = transmission_node{};
+        transmission_node& n = nodes_[i];  // the record is the caller's to write
+        n.next = n.time_prev = n.time_next = n.lost_prev = n.lost_next = no_record;
+        n.announced_next = not_announced;
         return i;
     }
 
