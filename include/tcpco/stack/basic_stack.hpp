@@ -17,6 +17,7 @@
 #include <optional>
 #include <utility>
 
+#include "tcpco/stack/arrival_memory.hpp"
 #include "tcpco/stack/config.hpp"
 #include "tcpco/stack/header_template.hpp"
 #include "tcpco/stack/loopback.hpp"
@@ -168,7 +169,10 @@ private:
     enum class send_outcome : std::uint8_t { sent, idle, refused, unresolved };
 
     // tcp_input.hpp
+    bool receive_known(frame& f);
     void receive_segment(datagram&& d);
+    bool read_segment(const ip_address& source, const ip_address& destination, slice&& octets, const frame_info& info,
+                      std::uint8_t ecn, arriving_segment& seg);
     void arrive(connection_type& c, arriving_segment& seg);
     time_wait_answer ask_time_wait(const connection_type& c, const arriving_segment& seg, duration rto,
                                    std::optional<sequence_number>& not_below);
@@ -179,7 +183,14 @@ private:
     std::uint32_t find_listener(const endpoint& local) const noexcept;
     void on_icmp(const icmp_notice& notice);
     void on_packet_too_big(connection_type& c, const icmp_notice& notice);
-    void on_neighbours();
+    void on_neighbours()
+    {
+        const bool failed = network_.take_unreachable();
+        if (network_.take_resolved() || failed) {
+            wake_unresolved(failed);
+        }
+    }
+    void wake_unresolved(bool failed);
 
     // tcp_output.hpp
     struct segment_run;
@@ -266,6 +277,7 @@ private:
     network_layer network_;
     outbox outbox_;
     loopback loopback_;
+    arrival_memory recent_;
     slab<connection_type> connections_;
     slab<listener> listeners_;
     flow_table<four_tuple, four_tuple_hash> flows_;

@@ -41,6 +41,7 @@ template <class B>
 void basic_stack<B>::configure_device(const device_config& d)
 {
     network_.set_device(d.mtu, d.ethernet.value_or(network_.config().ethernet));
+    recent_.forget();
     change_mtu(network_.config().mtu);
     revive_listeners();
     checksum_offload_ = d.tx_checksum_offload && network_.config().offloads;

@@ -286,6 +286,7 @@ private:
             }
             out.source = header.source;
             out.destination = header.destination;
+            out.plain = !looped_ && ip->options.empty();
             out.payload = payload_slice(packet, ip->payload);
             out.ecn = header.ecn;
             return true;

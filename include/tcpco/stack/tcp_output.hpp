@@ -10,7 +10,7 @@ template <class Sink>
 std::size_t basic_stack<B>::transmit(time_point now, Sink&& sink, std::size_t budget)
 {
     enter(now);
-    std::size_t taken = transmit_replies(sink, budget);
+    std::size_t taken = network_.has_output() ? transmit_replies(sink, budget) : 0;
     bool refused = network_.has_output();
     while (!refused && taken < budget && !(dirty_.empty() && loopback_.empty())) {
         deliver_looped();

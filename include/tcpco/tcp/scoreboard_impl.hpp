@@ -74,13 +74,15 @@ inline bool scoreboard::on_transmit_new(stream_offset first, stream_offset last,
     if (!may_transmit_new()) {
         return false;
     }
-    transmission t;
+    const index i = slab_.push_back();
+    transmission& t = slab_[i].record;
     t.first = first;
     t.last = last;
     t.sent_at = now;
     t.wire_segments = wire_segments;
+    t.transmissions = 1;
+    t.sacked = t.lost = t.ever_retransmitted = false;
     t.stamp = stamp;
-    const index i = slab_.push_back(t);
     state_.by_time.push_back(slab_.nodes(), i);
     count(t);
     state_.nxt = last;
