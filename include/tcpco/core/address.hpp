@@ -152,11 +152,9 @@ constexpr std::optional<ipv6_address> parse_ipv6_text(std::string_view text) noe
 class ip_address {
 public:
     constexpr ip_address() = default;
-    constexpr ip_address(ipv4_address a) noexcept : family_{ip_family::v4}
+    constexpr ip_address(ipv4_address a) noexcept
+        : octets_{std::bit_cast<std::array<std::uint8_t, 16>>(quads{in_network_order(a.value)})}
     {
-        for (std::size_t i = 0; i < 4; ++i) {
-            octets_[i] = static_cast<std::uint8_t>(a.value >> (24 - 8 * i));
-        }
     }
     constexpr ip_address(ipv6_address a) noexcept : octets_{a.octets}, family_{ip_family::v6} {}
 
@@ -174,8 +172,7 @@ public:
     constexpr ipv4_address v4() const noexcept
     {
         TCPCO_ASSERT(is_v4());
-        return {static_cast<std::uint32_t>(octets_[0]) << 24 | static_cast<std::uint32_t>(octets_[1]) << 16 |
-                static_cast<std::uint32_t>(octets_[2]) << 8 | octets_[3]};
+        return {in_network_order(std::bit_cast<quads>(octets_)[0])};
     }
     constexpr ipv6_address v6() const noexcept
     {
@@ -198,6 +195,15 @@ public:
 
 private:
     using words = std::array<std::uint64_t, 2>;
+    using quads = std::array<std::uint32_t, 4>;
+
+    // To it, or back.
+    static constexpr std::uint32_t in_network_order(std::uint32_t v) noexcept
+    {
+        return std::endian::native == std::endian::big
+                   ? v
+                   : v << 24 | (v << 8 & 0xFF0000) | (v >> 8 & 0xFF00) | v >> 24;
+    }
 
     std::array<std::uint8_t, 16> octets_{};
     ip_family family_ = ip_family::v4;

@@ -11,9 +11,14 @@ namespace tcpco {
 __extension__ typedef __int128 int128;
 __extension__ typedef unsigned __int128 uint128;
 
-// a * b / c, rounded down; for a, b >= 0 and c > 0 and a result that fits.
+// a * b / c, rounded down; for a, b >= 0 and c > 0 and a result that fits. Nearly all products fit into 64 bits, where
+// dividing is one instruction, or none by a constant; by 128 bits it is a function.
 constexpr std::int64_t mul_div(std::int64_t a, std::int64_t b, std::int64_t c) noexcept
 {
+    std::uint64_t product = 0;
+    if (!__builtin_mul_overflow(static_cast<std::uint64_t>(a), static_cast<std::uint64_t>(b), &product)) {
+        return static_cast<std::int64_t>(product / static_cast<std::uint64_t>(c));
+    }
     return static_cast<std::int64_t>(static_cast<int128>(a) * b / c);
 }
 

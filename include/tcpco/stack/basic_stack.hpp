@@ -17,7 +17,9 @@
 #include <optional>
 #include <utility>
 
+#include "tcpco/stack/arrival_memory.hpp"
 #include "tcpco/stack/config.hpp"
+#include "tcpco/stack/header_template.hpp"
 #include "tcpco/stack/loopback.hpp"
 #include "tcpco/stack/network_layer.hpp"
 #include "tcpco/stack/outbox.hpp"
@@ -26,6 +28,7 @@
 #include "tcpco/storage/timer_wheel.hpp"
 #include "tcpco/tcp/listener.hpp"
 #include "tcpco/tcp/segment_arrives.hpp"
+#include "tcpco/tcp/segment_run.hpp"
 #include "tcpco/tcp/syn_received_record.hpp"
 #include "tcpco/tcp/time_wait_record.hpp"
 #include "tcpco/tcp/timeouts.hpp"
@@ -166,7 +169,10 @@ private:
     enum class send_outcome : std::uint8_t { sent, idle, refused, unresolved };
 
     // tcp_input.hpp
+    bool receive_known(frame& f);
     void receive_segment(datagram&& d);
+    bool read_segment(const ip_address& source, const ip_address& destination, slice&& octets, const frame_info& info,
+                      std::uint8_t ecn, arriving_segment& seg);
     void arrive(connection_type& c, arriving_segment& seg);
     time_wait_answer ask_time_wait(const connection_type& c, const arriving_segment& seg, duration rto,
                                    std::optional<sequence_number>& not_below);
@@ -177,13 +183,22 @@ private:
     std::uint32_t find_listener(const endpoint& local) const noexcept;
     void on_icmp(const icmp_notice& notice);
     void on_packet_too_big(connection_type& c, const icmp_notice& notice);
-    void on_neighbours();
+    void on_neighbours()
+    {
+        const bool failed = network_.take_unreachable();
+        if (network_.take_resolved() || failed) {
+            wake_unresolved(failed);
+        }
+    }
+    void wake_unresolved(bool failed);
 
     // tcp_output.hpp
+    struct segment_run;
     template <class Sink>
-    send_outcome send_one(connection_type& c, step_type& st, Sink& sink);
+    send_outcome send_one(connection_type& c, step_type& st, segment_run& run, Sink& sink);
     void build_frame(outbox::entry& e, const connection_type& c, leaving_segment& out, mac_address next_hop,
                      frame_info& info);
+    bool build_again(outbox::entry& e, const connection_type& c, const segment_run& run);
     template <class Sink>
     std::size_t transmit_replies(Sink& sink, std::size_t budget);
     void deliver_looped();
@@ -262,6 +277,7 @@ private:
     network_layer network_;
     outbox outbox_;
     loopback loopback_;
+    arrival_memory recent_;
     slab<connection_type> connections_;
     slab<listener> listeners_;
     flow_table<four_tuple, four_tuple_hash> flows_;

@@ -41,6 +41,7 @@ template <class B>
 void basic_stack<B>::configure_device(const device_config& d)
 {
     network_.set_device(d.mtu, d.ethernet.value_or(network_.config().ethernet));
+    recent_.forget();
     change_mtu(network_.config().mtu);
     revive_listeners();
     checksum_offload_ = d.tx_checksum_offload && network_.config().offloads;
@@ -70,7 +71,10 @@ auto basic_stack<B>::make_connection() -> connection_type*
 template <class B>
 void basic_stack<B>::settle(connection_type& c, tcp_state was, step_type& st)
 {
-    answer(std::exchange(st.reply, std::nullopt));
+    if (st.reply) {  // asked first: to exchange it would copy 180 octets for each segment
+        answer(st.reply);
+        st.reply.reset();
+    }
     if (std::exchange(st.doubtful, false)) {
         network_.doubt(c.neighbour, now_);
     }

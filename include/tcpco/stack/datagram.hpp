@@ -16,6 +16,7 @@ struct datagram {
     slice payload{};
     frame_info info{};
     std::uint8_t ecn = 0;  // the code point (wire/ipv4.hpp)
+    bool plain = false;    // from outside, and the IP header, of 20 octets, stands before `payload`
 };
 
 }  // namespace tcpco

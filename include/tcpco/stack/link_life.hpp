@@ -92,6 +92,7 @@ void basic_stack<B>::set_address(time_point now, const ip_prefix& address)
     enter(now);
     const ip_address old = network_.config().address.address;
     network_.set_address(address);
+    recent_.forget();
     if (old == address.address) {
         return;
     }

@@ -58,13 +58,14 @@ public:
 
     // --- in --------------------------------------------------------------------------------------------------------
 
-    // One frame. Answers a datagram when it is a TCP segment for this stack; everything else is dealt with here, or
+    // One frame. True: it is a TCP segment for this stack, which is in `out`; everything else is dealt with here, or
     // dropped and counted. `looped`: it came from this stack itself.
-    std::optional<datagram> receive(time_point now, frame&& f, bool looped = false)
+    bool receive(time_point now, frame&& f, datagram& out, bool looped = false)
     {
         looped_ = looped;
+        out.info = f.info;
         if (!config_.ethernet) {
-            return receive_ip(now, std::move(f.data), f.info, false);
+            return receive_ip(now, std::move(f.data), out, false);
         }
         const auto link = parse_ethernet(f.data.octets());
         if (!link) {
@@ -76,13 +77,13 @@ public:
         }
         if (link->header.type == ethertype::arp) {
             receive_arp(now, link->payload);
-            return std::nullopt;
+            return false;
         }
         if (link->header.type != ethertype::ipv4) {
             return drop(drop_reason::unknown_ethertype);
         }
         f.data.remove_prefix(ethernet_header_size);
-        return receive_ip(now, std::move(f.data), f.info, destination.is_multicast());
+        return receive_ip(now, std::move(f.data), out, destination.is_multicast());
     }
 
     // The ICMP error that the last receive() met, once.
@@ -195,6 +196,7 @@ public:
 
     // A packet whose headers were written was taken by the device: the next one gets another identification.
     void packet_left() noexcept { ++identification_; }
+    std::uint16_t identification() const noexcept { return identification_; }  // of the next one
 
     // Queues a small TCP segment that belongs to no connection.
     void reply_segment(const stateless_segment& segment, time_point now)
@@ -224,11 +226,7 @@ public:
     }
 
 private:
-    std::nullopt_t drop(drop_reason reason) noexcept
-    {
-        counters_.drop(reason);
-        return std::nullopt;
-    }
+    bool drop(drop_reason reason) noexcept { return counters_.drop(reason), false; }
     // RFC 826. Only senders on our own subnet are believed, and a new entry is made only for one that asks for us.
     void receive_arp(time_point now, std::span<const std::byte> octets)
     {
@@ -257,7 +255,7 @@ private:
         }
     }
 
-    std::optional<datagram> receive_ip(time_point now, slice&& packet, const frame_info& info, bool link_broadcast)
+    bool receive_ip(time_point now, slice&& packet, datagram& out, bool link_broadcast)
     {
         if (packet.size > 0 && std::to_integer<unsigned>(packet.data[0]) >> 4 == 6) {
             return drop(drop_reason::unknown_ethertype);  // IPv6 has no layer here yet
@@ -286,15 +284,19 @@ private:
             if (broadcast) {
                 return drop(drop_reason::tcp_to_broadcast);  // MUST-57
             }
-            return datagram{header.source, header.destination, payload_slice(packet, ip->payload), info,
-                            header.ecn};
-        case ip_protocol::icmp: receive_icmp(now, *ip, broadcast); return std::nullopt;
+            out.source = header.source;
+            out.destination = header.destination;
+            out.plain = !looped_ && ip->options.empty();
+            out.payload = payload_slice(packet, ip->payload);
+            out.ecn = header.ecn;
+            return true;
+        case ip_protocol::icmp: receive_icmp(now, *ip, broadcast); return false;
         default:
             counters_.drop(drop_reason::ip_unknown_protocol);
             if (!broadcast) {
                 reply_unreachable(now, *ip, packet.octets());
             }
-            return std::nullopt;
+            return false;
         }
     }
 

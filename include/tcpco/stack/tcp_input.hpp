@@ -13,8 +13,12 @@ void basic_stack<B>::receive(time_point now, frame&& f)
     if (f.info.arrived_at == time_point{}) {
         f.info.arrived_at = now_;
     }
-    if (auto d = network_.receive(now_, std::move(f))) {
-        receive_segment(std::move(*d));
+    if (receive_known(f)) {
+        on_neighbours();
+        return;
+    }
+    if (datagram d; network_.receive(now_, std::move(f), d)) {
+        receive_segment(std::move(d));
     } else if (const auto notice = network_.take_notice()) {
         on_icmp(*notice);
     }
@@ -33,29 +37,65 @@ void basic_stack<B>::receive_copy(time_point now, std::span<const std::byte> oct
     receive(now, std::move(f));
 }
 
+// The segment of an established connection, whose frame is like the one before: all that happened to that one until
+// its connection was found would happen again. True: it was taken, or dropped and counted.
+template <class B>
+bool basic_stack<B>::receive_known(frame& f)
+{
+    const std::size_t link = network_.link_header();
+    connection_type* c = connections_.get(recent_.match(f.data.octets(), link));
+    if (c == nullptr || c->state != tcp_state::established) {
+        return false;
+    }
+    const auto ecn = static_cast<std::uint8_t>(std::to_integer<unsigned>(f.data.data[link + 1]) & 3);
+    if constexpr (TCPCO_CHECKED != 0) {
+        datagram d;
+        TCPCO_ASSERT(network_.receive(now_, frame{f}, d) && d.ecn == ecn && d.source == c->remote.address &&
+                     d.destination == c->local.address && flows_.find({c->local, c->remote}) == c->self.index);
+    }
+    f.data.remove_prefix(static_cast<std::uint32_t>(link + ipv4_header_size));
+    arriving_segment seg;
+    if (read_segment(c->remote.address, c->local.address, std::move(f.data), f.info, ecn, seg)) {
+        arrive(*c, seg);
+    }
+    return true;
+}
+
+// The TCP segment in `octets`. False: it is none, or was damaged; counted.
+template <class B>
+bool basic_stack<B>::read_segment(const ip_address& source, const ip_address& destination, slice&& octets,
+                                  const frame_info& info, std::uint8_t ecn, arriving_segment& seg)
+{
+    const auto tcp = parse_tcp(octets.octets());
+    if (!tcp) {
+        host.counters.drop(drop_reason::tcp_malformed);
+        return false;
+    }
+    if (info.checksum == checksum_state::verify &&
+        !transport_checksum_good(source, destination, ip_protocol::tcp, octets.octets())) {
+        host.counters.drop(drop_reason::tcp_checksum);  // MUST-3
+        return false;
+    }
+    host.counters.segments_received += info.wire_segments;
+    seg.header = tcp->header;
+    read_tcp_options(tcp->options, seg.options);
+    seg.payload =
+        slice{std::move(octets.owner), tcp->payload.data(), static_cast<std::uint32_t>(tcp->payload.size())};
+    seg.info = info;
+    seg.ce = ecn == ecn_codepoint::ce;
+    seg.ecn = ecn;
+    return true;
+}
+
 // Which connection, which listener, or nobody (RFC 9293 3.10.7).
 template <class B>
 void basic_stack<B>::receive_segment(datagram&& d)
 {
-    const auto tcp = parse_tcp(d.payload.octets());
-    if (!tcp) {
-        host.counters.drop(drop_reason::tcp_malformed);
+    const std::byte* const at = d.payload.data;
+    arriving_segment seg;
+    if (!read_segment(d.source, d.destination, std::move(d.payload), d.info, d.ecn, seg)) {
         return;
     }
-    if (d.info.checksum == checksum_state::verify &&
-        !transport_checksum_good(d.source, d.destination, ip_protocol::tcp, d.payload.octets())) {
-        host.counters.drop(drop_reason::tcp_checksum);  // MUST-3
-        return;
-    }
-    host.counters.segments_received += d.info.wire_segments;
-    arriving_segment seg{
-        .header = tcp->header,
-        .options = parse_tcp_options(tcp->options),
-        .payload =
-            slice{std::move(d.payload.owner), tcp->payload.data(), static_cast<std::uint32_t>(tcp->payload.size())},
-        .info = d.info,
-        .ce = d.ecn == ecn_codepoint::ce,
-        .ecn = d.ecn};
     const four_tuple flow{{d.destination, seg.header.destination_port}, {d.source, seg.header.source_port}};
     std::optional<sequence_number> not_below;
     if (std::uint32_t index = flows_.find(flow); index != flows_.npos) {
@@ -73,6 +113,9 @@ void basic_stack<B>::receive_segment(datagram&& d)
             return;
         }
         connection_type& c = connections_.at(index);
+        if (d.plain && c.state == tcp_state::established) {
+            recent_.keep(at - ipv4_header_size, network_.link_header(), c.self);
+        }
         const bool asks = c.state == tcp_state::time_wait && seg.syn();
         const time_wait_answer verdict = asks ? ask_time_wait(c, seg, c.rto.rto(), not_below) : time_wait_answer::ack;
         if (verdict == time_wait_answer::ack && !overflows_accept_queue(c, seg)) {
@@ -207,12 +250,8 @@ void basic_stack<B>::on_packet_too_big(connection_type& c, const icmp_notice& no
 
 // Addresses were resolved, or gave no answer: those who wait for them are looked at again.
 template <class B>
-void basic_stack<B>::on_neighbours()
+void basic_stack<B>::wake_unresolved(bool failed)
 {
-    const bool failed = network_.take_unreachable();
-    if (!network_.take_resolved() && !failed) {
-        return;
-    }
     for (std::uint32_t i = unresolved_.pop_front(); i != index_list::none; i = unresolved_.pop_front()) {
         connection_type& c = connections_.at(i);
         dirty_.push_back(i);

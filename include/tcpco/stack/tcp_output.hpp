@@ -10,7 +10,7 @@ template <class Sink>
 std::size_t basic_stack<B>::transmit(time_point now, Sink&& sink, std::size_t budget)
 {
     enter(now);
-    std::size_t taken = transmit_replies(sink, budget);
+    std::size_t taken = network_.has_output() ? transmit_replies(sink, budget) : 0;
     bool refused = network_.has_output();
     while (!refused && taken < budget && !(dirty_.empty() && loopback_.empty())) {
         deliver_looped();
@@ -60,11 +60,22 @@ void basic_stack<B>::deliver_looped()
         frame f = loopback_.pop();
         f.info.arrived_at = now_;
         ++host.counters.frames_received;
-        if (auto d = network_.receive(now_, std::move(f), true)) {
-            receive_segment(std::move(*d));
+        if (datagram d; network_.receive(now_, std::move(f), d, true)) {
+            receive_segment(std::move(d));
         }
     }
 }
+
+// The frames of one turn of a connection (tcp/segment_run.hpp).
+template <class B>
+struct basic_stack<B>::segment_run {
+    leaving_segment segment{};
+    mac_address next_hop{};
+    bool local = false;
+    bool blank = true;     // `segment` is as it was made
+    bool goes_on = false;  // `segment` and `headers` may be those of the next frame, too
+    header_template headers;
+};
 
 // A turn of one connection: a few frames, then the next one's turn (deficit round robin with a quantum in frames).
 template <class B>
@@ -75,9 +86,10 @@ std::size_t basic_stack<B>::transmit_connection(std::uint32_t index, Sink& sink,
     connection_type& c = connections_.at(index);
     step_type st = step_at(now_);
     std::size_t taken = 0;
+    segment_run run;
     send_outcome outcome = send_outcome::sent;
     while (taken < std::min(budget, quantum) && outcome == send_outcome::sent) {
-        outcome = send_one(c, st, sink);
+        outcome = send_one(c, st, run, sink);
         taken += outcome == send_outcome::sent ? 1 : 0;
     }
     switch (outcome) {
@@ -109,30 +121,40 @@ std::size_t basic_stack<B>::transmit_connection(std::uint32_t index, Sink& sink,
 
 template <class B>
 template <class Sink>
-auto basic_stack<B>::send_one(connection_type& c, step_type& st, Sink& sink) -> send_outcome
+auto basic_stack<B>::send_one(connection_type& c, step_type& st, segment_run& run, Sink& sink) -> send_outcome
 {
-    leaving_segment out;
-    if (!next_segment(out, c, st)) {
-        return send_outcome::idle;
-    }
-    const auto next_hop = network_.next_hop(c.remote.address, c.neighbour, now_);
-    if (!next_hop) {
-        return send_outcome::unresolved;
-    }
-    if (c.snd.una == c.snd.nxt) {
-        c.unanswered = 0;  // a wait for the next hop, if there was one, ended well
+    leaving_segment& out = run.segment;
+    run.goes_on = run.goes_on && repeat_segment(out, c, st);
+    if (!run.goes_on) {
+        if (!std::exchange(run.blank, false)) {
+            out = {};
+        }
+        if (!next_segment(out, c, st)) {
+            return send_outcome::idle;
+        }
+        const auto next_hop = network_.next_hop(c.remote.address, c.neighbour, now_);
+        if (!next_hop) {
+            return send_outcome::unresolved;
+        }
+        if (c.snd.una == c.snd.nxt) {
+            c.unanswered = 0;  // a wait for the next hop, if there was one, ended well
+        }
+        run.next_hop = *next_hop;
+        run.local = network_.is_local(c.remote.address);
     }
     outbox::entry* e = outbox_.acquire();
     if (e == nullptr) {
         return send_outcome::refused;
     }
-    const bool local = network_.is_local(c.remote.address);
     frame_info info;
-    info.checksum = checksum_offload_ || local ? checksum_state::partial : checksum_state::verify;
-    build_frame(*e, c, out, *next_hop, info);
+    info.checksum = checksum_offload_ || run.local ? checksum_state::partial : checksum_state::verify;
+    run.goes_on = run.goes_on && build_again(*e, c, run);
+    if (!run.goes_on) {
+        build_frame(*e, c, out, run.next_hop, info);
+    }
     const transmit_token token = outbox_.token_of(*e);
     const outgoing_frame f{e->gather(), info, token};
-    const sink_verdict verdict = emit(f, local, sink);
+    const sink_verdict verdict = emit(f, run.local, sink);
     if (verdict == sink_verdict::refused) {
         outbox_.release(token);
         return send_outcome::refused;
@@ -144,10 +166,37 @@ auto basic_stack<B>::send_one(connection_type& c, step_type& st, Sink& sink) -> 
         c.events |= readiness::writable;
         ready_.push_back(c.self.index);
     }
+    if (!run.goes_on && may_repeat(out, c, st)) {
+        run.goes_on = true;
+        const std::size_t size = e->pieces[0].size();
+        const std::size_t tcp_size = tcp_header_size + encoded_size(out.options);
+        const auto length = static_cast<std::uint32_t>(tcp_size + static_cast<std::size_t>(out.octets));
+        run.headers.take(e->header.data(), size, size - tcp_size,
+                         pseudo_header(c.local.address, c.remote.address, ip_protocol::tcp, length),
+                         info.checksum == checksum_state::verify);
+    }
     if (verdict == sink_verdict::done) {
         outbox_.release(token);
     }
     return send_outcome::sent;
+}
+
+// The frame of a segment that is the one before but for its octets. False: these lie in too many pieces.
+template <class B>
+bool basic_stack<B>::build_again(outbox::entry& e, const connection_type& c, const segment_run& run)
+{
+    const leaving_segment& out = run.segment;
+    const std::size_t slices = c.send.gather(out.seq, static_cast<std::uint32_t>(out.octets), e.payload);
+    octet_count covered = 0;
+    for (std::size_t i = 0; i < slices; ++i) {
+        covered += e.payload[i].size;
+    }
+    if (covered < out.octets) {
+        return false;
+    }
+    e.set_pieces(run.headers.size(), slices);
+    run.headers.write(e.header.data(), network_.identification(), to_wire(out.seq, c.snd.iss), e.gather().subspan(1));
+    return true;
 }
 
 // MUST-45. Headers into the entry, references to the payload beside them. A payload in too many pieces is cut short.

@@ -181,15 +181,21 @@ private:
         return true;
     }
 
-    // The chunk that holds `at`, or how many chunks there are. New data is at the end and retransmissions are at the
-    // front: both are looked at first.
+    // The chunk that holds `at`, or how many chunks there are. Segments follow one another, so the chunk found last is
+    // looked at first, and the one behind it; chunks that have left since only make that look in vain. New data is at
+    // the end and retransmissions are at the front: both come next.
     std::size_t find(stream_offset at) const noexcept
     {
         if (at >= end_ || chunks_.empty()) {
             return chunks_.size();
         }
+        for (std::size_t i = recent_; i < chunks_.size() && i < recent_ + std::size_t{2}; ++i) {
+            if (chunks_[i].first <= at && at < chunks_[i].end()) {
+                return remember(i);
+            }
+        }
         if (at >= chunks_.back().first) {
-            return chunks_.size() - 1;
+            return remember(chunks_.size() - 1);
         }
         std::size_t low = 0;
         for (std::size_t high = at < chunks_.front().end() ? 0 : chunks_.size() - 1; low < high;) {
@@ -200,14 +206,20 @@ private:
                 high = middle;
             }
         }
-        return low;
+        return remember(low);
+    }
+    std::size_t remember(std::size_t i) const noexcept
+    {
+        recent_ = static_cast<std::uint32_t>(i);
+        return i;
     }
 
     ring_deque<chunk> chunks_{};
     stream_offset front_;
     stream_offset end_;
     std::size_t limit_;
-    bool tail_open_ = false;  // the room behind the last octet is this queue's to fill
+    mutable std::uint32_t recent_ = 0;  // where find() ended last
+    bool tail_open_ = false;            // the room behind the last octet is this queue's to fill
 };
 
 // Octets received in order, waiting for the reader.

@@ -92,9 +92,13 @@ public:
     void advance(time_point now, F&& fn)
     {
         TCPCO_ASSERT(!advancing_);
-        advancing_ = true;
         advanced_to_ = std::max(advanced_to_, now);
         const std::uint64_t target = tick_of(advanced_to_);
+        if (armed_ == 0) {
+            current_ = target;
+            return;
+        }
+        advancing_ = true;
         for (std::size_t s = first_slot(); s < slots && first_tick(s) <= target; s = first_slot()) {
             current_ = std::max(current_, first_tick(s));
             if (s >= level_slots) {

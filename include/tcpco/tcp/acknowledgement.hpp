@@ -93,14 +93,15 @@ void read_dsack(connection<B>& c, const arriving_segment& seg, offset_range firs
 // One record is delivered for the first time, by SACK or cumulatively.
 template <class B>
 void on_delivered(const connection<B>& c, sender_active<B>& s, const transmission& t, ack_work& work,
-                  time_point echoed = time_point::never())
+                  path_timing& timing)
 {
     work.reordered = work.reordered || (c.sack_permitted && !t.ever_retransmitted && t.last <= work.highest_sacked);
     s.rate.on_delivered(t, work.info.now);
     work.ect_delivered = work.ect_delivered || t.stamp.ect;
     note_size_delivered(c, s, t);
     if constexpr (told_of_deliveries<typename B::recovery>) {
-        s.recovery.on_delivered(t, timing_of(c, s, work.info.now, echoed));
+        timing.in_flight = s.board.in_flight();
+        s.recovery.on_delivered(t, timing);
     }
 }
 
@@ -146,6 +147,10 @@ void take_sack_blocks(connection<B>& c, sender_active<B>& s, const arriving_segm
         }
         return;
     }
+    if (seg.options.sack_count == 0) {
+        return;
+    }
+    path_timing timing = timing_of(c, s, work.info.now);
     sorted_blocks blocks;
     bool first = true;
     for (const sack_block& block : seg.options.sacks()) {
@@ -162,7 +167,7 @@ void take_sack_blocks(connection<B>& c, sender_active<B>& s, const arriving_segm
     work.sack.has_blocks = blocks.count > 0;
     for (const offset_range& range : blocks.all()) {
         const ack_result sacked =
-            s.board.on_sack(range, [&](const transmission& t, bool) { on_delivered(c, s, t, work); });
+            s.board.on_sack(range, [&](const transmission& t, bool) { on_delivered(c, s, t, work, timing); });
         work.sack.newly_sacked += sacked.newly_sacked;
         work.delivered += sacked;
     }
@@ -179,9 +184,10 @@ void take_cumulative_ack(connection<B>& c, sender_active<B>& s, const arriving_s
     if (const auto head = s.board.first_unacked(); head != scoreboard::npos) {
         work.head_sent_at = s.board[head].sent_at;
     }
+    path_timing timing = timing_of(c, s, work.info.now, work.echoed);
     work.delivered += s.board.on_cumulative_ack(seg.ack, [&](const transmission& t, bool was_sacked) {
         if (!was_sacked) {
-            on_delivered(c, s, t, work, work.echoed);
+            on_delivered(c, s, t, work, timing);
         }
     });
     take_answer(c, s, seg.ack, st);

@@ -102,8 +102,11 @@ octet_count asked_payload(const connection<B>& c, const sender_active<B>& s, oct
 template <class B>
 void note_size_delivered(const connection<B>& c, sender_active<B>& s, const transmission& t)
 {
+    if (s.search.asked == 0) {
+        return;
+    }
     const octet_count segment = t.octets() / std::max<octet_count>(1, t.wire_segments);
-    if (s.search.asked != 0 && segment + fixed_headers(c.remote.address) >= s.search.failed) {
+    if (segment + fixed_headers(c.remote.address) >= s.search.failed) {
         s.search.forget_question();
     }
 }

@@ -367,7 +367,7 @@ void fill_options(leaving_segment& out, connection<B>& c, step<B>& st)
     if (c.uto_owed) {
         out.options.user_timeout = c.adv_uto;  // RFC5482-3a, 3b
     }
-    if (c.sack_permitted) {
+    if (c.sack_permitted && (c.receiver || !c.dsack.empty())) {
         detail::fill_sacks(out, c, st);
     }
     if (c.accurate) {

@@ -106,6 +106,10 @@ void consider_quiet(connection<B>& c, step<B>& st)
 template <class B>
 void rearm_timer(connection<B>& c, step<B>& st)
 {
+    if (c.timer == retransmission_timer::none && c.life != life_timer::none && c.snd.una == c.snd.nxt &&
+        c.sendable_end() == c.snd.nxt) {
+        return;  // nothing is in flight or waits, and nothing did: one who only receives is asked for each segment
+    }
     const sender_active<B>* s = st.sender(c);
     const bool outstanding = s != nullptr && s->board.flight_size() > 0;
     if (detail::waits_for_window(c, outstanding)) {

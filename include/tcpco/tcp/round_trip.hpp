@@ -82,8 +82,8 @@ void measure(connection<B>& c, sender_active<B>& s, const arriving_segment& seg,
                                                       .rttvar = c.rto.rttvar(),
                                                       .rto = c.rto.rto()});
     }
-    if (work.delivered.has_newest) {
-        info.round_start = s.rounds.on_delivered(work.delivered.newest.stamp.delivered, s.rate.delivered());
+    if (s.rate.has_newest()) {
+        info.round_start = s.rounds.on_delivered(s.rate.prior_delivered(), s.rate.delivered());
     }
     info.round = s.rounds.count();
     info.min_rtt = c.min_rtt.get();

@@ -34,6 +34,14 @@ namespace tcpco {
 
 // What one ACK delivered; add up the results of its cumulative part and of its SACK blocks.
 struct ack_result {
+    // What of a record names it: to copy all of it for each record would cost more than the rest of an ACK.
+    struct summary {
+        stream_offset first{};
+        stream_offset last{};
+        time_point sent_at{};
+        std::uint16_t transmissions = 0;
+    };
+
     octet_count acked = 0;             // newly acknowledged cumulatively
     octet_count newly_sacked = 0;      // newly covered by SACK blocks
     octet_count newly_delivered = 0;   // either, each octet once; without those that duplicate ACKs already stood for
@@ -42,10 +50,11 @@ struct ack_result {
     bool has_rtt = false;              // among them one that never was (Karn) ...
     time_point rtt_sent_at{};          // ... and the most recent of those left then
     bool has_newest = false;           // anything newly delivered?
-    transmission newest{};             // the most recently sent of it (RFC 8985 section 6.2 step 2, rate samples)
+    summary newest{};                  // the most recently sent of it (RFC 8985 section 6.2 step 2)
 
     // `a` was sent after `b`; ties go to the higher sequence (RFC 8985 RACK_sent_after).
-    static constexpr bool sent_after(const transmission& a, const transmission& b) noexcept
+    template <class A>
+    static constexpr bool sent_after(const A& a, const summary& b) noexcept
     {
         return a.sent_at > b.sent_at || (a.sent_at == b.sent_at && a.last > b.last);
     }
@@ -60,7 +69,7 @@ struct ack_result {
             has_rtt = true;
         }
         if (!has_newest || sent_after(t, newest)) {
-            newest = t;
+            newest = {t.first, t.last, t.sent_at, t.transmissions};
         }
         has_newest = true;
     }

@@ -74,13 +74,15 @@ inline bool scoreboard::on_transmit_new(stream_offset first, stream_offset last,
     if (!may_transmit_new()) {
         return false;
     }
-    transmission t;
+    const index i = slab_.push_back();
+    transmission& t = slab_[i].record;
     t.first = first;
     t.last = last;
     t.sent_at = now;
     t.wire_segments = wire_segments;
+    t.transmissions = 1;
+    t.sacked = t.lost = t.ever_retransmitted = false;
     t.stamp = stamp;
-    const index i = slab_.push_back(t);
     state_.by_time.push_back(slab_.nodes(), i);
     count(t);
     state_.nxt = last;
@@ -144,28 +146,32 @@ ack_result scoreboard::on_cumulative_ack(stream_offset una, OnDelivered&& on_del
     TCPCO_ASSERT(una <= state_.nxt);
     ack_result result;
     octet_count first_flight = 0;  // acknowledged by their first transmission: what duplicate ACKs can have stood for
+    const auto deliver = [&](const transmission& t) {
+        state_.una = t.last;
+        result.acked += t.octets();
+        if (!t.sacked) {
+            result.add_delivered(t);
+            first_flight += t.ever_retransmitted ? 0 : t.octets();
+        }
+        on_delivered(t, t.sacked);
+    };
     while (state_.una < una) {
         const index i = slab_.front();
         transmission& t = slab_[i].record;
-        transmission part = t;
         uncount(t);
         if (t.last <= una) {
             unlist(i);
             slab_.pop_front();
-        } else {
-            part.last = una;
-            part.wire_segments = detail::segments_of_part(t, part.octets());
-            t.wire_segments -= std::min(part.wire_segments, t.wire_segments - 1);
-            t.first = una;
-            count(t);
+            deliver(t);  // the record has left all lists; its memory is there until another is made
+            continue;
         }
-        state_.una = part.last;
-        result.acked += part.octets();
-        if (!part.sacked) {
-            result.add_delivered(part);
-            first_flight += part.ever_retransmitted ? 0 : part.octets();
-        }
-        on_delivered(std::as_const(part), part.sacked);
+        transmission part = t;
+        part.last = una;
+        part.wire_segments = detail::segments_of_part(t, part.octets());
+        t.wire_segments -= std::min(part.wire_segments, t.wire_segments - 1);
+        t.first = una;
+        count(t);
+        deliver(part);
     }
     const octet_count told_before = std::min(state_.emulated, first_flight);
     result.newly_delivered -= told_before;

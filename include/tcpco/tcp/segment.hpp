@@ -77,6 +77,7 @@ struct leaving_segment {
 
     octet_count length() const noexcept { return octets + (syn ? 1 : 0) + (fin ? 1 : 0); }
     stream_offset end() const noexcept { return seq + length(); }
+    friend bool operator==(const leaving_segment&, const leaving_segment&) noexcept = default;
 };
 
 inline std::uint16_t flags_of(const leaving_segment& s) noexcept

@@ -125,7 +125,9 @@ void commit_ack(connection<B>& c, const leaving_segment& out, step<B>& st)
     c.acks_owed = c.acks_owed == 0 ? std::uint8_t{0} : static_cast<std::uint8_t>(c.acks_owed - 1);
     c.ack_at = time_point::never();
     c.keep_probe_owed = false;
-    c.uto_owed = c.uto_owed && (out.syn || out.options.user_timeout == 0);
+    if (!out.syn && out.options.user_timeout != 0) {
+        c.uto_owed = false;
+    }
     c.dsack = {};  // RFC2883-4b
     c.ecn_unacked = false;
     c.ack_policy.on_ack_sent();
@@ -200,9 +202,13 @@ void commit_octets(connection<B>& c, const leaving_segment& out, step<B>& st)
     }
     c.probe_owed = false;
     note_accurate_octets(c, out, st);
-    c.cwr_owed = c.cwr_owed && !out.cwr;
-    c.ecn_plain_syn = c.ecn_plain_syn || (out.syn && !out.ack && !out.cwr);
-    c.ecn_asked = c.ecn_asked || (out.syn && !out.ack && out.cwr);
+    if (out.cwr) {
+        c.cwr_owed = false;
+    }
+    if (out.syn && !out.ack) {
+        c.ecn_asked = c.ecn_asked || out.cwr;
+        c.ecn_plain_syn = c.ecn_plain_syn || !out.cwr;
+    }
     c.last_sent_at = st.now;
     c.stats.octets_sent += static_cast<std::uint64_t>(out.octets);
     c.stats.data_segments_sent += out.octets > 0 ? out.wire_segments : 0U;

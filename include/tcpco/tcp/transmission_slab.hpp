@@ -144,16 +144,22 @@ public:
         return wanted <= limit_ && (wanted <= capacity_ || grow(wanted));
     }
 
-    // Requires reserve(1).
-    record_index push_back(const transmission& record) noexcept
+    // Requires reserve(1). The record is the caller's to write, all of it.
+    record_index push_back() noexcept
     {
         const record_index last = back();
         const record_index i = allocate();
-        nodes_[i].record = record;
         if (last != no_record) {
             nodes_[last].next = i;
         }
         ring_[(head_ + size_++) & (capacity_ - 1)] = i;
+        return i;
+    }
+
+    record_index push_back(const transmission& record) noexcept
+    {
+        const record_index i = push_back();
+        nodes_[i].record = record;
         return i;
     }
 
@@ -200,7 +206,9 @@ private:
     {
         TCPCO_ASSERT(size_ < capacity_);
         const record_index i = free_ == no_record ? used_++ : std::exchange(free_, nodes_[free_].next);
-        nodes_[i] = transmission_node{};
+        transmission_node& n = nodes_[i];  // the record is the caller's to write
+        n.next = n.time_prev = n.time_next = n.lost_prev = n.lost_next = no_record;
+        n.announced_next = not_announced;
         return i;
     }
 

@@ -266,14 +266,13 @@ constexpr std::byte* write_accecn(const accecn_option& option, std::byte* at) no
 
 }  // namespace detail
 
-// Reads the options of a header: what parse_tcp gives as `options`.
+// Reads the options of a header, what parse_tcp gives as `options`, into a record that has none.
 // MUST-4
-constexpr tcp_options parse_tcp_options(std::span<const std::byte> octets) noexcept
+constexpr void read_tcp_options(std::span<const std::byte> octets, tcp_options& options) noexcept
 {
-    tcp_options options;
     if (octets.size() == detail::aligned_timestamps_size && read_be32(octets, 0) == detail::aligned_timestamps) {
         detail::take_timestamps(options, octets.data() + 4);
-        return options;
+        return;
     }
     while (!octets.empty()) {
         const auto kind = static_cast<tcp_option_kind>(octets[0]);
@@ -292,6 +291,11 @@ constexpr tcp_options parse_tcp_options(std::span<const std::byte> octets) noexc
         detail::take_option(options, kind, octets.subspan(2, length - 2));
         octets = octets.subspan(length);
     }
+}
+constexpr tcp_options parse_tcp_options(std::span<const std::byte> octets) noexcept
+{
+    tcp_options options;
+    read_tcp_options(octets, options);
     return options;
 }
 
@@ -299,6 +303,11 @@ constexpr tcp_options parse_tcp_options(std::span<const std::byte> octets) noexc
 // counted: with timestamps three fit (RFC 2018 section 3).
 constexpr std::size_t encoded_size(const tcp_options& options) noexcept
 {
+    const bool common = !options.has_mss && !options.has_window_scale && !options.sack_permitted &&
+                        !options.has_fast_open && !options.accecn.present;
+    if (common && options.sack_count == 0 && options.user_timeout == 0) {
+        return options.has_timestamps ? detail::aligned_timestamps_size : 0;  // nearly every segment
+    }
     const std::size_t others = detail::encoded_size_without_sacks(options);
     const std::size_t sacks = detail::fitting_sacks(options, others);
     return others + (sacks == 0 ? 0 : 4 + 8 * sacks);

@@ -49,6 +49,7 @@ public:
         undo_step_ = undo_step::nothing;
         next_round_delivered_ = low_rates_from_ = 0;
         low_rates_until_ = -1;
+        derived_from_ = {};
         reset_full_bw();
         enter_startup();
     }
@@ -63,6 +64,7 @@ public:
         model_.restart_aggregation(e.now);
         if (probes_bw()) {
             set_pacing_rate(100);
+            derived_from_ = {};
         } else if (phase_ == phase::probe_rtt) {
             check_probe_rtt_done(e.now);
         }
@@ -92,7 +94,7 @@ public:
         const bool expired = model_.update_min_rtt(a);
         check_probe_rtt(a, expired);
         model_.finish(a);
-        set_pacing_rate(pacing_gain());
+        derive();
         set_cwnd(a);
     }
 
@@ -344,13 +346,25 @@ private:
         prior_cwnd_ = reduced ? std::max(prior_cwnd_, cwnd_) : cwnd_;
     }
 
+    // SetPacingRate, and what of SetCwnd follows from the model alone. Most ACKs change neither bandwidth nor
+    // round trip nor phase; then nothing of it has changed.
+    constexpr void derive() noexcept
+    {
+        const basis now{model_.bw(), model_.min_rtt, smss_, phase_, full_bw_reached_};
+        if (now == derived_from_) {
+            return;
+        }
+        derived_from_ = now;
+        set_pacing_rate(pacing_gain());
+        holds_ = bdp(now.bw, cwnd_gain());
+        budget_ = std::max(3 * send_quantum(), least_cwnd());
+    }
+
     // SetCwnd, BoundCwndForModel. BBR-5.6.4.2a, 5.6.4.3a, 5.6.4.5a, 5.6.4.6a, 5.6.4.7a
     constexpr void set_cwnd(const ack_info& a) noexcept
     {
-        const octet_count extra = model_.extra_acked();
-        const octet_count holds = bdp(model_.bw(), cwnd_gain()) + extra;
-        const octet_count largest = std::max({holds, 3 * send_quantum(), least_cwnd()}) +
-                                    (phase_ == phase::probe_bw_up ? 2 * smss_ : 0);
+        const octet_count holds = holds_ + model_.extra_acked();
+        const octet_count largest = std::max(holds, budget_) + (phase_ == phase::probe_bw_up ? 2 * smss_ : 0);
         if (full_bw_reached_) {
             cwnd_ = std::min(cwnd_ + a.delivered, largest);
         } else if (cwnd_ < largest || delivered_ < initial_cwnd_) {

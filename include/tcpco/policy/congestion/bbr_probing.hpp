@@ -192,16 +192,20 @@ protected:
         }
         return full_bw_now_;
     }
-    // BBR-5.3.3.8.2a: 2 to 3 s, or as many round trips as Reno would need to grow by as much (at most 63).
+    // BBR-5.3.3.8.2a: 2 to 3 s, or as many round trips as Reno would need to grow by as much (at most 63):
+    // looked at once in each.
     constexpr bool time_to_probe(const ack_info& a) noexcept
     {
-        const octet_count target = std::min(bdp(model_.bw(), 100), cwnd_);
-        const auto reno_rounds = static_cast<std::uint64_t>(std::clamp<octet_count>(target / smss_, 1, 63));
-        if (a.now > cycle_start_ + probe_wait_ || rounds_since_probe_ >= reno_rounds) {
+        if (a.now > cycle_start_ + probe_wait_ || (round_start_ && rounds_since_probe_ >= reno_rounds())) {
             start_refill();
             return true;
         }
         return false;
+    }
+    constexpr std::uint64_t reno_rounds() const noexcept
+    {
+        const octet_count target = std::min(bdp(model_.bw(), 100), cwnd_);
+        return static_cast<std::uint64_t>(std::clamp<octet_count>(target / smss_, 1, 63));
     }
     constexpr void pick_probe_wait() noexcept
     {
@@ -291,7 +295,20 @@ protected:
         up_rounds_ = std::min(up_rounds_ + 1, 30u);
     }
 
+    // What pacing rate and budget follow from.
+    struct basis {
+        std::int64_t bw = -1;
+        duration min_rtt{};
+        octet_count smss = 0;
+        phase in{};
+        bool full = false;
+        friend constexpr bool operator==(const basis&, const basis&) noexcept = default;
+    };
+
     bbr_model model_{};
+    basis derived_from_{};
+    octet_count holds_ = 0;   // the path, by the phase's gain for cwnd
+    octet_count budget_ = 0;  // for bursts, and the least window
     std::uint64_t random_ = 1;  // never 0: xorshift would stay there
     octet_count cwnd_ = 536;  // one default segment until the connection says more
     octet_count smss_ = 536;

@@ -3,7 +3,8 @@
 //
 // Slow start is Reno's; HyStart++ (RFC9438-4.10b) goes around it: hystart_plus_plus<cubic>, as in the default bundle.
 // Windows are octets, so C is scaled by SMSS. All arithmetic is integer: time in units of 1,024 ns, the curve as one
-// product of 128 bits and a shift, without division.
+// product of 128 bits and a shift, without division. Most ACKs only add up what they acknowledge: the curve is looked
+// at sixteen times in a window, since between two looks it hardly moves (Linux computes it at most 32 times a second).
 #pragma once
 
 #include <algorithm>
@@ -41,14 +42,14 @@ public:
     // Time that passed idle is no time of the curve: it is moved by as much (RFC9438-4.2c).
     constexpr void on_packet_sent(const packet_sent& e) noexcept
     {
-        if (in_epoch_ && !paused_) {
+        if (clock_ == clock::running) {
             epoch_ += std::max(e.idle_for, duration::zero());
         }
     }
 
     constexpr void on_ack(const ack_info& a) noexcept
     {
-        if (a.acked <= 0 || a.in_recovery || cwnd_ >= largest_cwnd) {
+        if (a.acked <= 0 || a.in_recovery) {
             return;
         }
         if (!a.cwnd_limited) {  // so in_flight, not cwnd, is what is reduced: RFC9438-4.6c
@@ -57,9 +58,15 @@ public:
         }
         if (cwnd_ < ssthresh_) {  // RFC9438-4.10a
             slow_start(a);
-        } else {
-            avoid_congestion(a);
+            return;
         }
+        const octet_count acked = acked_ + std::min(a.acked, largest_ack);
+        if (acked < cwnd_ / looks && clock_ == clock::running) {
+            acked_ = static_cast<std::uint32_t>(acked);
+            return;
+        }
+        acked_ = 0;
+        avoid_congestion(a, acked);
     }
 
     // Section 4.6 and 4.7. Once per episode.
@@ -74,7 +81,7 @@ public:
         const octet_count least = mark ? e.smss : 2 * e.smss;
         ssthresh_ = std::max(reduced, 2 * e.smss);
         cwnd_ = std::min(cwnd_, std::max(reduced, least));
-        in_epoch_ = paused_ = false;
+        clock_ = clock::stopped;
     }
 
     // Reno's loss window, CUBIC's beta; the next stage of avoidance begins on the flat part of the curve.
@@ -87,7 +94,7 @@ public:
         }
         cwnd_ = e.smss;
         w_max_ = 0;
-        in_epoch_ = paused_ = false;
+        clock_ = clock::stopped;
     }
 
     // Back to what was, unless the window has grown past it since.
@@ -103,13 +110,13 @@ public:
     constexpr void on_idle_restart(time_point, octet_count restart_window) noexcept
     {
         cwnd_ = std::min(cwnd_, restart_window);
-        in_epoch_ = paused_ = false;
+        clock_ = clock::stopped;
     }
 
     constexpr void on_smss_change(octet_count old_smss, octet_count smss) noexcept
     {
         cwnd_ = rescaled_cwnd(cwnd_, old_smss, smss);
-        in_epoch_ = paused_ = false;
+        clock_ = clock::stopped;
     }
 
     constexpr octet_count cwnd() const noexcept { return cwnd_; }
@@ -120,6 +127,10 @@ public:
     constexpr duration k() const noexcept { return duration{static_cast<std::int64_t>(k_) << time_shift}; }
 
 private:
+    // The curve's: not begun, or begun anew by the next ACK; running; standing, while the application is the limit.
+    enum class clock : std::uint8_t { stopped, running, paused };
+
+    static constexpr octet_count looks = 16;  // at the curve, in a window of acknowledged octets
     static constexpr int time_shift = 10;                              // the curve's time: units of 2^10 ns
     static constexpr std::int64_t longest_time = std::int64_t{1} << 33;  // 2.4 hours in them
     // C of 1/1000 segment/s^3 in segments per unit^3, times 2^92: (1024e-9)^3 / 1000 * 2^92.
@@ -144,8 +155,8 @@ private:
 
     constexpr void pause(time_point now) noexcept
     {
-        if (in_epoch_ && !paused_) {
-            paused_ = true;
+        if (clock_ == clock::running) {
+            clock_ = clock::paused;
             paused_at_ = now;
         }
     }
@@ -153,14 +164,14 @@ private:
     constexpr void slow_start(const ack_info& a) noexcept
     {
         const octet_count growth = slow_start_growth(a.acked, config_.slow_start_segments, ssthresh_, a.smss);
-        cwnd_ = std::min(cwnd_ + growth, ssthresh_);
+        cwnd_ = cwnd_ < largest_cwnd ? std::min(cwnd_ + growth, ssthresh_) : cwnd_;
     }
 
     // RFC9438-4.2a: K is where the curve reaches W_max. Without a W_max (after a timeout, or when slow start ended
     // without loss) or above it, the curve begins at its flat point: K = 0 (RFC9438-4.10c).
     constexpr void begin_epoch(const ack_info& a) noexcept
     {
-        in_epoch_ = true;
+        clock_ = clock::running;
         epoch_ = a.now;
         w_est_ = cwnd_;
         est_rest_ = growth_rest_ = 0;
@@ -178,36 +189,42 @@ private:
 
     // W_cubic(t) = C * (t - K)^3 + W_max; t in units. The square loses its low 32 bits, less than an octet in the
     // result.
-    constexpr octet_count curve(std::int64_t t, octet_count smss) const noexcept
+    constexpr octet_count curve(std::int64_t t, std::int64_t c) const noexcept
     {
         const std::int64_t x = std::clamp(t - k_, -longest_time, longest_time);
-        const std::int64_t magnitude = x < 0 ? -x : x;
-        const int128 square = (static_cast<int128>(magnitude) * magnitude) >> 32;
-        const int128 rise = (((square * magnitude) >> 16) * curvature(smss)) >> (c_shift - 48);
-        const auto bounded = static_cast<octet_count>(std::min<int128>(rise, 4 * static_cast<int128>(largest_cwnd)));
+        const auto magnitude = static_cast<std::uint64_t>(x < 0 ? -x : x);                            // to 2^33
+        const auto square = static_cast<std::uint64_t>(static_cast<uint128>(magnitude) * magnitude >> 32);  // to 2^34
+        const auto cube = static_cast<std::uint64_t>(static_cast<uint128>(square) * magnitude >> 16);       // to 2^51
+        const auto rise = static_cast<std::uint64_t>(static_cast<uint128>(cube) * static_cast<std::uint64_t>(c) >>
+                                                     (c_shift - 48));  // to 2^58
+        const auto bounded = static_cast<octet_count>(std::min<std::uint64_t>(rise, 4 * largest_cwnd));
         return w_max_ + (x < 0 ? -bounded : bounded);
     }
 
-    constexpr void avoid_congestion(const ack_info& a) noexcept
+    // `acked`: by this ACK and those before it that did not look.
+    constexpr void avoid_congestion(const ack_info& a, octet_count acked) noexcept
     {
-        if (paused_) {
+        if (clock_ == clock::paused) {
             epoch_ += a.now - paused_at_;
-            paused_ = false;
-        }
-        if (!in_epoch_) {
+            clock_ = clock::running;
+        } else if (clock_ == clock::stopped) {
             begin_epoch(a);
+            acked = std::min(a.acked, largest_ack);
         }
-        const octet_count acked = std::min(a.acked, largest_ack);
+        if (cwnd_ >= largest_cwnd) {
+            return;
+        }
+        const std::int64_t c = curvature(a.smss);
         const std::int64_t t = (a.now - epoch_).ns >> time_shift;
         estimate_reno(acked, a.smss);
-        if (curve(t, a.smss) < w_est_) {
+        if (curve(t, c) < w_est_) {
             cwnd_ = std::max(cwnd_, w_est_);  // RFC9438-4.3a
             return;
         }
         // A window's worth of ACKs brings cwnd to where the curve is one round trip from now.
         // RFC9438-4.2b, 4.4a, 4.5a
         const std::int64_t rtt = a.srtt.ns >> time_shift;
-        const octet_count target = std::clamp(curve(t + rtt, a.smss), cwnd_, cwnd_ + cwnd_ / 2);
+        const octet_count target = std::clamp(curve(t + rtt, c), cwnd_, cwnd_ + cwnd_ / 2);
         growth_rest_ += acked * (target - cwnd_);
         if (growth_rest_ >= cwnd_) {
             const octet_count growth = growth_rest_ / cwnd_;
@@ -242,8 +259,8 @@ private:
     std::int64_t growth_rest_ = 0;  // octets * cwnd
     std::int64_t est_rest_ = 0;     // octets * cwnd * 1000
     config config_{};
-    bool in_epoch_ = false;
-    bool paused_ = false;  // the application, not the window, is the limit: the curve's clock stands
+    clock clock_ = clock::stopped;
+    std::uint32_t acked_ = 0;  // octets, since the curve was looked at: less than a sixteenth of cwnd
 };
 
 static_assert(congestion_controller<cubic> && told_of_spurious<cubic> && told_of_packets_sent<cubic>);

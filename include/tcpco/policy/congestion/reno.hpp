@@ -43,7 +43,7 @@ public:
     // RFC5681-3.1a, 3.1h, 3.1i
     constexpr void on_ack(const ack_info& a) noexcept
     {
-        if (a.acked <= 0 || a.in_recovery || !a.cwnd_limited || cwnd_ >= largest_cwnd) {
+        if (a.acked <= 0 || a.in_recovery || !a.cwnd_limited) {
             return;
         }
         if (cwnd_ < ssthresh_) {
@@ -109,7 +109,7 @@ private:
     constexpr void slow_start(const ack_info& a) noexcept
     {
         const octet_count growth = slow_start_growth(a.acked, config_.slow_start_segments, ssthresh_, a.smss);
-        cwnd_ = std::min(cwnd_ + growth, ssthresh_);
+        cwnd_ = cwnd_ < largest_cwnd ? std::min(cwnd_ + growth, ssthresh_) : cwnd_;
     }
 
     // One segment for each window of acknowledged octets, and no more than one for one ACK. A window of 9.5 segments
@@ -125,7 +125,7 @@ private:
         const octet_count whole = a.smss > 0 && cwnd_ > a.smss ? cwnd_ / a.smss * a.smss : cwnd_;
         if (counted_ >= whole) {
             counted_ = std::min(counted_ - whole, whole);
-            cwnd_ += a.smss;
+            cwnd_ += cwnd_ < largest_cwnd ? a.smss : 0;
         }
     }
 
