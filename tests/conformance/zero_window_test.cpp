@@ -362,6 +362,33 @@ TEST_CASE("A window that closes over data in flight is probed too", "[conformanc
     CHECK(p.next().seq() == 6'001);
 }
 
+TEST_CASE("A window that closes and opens between two timeouts of the same octets leaves ssthresh as it is",
+          "[conformance][RFC5681-3.1n]")
+{
+    const bool closes = GENERATE(false, true);
+    peer p;
+    p.in_established();
+    p.write(30'000);
+    CHECK(p.forget() == 10);
+    p.wait(1_s);
+    CHECK(p.next() == "A seq=5001 len=1000");
+    CHECK(p.info().ssthresh == 5'000);
+    if (closes) {
+        p.send("A seq=1001 ack=5001 win=0");
+        CHECK(p.info().probes_window);
+        p.send("A seq=1001 ack=5001 win=3000");  // and a third of the flight fits
+    }
+    p.forget();
+    p.wait(10_s);
+    CHECK(p.info().timeouts >= 2);
+    CHECK(p.info().ssthresh == 5'000);
+    CHECK(p.info().cwnd == 1'000);
+    p.send("A seq=1001 ack=15001 win=60000");  // progress: the next timeout is a first one
+    CHECK(p.forget() > 0);
+    p.wait(60_s);
+    CHECK(p.info().ssthresh < 5'000);
+}
+
 // --- a probe octet that was refused lies beyond the window -----------------------------------------------------------
 
 TEST_CASE("A closed window: our RST stands at its edge, not behind the refused probe, where it would be ignored",

@@ -43,6 +43,14 @@ public:
     {
         return sum([](const transmission& t) { return t.sacked; });
     }
+    std::uint32_t segments_sacked() const
+    {
+        std::uint32_t segments = 0;
+        for (const transmission& t : records_) {
+            segments += t.sacked ? t.wire_segments : 0U;
+        }
+        return segments;
+    }
     octet_count lost() const
     {
         return sum([](const transmission& t) { return t.lost; });

@@ -239,6 +239,26 @@ TEST_CASE("A half-open record for which no connection is to be had waits for one
     }
 }
 
+TEST_CASE("Many half-open records whose timers are due at once take turns with the few connections there are",
+          "[stack][RFC4987-3.3a]")
+{
+    half_open p{64, 3};
+    std::string ack;
+    for (int i = 0; i < 40; ++i) {
+        ack = p.syn(10'000 + i);
+    }
+    CHECK(p.stack.syn_received_count() == 40);
+    p.wait(1_s + 50_ms);
+    CHECK(p.forget() == 40);
+    CHECK(p.stack.syn_received_count() == 40);
+    p.stack.check_invariants();
+    p.send("A seq=1001 port=10039 ack=" + ack);
+    CHECK(p.accept());
+    p.wait(120_s);  // two connections are left to them: all end as they should
+    CHECK(p.stack.syn_received_count() == 0);
+    CHECK(p.stack.connection_count() == 1);
+}
+
 TEST_CASE("Half-open records end with their listener, with the stack and with the device", "[stack][RFC4987-3.5a]")
 {
     half_open p{16, 2};

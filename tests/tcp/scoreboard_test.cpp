@@ -457,3 +457,62 @@ TEST_CASE("results of the blocks of one ACK add up", "[tcp]")
     CHECK(r.newest.first == stream_offset{101});
     CHECK(r.rtt_sent_at == at(50));
 }
+
+TEST_CASE("a lost record of which a piece left again before the loss was told is told of but for that piece", "[tcp]")
+{
+    scoreboard b = with_records(2, 1'000, 10);
+    b.mark_lost(b.find({1}));
+    b.mark_lost(b.find({1'001}));
+    REQUIRE(b.on_retransmit({101}, {201}, at(50), {}));
+    offsets told;
+    CHECK(b.take_newly_lost([&](const transmission& t) { told.push_back(t.first); }) == 2'000);
+    CHECK(told == offsets{{1}, {201}, {1'001}});
+    b.check_invariants();
+}
+
+TEST_CASE("what leaves again in more segments than before is in flight as so many", "[tcp]")
+{
+    scoreboard b = with_records(1, 6'000, 4);
+    b.mark_all_lost();
+    REQUIRE(b.on_retransmit({1}, {6'001}, at(50), {}, 7));  // the path has become narrow
+    CHECK(b.segments_in_flight() == 7);
+    b.on_sack({{3'001}, {6'001}}, ignore);
+    CHECK(b.segments_in_flight() == 4);
+    CHECK(b.segments_sacked() == 3);
+    b.check_invariants();
+}
+
+TEST_CASE("the halves of a record that left again in part keep what is known of each", "[tcp][RFC8985-6.1a]")
+{
+    scoreboard b = with_records(3, 1'000);
+    b.on_sack({{1'001}, {2'001}}, ignore);
+    b.mark_lost(b.find({1}));
+    b.take_newly_lost();
+    REQUIRE(b.on_retransmit({1}, {601}, at(70), {}));
+    CHECK(b[b.find({1})].sent_at == at(70));
+    CHECK(b[b.find({1})].transmissions == 2);
+    const transmission& rest = b[b.find({601})];
+    CHECK(rest.first == stream_offset{601});
+    CHECK(rest.lost);
+    CHECK(rest.sent_at == at(10));
+    CHECK(rest.transmissions == 1);
+    REQUIRE(b.on_retransmit({601}, {1'001}, at(80), {}));
+    CHECK(b[b.find({601})].sent_at == at(80));
+    CHECK(b[b.find({1})].sent_at == at(70));
+    CHECK(b[b.find({1'001})].sent_at == at(20));
+    CHECK(in_time_order(b) == offsets{{2'001}, {1}, {601}});
+    CHECK(b.sacked() == 1'000);
+    b.check_invariants();
+}
+
+TEST_CASE("what left in one turn comes back in the order of its octets when losses are taken back", "[tcp]")
+{
+    scoreboard b;
+    b.start({1});
+    for (int i = 0; i < 7; ++i) {
+        REQUIRE(b.on_transmit_new(b.nxt(), b.nxt() + 10, at(5), 1, {}));
+    }
+    b.mark_all_lost();
+    b.clear_marks();
+    CHECK(in_time_order(b) == offsets{{1}, {11}, {21}, {31}, {41}, {51}, {61}});
+}

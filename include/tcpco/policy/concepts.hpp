@@ -114,6 +114,7 @@ concept loss_board = requires(B b, const B cb, typename B::index i, stream_offse
     { cb.nxt() } -> std::same_as<stream_offset>;
     { cb.in_flight() } -> std::convertible_to<octet_count>;     // pipe
     { cb.sacked() } -> std::convertible_to<octet_count>;
+    { cb.segments_sacked() } -> std::convertible_to<std::uint32_t>;  // wire segments
     { cb.lost() } -> std::convertible_to<octet_count>;
     { cb.retransmitted() } -> std::convertible_to<octet_count>;
     { cb.highest_sacked() } -> std::same_as<stream_offset>;     // end of the highest SACKed range; una when none

@@ -74,6 +74,7 @@ void basic_stack<B>::link_changed(time_point now, bool up)
             return;
         }
         c.retries = c.unanswered = 0;
+        c.timed_out = false;
         c.rto.on_spurious_timeout();  // it was not the path that was slow
         c.timer_base = c.progress_at = now_;
         resend_flight(c, st);

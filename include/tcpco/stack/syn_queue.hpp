@@ -83,16 +83,24 @@ void basic_stack<B>::abort_half_open(std::uint32_t index)
 }
 
 // The SYN,ACK is due once more, or its last time is over (RFC4987-3.3a). Where there is no connection to be had the
-// record is lost: its handshake would not find one either.
+// record is lost: its handshake would not find one either. But those that others of these records hold are there again
+// after the next transmit(): many that came together, as in a flood, are due together.
 template <class B>
 void basic_stack<B>::advance_syn_queue()
 {
-    syn_timers_.advance(now_, [this](timer_id index) {
+    constexpr duration turn{1'000'000};
+    bool lent = false;
+    syn_timers_.advance(now_, [this, &lent](timer_id index) {
         connection_type* c = from_syn_queue(index);
+        if (c == nullptr && lent) {
+            syn_timers_.schedule(index, now_ + turn);
+            return;
+        }
         if (c == nullptr) {
             forget_half_open(index);
             return;
         }
+        lent = true;
         step_type st = step_at(now_);
         advance_connection(*c, st);
         settle(*c, tcp_state::syn_received, st);

@@ -6,15 +6,14 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
-#include <span>
 
 #include "tcpco/tcp/connection.hpp"
 #include "tcpco/tcp/ecn.hpp"
 #include "tcpco/tcp/path_search.hpp"
 #include "tcpco/tcp/retransmission_timer.hpp"
 #include "tcpco/tcp/round_trip.hpp"
+#include "tcpco/tcp/sorted_blocks.hpp"
 #include "tcpco/tcp/send_buffer.hpp"
 #include "tcpco/tcp/transition_step.hpp"
 #include "tcpco/tcp/undo.hpp"
@@ -118,11 +117,7 @@ octet_count worth_of_duplicate(const connection<B>& c, const sender_active<B>& s
     return c.smss;
 }
 
-// The blocks that lie in the flight, in the order of the sequence: policies see what was delivered from below, else a
-// block that was reported before and got lost would look like reordering (RFC8985-6.2d).
-struct sorted_blocks {
-    std::array<offset_range, std::tuple_size_v<decltype(tcp_options::sack_blocks)>> ranges{};
-    std::size_t count = 0;
+   std::size_t count = 0;
 
     constexpr void insert(const offset_range& range) noexcept
     {
@@ -198,6 +193,7 @@ void take_cumulative_ack(connection<B>& c, sender_active<B>& s, const arriving_s
     c.send.release_until(std::min(c.snd.una, c.send.end()));  // what is SACKed only stays (RFC6675-4a)
     c.starved = c.starved && c.queued() >= reserve_share / 2;  // its share is free again
     c.retries = 0;
+    c.timed_out = false;
     if (!timer_runs_on(s, seg.ack)) {
         c.timer_base = work.info.now;  // RFC6298-5.3a, RFC6928-9a: the timer starts anew
     }
@@ -306,6 +302,23 @@ void apply_verdict(connection<B>& c, sender_active<B>& s, recovery_verdict verdi
     }
 }
 
+namespace detail {
+
+// What began a recovery was the loss of a probe for the MTU alone: it is repaired, and nobody slows down (RFC4821-4a).
+// An undo in the same verdict is of another episode.
+template <class B>
+void repair_probe(connection<B>& c, sender_active<B>& s, recovery_verdict verdict, octet_count newly_delivered,
+                  step<B>& st)
+{
+    if (verdict.undoes()) {
+        undo_reduction(c, s, verdict.cause, newly_delivered, st);
+    }
+    begin_recovery(c, s, newly_delivered, s.congestion.cwnd());
+    s.before.reset();
+}
+
+}  // namespace detail
+
 // Records that a policy marked lost since the last call are reported to the controller. Returns their octets.
 template <class B>
 octet_count report_losses(connection<B>& c, sender_active<B>& s)
@@ -405,8 +418,7 @@ void process_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
     work.info.in_flight = s->board.in_flight();
     detail::keep_reduction_if_marked(c, *s, seg);
     if (detail::lost_only_a_probe(c, *s, work.info.newly_lost, st) && verdict.kind == verdict_kind::enter) {
-        detail::begin_recovery(c, *s, work.info.delivered, s->congestion.cwnd());
-        s->before.reset();
+        detail::repair_probe(c, *s, verdict, work.info.delivered, st);
     } else {
         apply_verdict(c, *s, verdict, work.flight_size, work.info.delivered, st);
     }

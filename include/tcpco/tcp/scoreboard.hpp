@@ -8,6 +8,7 @@
 //     in_flight()      octets in flight: RFC 6675's pipe, less what duplicate ACKs stand for (emulate_sack); of what
 //                      was sent again before it was found lost, the last copy alone (recovery::sack counts the other)
 //     sacked(), lost() octets SACKed; octets presumed lost
+//     segments_sacked() wire segments SACKed
 //     retransmitted()  octets in flight whose latest transmission was not the first
 //
 // An acknowledgement costs O(log n) for each block and O(1) for each record that it newly covers: SACKed records are
@@ -226,6 +227,7 @@ public:
     // RFC6675-4c, RFC9937-6.2c, 6.2d, 6.2e
     octet_count in_flight() const noexcept { return std::max<octet_count>(state_.in_flight - state_.emulated, 0); }
     octet_count sacked() const noexcept { return state_.sacked; }
+    std::uint32_t segments_sacked() const noexcept { return state_.segments_sacked; }
     octet_count lost() const noexcept { return state_.lost; }
     octet_count retransmitted() const noexcept { return state_.retransmitted; }
     stream_offset highest_sacked() const noexcept { return std::max(state_.highest_sacked, state_.una); }
@@ -268,6 +270,7 @@ private:
         index announced_head = npos;
         index announced_tail = npos;
         std::uint32_t segments = 0;
+        std::uint32_t segments_sacked = 0;
     };
 
     detail::transmission_slab slab_;

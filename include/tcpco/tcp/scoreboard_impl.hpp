@@ -325,7 +325,7 @@ inline bool scoreboard::sequence_order_holds() const noexcept
     sound = sound && (state_.lost_finger == npos) == (state_.lost == 0) && state_.emulated >= 0;
     return sound && sum.state_.in_flight == state_.in_flight && sum.state_.sacked == state_.sacked &&
            sum.state_.lost == state_.lost && sum.state_.retransmitted == state_.retransmitted &&
-           sum.state_.segments == state_.segments;
+           sum.state_.segments == state_.segments && sum.state_.segments_sacked == state_.segments_sacked;
 }
 
 inline bool scoreboard::time_order_holds() const noexcept

@@ -17,6 +17,7 @@ inline void scoreboard::count(const transmission& t) noexcept
     const octet_count n = t.octets();
     if (t.sacked) {
         state_.sacked += n;
+        state_.segments_sacked += t.wire_segments;
     } else if (t.lost) {
         state_.lost += n;
     } else {
@@ -31,6 +32,7 @@ inline void scoreboard::uncount(const transmission& t) noexcept
     const octet_count n = t.octets();
     if (t.sacked) {
         state_.sacked -= n;
+        state_.segments_sacked -= t.wire_segments;
     } else if (t.lost) {
         state_.lost -= n;
     } else {

@@ -145,6 +145,7 @@ void view_half_open(connection<B>& c, const syn_received_record& r, step<B>& st)
     c.remote_uto = r.remote_uto;
     update_smss(c, st);
     c.retries = c.unanswered = r.retries;
+    c.timed_out = r.retries > 0;
     c.stats.timeouts = r.retries;
     c.stats.retransmissions = std::uint32_t{r.retries} + r.answers;
     c.stats.segments_sent = 1U + c.stats.retransmissions;

@@ -139,6 +139,7 @@ struct transmission_control_block {
     bool pushed : 1 = false;  // the cork lets through what waits now
     bool probe_owed : 1 = false;  // the persist timer fired
     bool cwnd_limited : 1 = false;
+    bool timed_out : 1 = false;  // what is at snd.una was sent again by the RTO
     bool read_since_ack : 1 = false;  // the reader took octets: a window update may be due
     bool syn_retransmitted : 1 = false;
     bool ce_last : 1 = false;

@@ -44,7 +44,8 @@ bool give_up(connection<B>& c, step<B>& st)
 template <class B>
 void on_retransmission_timeout(connection<B>& c, sender_active<B>& s, step<B>& st)
 {
-    const bool first = c.retries == 0;
+    const bool first = !c.timed_out;  // not c.retries: a window that was closed meanwhile begins that count anew
+    c.timed_out = true;
     const octet_count flight_size = s.board.flight_size();
     if (first && !s.recovery.in_recovery()) {
         s.before = s.congestion;
@@ -87,8 +88,7 @@ void on_recovery_timer(connection<B>& c, sender_active<B>& s, retransmission_tim
     const octet_count flight_size = s.board.flight_size();
     const recovery_verdict verdict = s.recovery.on_timer(kind, timing_of(c, s, st.now), s.board);
     if (lost_only_a_probe(c, s, report_losses(c, s), st) && verdict.kind == verdict_kind::enter) {
-        begin_recovery(c, s, 0, s.congestion.cwnd());
-        s.before.reset();
+        repair_probe(c, s, verdict, 0, st);
     } else {
         apply_verdict(c, s, verdict, flight_size, 0, st);
     }

@@ -24,6 +24,7 @@ public:
     stream_offset nxt() const noexcept { return board_->nxt(); }
     octet_count in_flight() const noexcept { return board_->in_flight(); }
     octet_count sacked() const noexcept { return board_->sacked(); }
+    std::uint32_t segments_sacked() const noexcept { return board_->segments_sacked(); }
     octet_count lost() const noexcept { return board_->lost(); }
     octet_count retransmitted() const noexcept { return board_->retransmitted(); }
     stream_offset highest_sacked() const noexcept { return board_->highest_sacked(); }

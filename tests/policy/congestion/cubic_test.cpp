@@ -286,3 +286,62 @@ TEST_CASE("CUBIC: a mark may leave more of the window than a loss does (ABE)", "
     plain.on_congestion_event({.cause = congestion_cause::ecn_echo, .in_flight = 100 * smss, .smss = smss});
     CHECK(plain.cwnd() == 70 * smss);
 }
+
+TEST_CASE("CUBIC: slow start grows by a segment for an ACK at the most, and ends at ssthresh exactly",
+          "[policy][RFC9438-4.10a]")
+{
+    cubic c = established(10 * smss, 11 * smss + 700);
+    c.on_ack(ack_at(1_ms, 5 * smss, 100_ms));
+    CHECK(c.cwnd() == 11 * smss);
+    c.on_ack(ack_at(2_ms, 5 * smss, 100_ms));
+    CHECK(c.cwnd() == 11 * smss + 700);
+}
+
+TEST_CASE("CUBIC: the curve's clock stands from the first ACK on for which the window was not the limit",
+          "[policy][RFC9438-4.2c]")
+{
+    const auto grown = [](int idle_acks) {
+        cubic c = established(100 * smss, 100 * smss);
+        c.on_congestion_event({.in_flight = 100 * smss, .smss = smss});
+        c.on_ack(ack_at(1_s, 10 * smss, 100_ms));
+        for (int i = 0; i < idle_acks; ++i) {
+            ack_info a = ack_at(duration{1'500'000'000} + 2_s * i, smss, 100_ms);
+            a.cwnd_limited = false;
+            c.on_ack(a);
+        }
+        for (int i = 0; i < 200; ++i) {
+            c.on_ack(ack_at(9_s + 10_ms * i, 10 * smss, 100_ms));
+        }
+        return c.cwnd();
+    };
+    CHECK(grown(1) == grown(4));
+    CHECK(grown(1) < grown(0));
+}
+
+TEST_CASE("CUBIC: after a timeout the Reno estimate is slow until it is where the timeout met the window",
+          "[policy][RFC9438-4.3b][RFC9438-4.8a]")
+{
+    cubic c = established(100 * smss, 100 * smss);
+    c.on_congestion_event({.in_flight = 100 * smss, .smss = smss});
+    c.on_ack(ack_at(1_ms, 10 * smss, 100_ms));
+    REQUIRE(c.k() > duration::zero());
+    c.on_retransmission_timeout({.first = true, .in_flight = 70 * smss, .smss = smss});
+    duration t = 10_ms;
+    while (c.cwnd() < c.ssthresh()) {
+        c.on_ack(ack_at(t += duration{1'000}, smss, 100_ms));
+    }
+    const octet_count before = c.cwnd();
+    for (octet_count left = before; left > 0; left -= smss) {  // a window
+        c.on_ack(ack_at(t, smss, 100_ms));
+    }
+    CHECK(c.k() == duration::zero());
+    CHECK(c.w_est() - before > smss * 50 / 100);
+    CHECK(c.w_est() - before < smss * 56 / 100);  // 3 * 0.3 / 1.7 of a segment
+}
+
+TEST_CASE("CUBIC: no window grows beyond the largest of use", "[policy]")
+{
+    cubic c = established(congestion::largest_cwnd);
+    c.on_ack(ack_at(1_s, smss, 100_ms));
+    CHECK(c.cwnd() == congestion::largest_cwnd);
+}

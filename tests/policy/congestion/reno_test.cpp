@@ -236,3 +236,50 @@ TEST_CASE("Reno: a mark may leave more of the window than a loss does (ABE), two
     CHECK(after_mark(5'000, 100 * smss, congestion_cause::ecn_echo) == 100 * smss);  // never more
     CHECK(reno::config{}.ecn_beta_milli == 500);
 }
+
+TEST_CASE("Reno: what was acknowledged towards the next segment begins anew with each reduction, and comes back undone",
+          "[policy][RFC5681-3.1k][RFC4015-3.4b]")
+{
+    const reno nearly = [] {  // nine of ten segments
+        reno c = established(10 * smss, 5 * smss);
+        c.on_ack(ack_of(9 * smss));
+        return c;
+    }();
+    REQUIRE(after(nearly, ack_of(smss)) == 11 * smss);
+    SECTION("a loss")
+    {
+        reno c = nearly;
+        c.on_congestion_event({.in_flight = 10 * smss, .smss = smss});
+        CHECK(after(c, ack_of(4 * smss)) == 5 * smss);
+    }
+    SECTION("a timeout")
+    {
+        reno c = nearly;
+        c.on_retransmission_timeout({.first = true, .in_flight = 10 * smss, .smss = smss});
+        for (int i = 0; i < 4; ++i) {
+            c.on_ack(ack_of(smss));
+        }
+        REQUIRE(c.cwnd() == 5 * smss);
+        CHECK(after(c, ack_of(4 * smss)) == 5 * smss);
+    }
+    SECTION("idleness")
+    {
+        reno c = nearly;
+        c.on_idle_restart({}, 10 * smss);
+        CHECK(after(c, ack_of(smss)) == 10 * smss);
+    }
+    SECTION("an undo")
+    {
+        reno c = nearly;
+        c.on_congestion_event({.in_flight = 10 * smss, .smss = smss});
+        c.on_spurious(spurious_cause::dsack, nearly);
+        CHECK(after(c, ack_of(smss)) == 11 * smss);
+    }
+}
+
+TEST_CASE("Reno: no window grows beyond the largest of use", "[policy]")
+{
+    CHECK(after(established(congestion::largest_cwnd, smss), ack_of(congestion::largest_cwnd)) ==
+          congestion::largest_cwnd);
+    CHECK(after(established(congestion::largest_cwnd), ack_of(smss)) == congestion::largest_cwnd);
+}

@@ -133,3 +133,21 @@ TEST_CASE("Vegas: never below two segments, whatever the delay", "[policy]")
     p.rounds(60);
     CHECK(p.policy.cwnd() >= 2 * smss);
 }
+
+TEST_CASE("Vegas: each round counts its own samples: one late sample after a round of many moves nothing", "[policy]")
+{
+    path p{50 * smss, smss};
+    p.lowest = p.base;
+    p.rounds(3);
+    const octet_count before = p.policy.cwnd();
+    // The application pauses: one segment in this round, and its ACK is delayed by as much as a full queue.
+    p.una = p.nxt + smss;
+    const stream_offset end = p.una + 10 * smss;
+    p.policy.on_ack({.now = p.now, .acked = smss, .delivered = smss, .una = p.una, .nxt = end,
+                     .latest_rtt = p.base, .min_rtt = p.base, .smss = smss});
+    const octet_count at_round_end = p.policy.cwnd();
+    CHECK(at_round_end >= before - smss);
+    p.policy.on_ack({.now = p.now, .acked = smss, .delivered = smss, .una = end + smss, .nxt = end + 9 * smss,
+                     .latest_rtt = p.base * 3, .min_rtt = p.base, .smss = smss});
+    CHECK(p.policy.cwnd() == at_round_end);
+}

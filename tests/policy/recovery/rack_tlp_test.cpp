@@ -1,5 +1,8 @@
 #include "tcpco/policy/recovery/rack_tlp.hpp"
 
+#include <cstdint>
+#include <vector>
+
 #include "catch.hpp"
 #include "policy/fake_board.hpp"
 #include "tcpco/policy/recovery/with_undo.hpp"
@@ -400,4 +403,155 @@ TEST_CASE("a peer without SACK gets NewReno and no probe", "[policy][RFC8985-4.1
     s.timer(retransmission_timer::rto);
     CHECK_FALSE(s.recovery.in_recovery());
     CHECK(s.records.lost() == 10 * fake::smss);
+}
+
+// --- the window of reordering ----------------------------------------------------------------------------------------
+
+TEST_CASE("the window of reordering grows by a quarter of the least RTT for a round with a DSACK, up to the smoothed RTT",
+          "[policy][RFC8985-4.3a][RFC8985-3.3c]")
+{
+    sender s = flight(1);
+    std::int64_t una = 1;
+    for (const std::int64_t quarters : {1, 2, 3, 4, 4, 4}) {
+        CAPTURE(quarters, s.recovery.reordering_multiplier());
+        s.wait(100_ms);
+        s.ack(++una);
+        s.send(2);
+        s.wait(100_ms);
+        CHECK(s.sack(una + 1, una + 2) == verdict_kind::none);
+        CHECK(s.recovery.timer().kind == retransmission_timer::reorder);
+        CHECK(s.recovery.timer().at == s.now + 25_ms * quarters);
+        s.ack(una + 2);
+        una += 2;
+        s.send();
+        s.tell({.duplicate = true}, {.has_blocks = true, .dsack = true, .dsack_range = segments(0, 1)});
+    }
+}
+
+TEST_CASE("the timer waits for the last segment that is not due yet", "[policy][RFC8985-6.2f]")
+{
+    sender s = flight(5);
+    s.wait(96_ms);
+    CHECK(s.sack(5, 6) == verdict_kind::none);  // 1 to 4 left up to 4 ms before it
+    const time_point last = s.records[s.records.find(fake::at(4))].sent_at;
+    const duration rtt = s.now - s.records[s.records.find(fake::at(5))].sent_at;
+    CHECK(s.recovery.timer().at == last + rtt + 25_ms);
+    s.now = s.recovery.timer().at;
+    CHECK(s.timer(retransmission_timer::reorder) == verdict_kind::enter);
+    CHECK(s.records.lost() == 4 * fake::smss);
+}
+
+TEST_CASE("three short segments above are as good a proof as two full ones and an octet", "[policy][RFC8985-3.3a]")
+{
+    sender s = flight(1);
+    const bool shorts = GENERATE(true, false);
+    for (const octet_count octets : shorts ? std::vector<octet_count>{10, 10, 10} : std::vector<octet_count>{2'001}) {
+        s.records.send(octets, s.now);
+    }
+    s.wait(100_ms);
+    const stream_offset end = s.records.nxt();
+    for (auto i = s.records.next(0); i != fake::board::npos; i = s.records.next(i)) {
+        s.recovery.on_delivered(s.records[i], s.timing());
+    }
+    s.records.sack({fake::at(2), end});
+    const octet_count news = end - fake::at(2);
+    CHECK(s.tell({.newly_sacked = news, .delivered = news}, {.newly_sacked = news, .has_blocks = true}) ==
+          verdict_kind::enter);
+}
+
+// --- reductions ------------------------------------------------------------------------------------------------------
+
+TEST_CASE("originals that are found lost in recovery are no second reduction, nor is what was sent again before it",
+          "[policy][RFC8985-9.3b][RFC5681-4.3d]")
+{
+    sender s = flight(9);
+    s.resend(segments(9, 10));  // a probe, before
+    s.wait(97_ms);
+    REQUIRE(s.sack(2, 5) == verdict_kind::enter);
+    REQUIRE(s.resend());
+    s.wait(4_ms);
+    CHECK(s.sack(7, 8) == verdict_kind::none);  // 5 and 6 are lost, too
+    CHECK(s.records.lost() == 2 * fake::smss);
+    s.send();
+    s.wait(120_ms);
+    s.records.sack(segments(1, 2));  // the repair came through; the probe did not
+    CHECK(s.sack(10, 11) == verdict_kind::none);
+    CHECK(s.records[s.records.find(fake::at(9))].lost);
+}
+
+// --- probes ----------------------------------------------------------------------------------------------------------
+
+TEST_CASE("in recovery, behind a hole, or with a probe on its way no probe is armed", "[policy][RFC8985-7.2a]")
+{
+    sender s = flight(6);
+    SECTION("behind a hole")
+    {
+        s.sack(2, 3);
+        s.send();
+        CHECK(s.recovery.timer().kind != retransmission_timer::pto);
+    }
+    SECTION("in recovery")
+    {
+        s.wait(97_ms);
+        REQUIRE(s.sack(2, 5) == verdict_kind::enter);
+        REQUIRE(s.resend());
+        s.send();
+        CHECK(s.recovery.timer().kind == retransmission_timer::none);
+        s.timer(retransmission_timer::pto);  // fired all the same
+        CHECK(s.next().action != send_action::probe);
+    }
+    SECTION("after a probe")
+    {
+        s.timer(retransmission_timer::pto);
+        s.resend(segments(6, 7));
+        s.send();
+        s.ack(2);
+        CHECK(s.recovery.timer().kind == retransmission_timer::none);
+        s.timer(retransmission_timer::pto);
+        CHECK(s.next().action != send_action::probe);
+    }
+    SECTION("after a timeout")
+    {
+        s.timer(retransmission_timer::pto);
+        s.timer(retransmission_timer::rto);
+        CHECK(s.next().action == send_action::retransmit);
+        CHECK(s.recovery.timer().kind == retransmission_timer::none);
+    }
+}
+
+TEST_CASE("a probe that is due and has not left is forgotten where all is acknowledged: the next data is no probe",
+          "[policy][RFC8985-7.3a]")
+{
+    sender s = flight(2);
+    s.timer(retransmission_timer::pto);
+    REQUIRE(s.next().action == send_action::probe);  // the device takes nothing
+    s.wait(100_ms);
+    s.ack(3);
+    CHECK(s.next().action == send_action::new_data);
+    s.send(2);
+    CHECK(s.recovery.timer().kind == retransmission_timer::pto);
+}
+
+TEST_CASE("only the report of the probe itself, or a bare duplicate of its ACK, says that it came twice",
+          "[policy][RFC8985-7.4b]")
+{
+    sender s = flight(3);
+    s.timer(retransmission_timer::pto);
+    s.resend(segments(3, 4));
+    s.wait(100_ms);
+    SECTION("a D-SACK of something else")
+    {
+        s.ack(4);
+        s.tell({.duplicate = true}, {.has_blocks = true, .dsack = true, .dsack_range = segments(1, 2)});
+    }
+    SECTION("a duplicate that brings blocks")
+    {
+        s.ack(4);
+        s.send(2);
+        s.sack(5, 6);
+    }
+    s.send();
+    CHECK(s.ack(5) == verdict_kind::tlp_repaired);
+    s.send(1);
+    CHECK(s.ack(6) == verdict_kind::none);  // once
 }

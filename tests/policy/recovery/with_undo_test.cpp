@@ -49,6 +49,13 @@ static_assert(!reported({octets(100, 200), octets(300, 400)}, {octets(100, 400)}
 static_assert(!reported({octets(100, 200), octets(150, 250)}, {octets(100, 250)}));
 static_assert(reported({octets(100, 200), octets(150, 250)}, {octets(100, 250), octets(150, 200)}));
 static_assert(!reported({octets(50, 200)}, {octets(50, 200)}));  // from before: not of this recovery
+constexpr std::int64_t round_the_circle = std::int64_t{1} << 32;  // as far away as sequence numbers do not tell apart
+static_assert(!reported({octets(100, 200)}, {octets(100 + round_the_circle, 200 + round_the_circle)}));
+static_assert(!reported({octets(100, 200)}, {octets(100 - round_the_circle, 200 - round_the_circle)}));
+static_assert(!reported({octets(100, 200 + round_the_circle)}, {octets(100, 200)}));
+static_assert(reported({octets(100, 110), octets(110, 120), octets(120, 130), octets(130, 140), octets(140, 150),
+                        octets(150, 160), octets(160, 170), octets(170, 180), octets(180, 190)},
+                       {octets(100, 190)}));  // neighbours are one
 
 // `count` segments in flight, 1 ms apart, behind one that was acknowledged.
 template <class Sender>
@@ -82,7 +89,7 @@ sack_info report(offset_range range) { return {.dsack = true, .dsack_range = ran
 TEST_CASE("as many ranges as are kept can be reported, more end the accounting", "[policy][RFC3708-3a]")
 {
     recovery::resent_ranges r;
-    for (const std::int64_t count : {8, 9}) {
+    for (const std::int64_t count : {8, 9, 8}) {
         r.start({0});
         for (std::int64_t i = 0; i < count; ++i) {
             r.on_resent(octets(20 * i, 20 * i + 10));
@@ -91,7 +98,9 @@ TEST_CASE("as many ranges as are kept can be reported, more end the accounting",
             r.on_reported(octets(20 * i, 20 * i + 10));
         }
         CHECK(r.all_reported() == (count == 8));
+        r.on_resent(octets(500, 600));
     }
+    CHECK_FALSE(r.on_reported(octets(550, 550)));
 }
 
 TEMPLATE_TEST_CASE("the echo of the original ends a fast recovery as if it had not begun", "[policy][RFC3522-3.2c]",
@@ -251,6 +260,239 @@ TEST_CASE("each kind of proof can be switched off", "[policy]")
     CHECK(s.tell({.duplicate = true}, report(segments(0, 1))) == verdict_kind::none);
     time_out(s);
     CHECK(s.next().action != send_action::nothing);
+}
+
+// --- the detector's books ---------------------------------------------------------------------------------------------
+
+TEMPLATE_TEST_CASE("a timeout within fast recovery is the same episode: what was sent again before and after it counts",
+                   "[policy][RFC3708-3c][RFC5682-3.1b]", reno_sender, sack_sender, rack_sender)
+{
+    auto s = flight<TestType>(6);
+    s.sack(2, 3);
+    s.sack(2, 4);
+    REQUIRE(s.sack(2, 5) == verdict_kind::enter);
+    REQUIRE(s.resend());
+    s.send(2);
+    time_out(s);
+    CHECK(s.recovery.detector().step() == recovery::f_rto_step::none);
+    CHECK(s.ack(7) != verdict_kind::spurious);
+    CHECK(s.recovery.detector().is_open());  // until what was in flight at the timeout is acknowledged
+    CHECK(s.tell({.duplicate = true}, report(segments(1, 2))) != verdict_kind::spurious);
+    s.ack(9);
+    CHECK_FALSE(s.recovery.detector().is_open());
+    CHECK(s.tell({.duplicate = true}, report(segments(1, 2))) == verdict_kind::spurious);
+}
+
+TEST_CASE("what is sent again after an episode has ended is none of it", "[policy][RFC3708-3a]")
+{
+    auto s = flight<rack_sender>(6);
+    REQUIRE(s.sack(2, 5) == verdict_kind::enter);
+    REQUIRE(s.resend());
+    s.send(3);
+    CHECK(s.ack(7) == verdict_kind::exit);
+    s.wait(50_ms);
+    CHECK(s.ack(8) == verdict_kind::none);  // of what had been sent when it ended: reports still count
+    s.resend(segments(9, 10));              // a probe
+    CHECK(s.tell({.duplicate = true}, report(segments(1, 2))) == verdict_kind::spurious);
+}
+
+TEST_CASE("a probe of more than one record before the recovery makes reports ambiguous", "[policy][RFC3708-3b]")
+{
+    fake::board board;
+    recovery::spurious_detector detector;
+    const path_timing timing{.now = time_point{1'000}, .smss = 1'000};
+    detector.on_transmit(board.send(500, timing.now), timing);
+    detector.on_transmit(board.send(500, timing.now), timing);
+    detector.on_transmit(board.resend({{1}, {501}}, timing.now), timing);  // with both, and told of the first
+    board.acknowledge({501});
+    detector.on_recovery(board);
+    detector.on_transmit(board.resend({{501}, {1'001}}, timing.now), timing);
+    CHECK_FALSE(detector.on_ack({.una = {501}, .nxt = {1'001}}, report(octets(501, 1'001)), timing, board));
+}
+
+TEST_CASE("a report that comes before anything was sent again is not of this episode", "[policy][RFC3708-3b]")
+{
+    auto s = flight<sack_sender>(6);
+    s.sack(2, 3);
+    s.sack(2, 4);
+    REQUIRE(s.sack(2, 5) == verdict_kind::enter);
+    CHECK(s.tell({.duplicate = true}, report(segments(2, 3))) == verdict_kind::none);
+    REQUIRE(s.resend());
+    s.ack(7);
+    CHECK(s.tell({.duplicate = true}, report(segments(1, 2))) == verdict_kind::spurious);
+}
+
+TEST_CASE("F-RTO waits for its retransmission to leave, and ends where all is acknowledged before",
+          "[policy][RFC5682-2.1b]")
+{
+    auto s = flight<sack_sender>(6);
+    s.wait(s.rto);
+    s.timer(retransmission_timer::rto);
+    CHECK(s.recovery.detector().step() == recovery::f_rto_step::retransmit_first);
+    s.ack(2);  // the device had no room yet
+    CHECK(s.recovery.detector().step() == recovery::f_rto_step::retransmit_first);
+    CHECK(s.ack(3) == verdict_kind::none);
+    s.ack(7);
+    CHECK(s.recovery.detector().step() == recovery::f_rto_step::none);
+}
+
+TEST_CASE("F-RTO is there again for the next timeout after an undo", "[policy][RFC5682-2.1a]")
+{
+    auto s = flight<sack_sender>(10);
+    time_out(s);
+    s.ack(2);
+    s.send(2);
+    REQUIRE(s.ack(3) == verdict_kind::spurious);
+    CHECK_FALSE(s.recovery.detector().is_open());
+    time_out(s);
+    CHECK(s.recovery.detector().step() == recovery::f_rto_step::wait);
+    s.ack(4);
+    s.send(2);
+    CHECK(s.ack(5) == verdict_kind::spurious);
+}
+
+TEST_CASE("a fast recovery ends what F-RTO was waiting for", "[policy][RFC5682-2.1g]")
+{
+    fake::board board;
+    recovery::spurious_detector detector;
+    board.send(1'000, time_point{1'000});
+    detector.on_timeout(board, false, 1'000);
+    CHECK(detector.step() == recovery::f_rto_step::retransmit_first);
+    detector.on_recovery(board);
+    CHECK(detector.step() == recovery::f_rto_step::none);
+}
+
+TEST_CASE("F-RTO with SACK: an ACK of the new segments too is no proof", "[policy][RFC5682-3.1a]")
+{
+    auto s = flight<sack_sender>(10);
+    time_out(s);
+    s.ack(2);
+    s.send(2);
+    CHECK(s.ack(12) == verdict_kind::none);
+}
+
+TEST_CASE("F-RTO cuts its one segment out of a super-frame", "[policy][RFC5682-2.1a]")
+{
+    fake::sender<with_undo<recovery::go_back_n>> s;
+    s.send();
+    s.ack(1);
+    s.records.send(5 * fake::smss, s.now);
+    s.timer(retransmission_timer::rto);
+    CHECK(s.next().range == segments(1, 2));
+}
+
+TEST_CASE("without SACK the ACK of a timeout's retransmission may answer that: its echo counts only when it is too soon",
+          "[policy][RFC3522-3.2e]")
+{
+    const bool soon = GENERATE(true, false);
+    auto s = flight<reno_sender>(6, false);
+    const time_point original = s.now - 102_ms;
+    time_out(s);
+    s.wait(soon ? 49_ms : 50_ms);
+    s.echoed = original;
+    CHECK(s.ack(2) == (soon ? verdict_kind::spurious : verdict_kind::none));
+}
+
+TEST_CASE("an echo says nothing before the retransmission has left, and nothing of an earlier one",
+          "[policy][RFC3522-3.2a][RFC3522-3.2d]")
+{
+    auto s = flight<rack_sender>(6);
+    const time_point original = s.now - 102_ms;
+    REQUIRE(s.sack(2, 5) == verdict_kind::enter);
+    s.wait(5_ms);
+    REQUIRE(s.resend());
+    REQUIRE(s.tell({.duplicate = true}, report(segments(1, 2))) == verdict_kind::spurious);  // still unacknowledged
+    s.wait(s.rto);
+    s.timer(retransmission_timer::rto);  // another episode, of the same octets
+    s.echoed = original;
+    CHECK(s.ack(2) == verdict_kind::none);
+}
+
+TEST_CASE("where the original was a retransmission itself any older echo is believed", "[policy][RFC3522-3.2e]")
+{
+    auto s = flight<sack_sender>(6);
+    const time_point original = s.now - 102_ms;
+    s.resend(segments(1, 2));  // a probe, as it were
+    s.wait(50_ms);
+    s.sack(2, 3);
+    s.sack(2, 4);
+    REQUIRE(s.sack(2, 5) == verdict_kind::enter);
+    s.wait(5_ms);
+    REQUIRE(s.resend());
+    s.echoed = original;
+    CHECK(s.ack(5) == verdict_kind::spurious);
+}
+
+// --- what follows ----------------------------------------------------------------------------------------------------
+
+TEST_CASE("RACK learns of reordering by a fast recovery that was needless, by a timeout it does not",
+          "[policy][RFC8985-6.2d]")
+{
+    const bool timeout_before = GENERATE(false, true);
+    auto s = flight<rack_sender>(10);
+    std::int64_t first = 1;
+    if (timeout_before) {
+        time_out(s);
+        s.ack(2);
+        s.send(2);
+        REQUIRE(s.ack(3) == verdict_kind::spurious);
+        CHECK_FALSE(s.recovery.base().reordering_seen());
+        s.ack(13);
+        s.send(10);
+        s.wait(100_ms);
+        first = 13;
+    }
+    REQUIRE(s.sack(first + 1, first + 4) == verdict_kind::enter);
+    s.wait(5_ms);
+    REQUIRE(s.resend());
+    s.echoed = s.now - 104_ms;
+    REQUIRE(s.ack(first + 4) == verdict_kind::spurious);
+    CHECK(s.recovery.base().reordering_seen());
+}
+
+TEST_CASE("a recovery that the reordering timer began can be needless, too", "[policy][RFC3522-3.2e]")
+{
+    auto s = flight<rack_sender>(4);
+    const time_point original = s.now - 100_ms;
+    CHECK(s.sack(2, 3) == verdict_kind::none);
+    s.now = s.recovery.timer().at;
+    REQUIRE(s.timer(retransmission_timer::reorder) == verdict_kind::enter);
+    s.wait(5_ms);
+    REQUIRE(s.resend());
+    s.echoed = original;
+    CHECK(s.ack(3) == verdict_kind::spurious);
+}
+
+TEST_CASE("an ACK may undo one recovery and begin the next: it does both", "[policy][RFC3708-3a]")
+{
+    auto s = flight<rack_sender>(6);
+    REQUIRE(s.sack(2, 5) == verdict_kind::enter);
+    REQUIRE(s.resend());
+    CHECK(s.ack(7) == verdict_kind::exit);
+    s.send(6);  // 7 to 12
+    s.wait(100_ms);
+    s.timer(retransmission_timer::reorder);
+    for (auto i = s.records.find(at(8)); i != fake::board::npos && s.records[i].last <= at(12); i = s.records.next(i)) {
+        s.recovery.on_delivered(s.records[i], s.timing());
+    }
+    s.records.sack(segments(8, 12));
+    sack_info blocks = report(segments(1, 2));
+    blocks.newly_sacked = 4 * fake::smss;
+    blocks.has_blocks = blocks.sack_permitted = true;
+    const ack_info a{.now = s.now,
+                     .newly_sacked = 4 * fake::smss,
+                     .delivered = 4 * fake::smss,
+                     .una = s.records.una(),
+                     .nxt = s.records.nxt(),
+                     .latest_rtt = s.rtt,
+                     .duplicate = true,
+                     .smss = fake::smss};
+    s.wait(60_ms);  // the undo lets RACK wait for what is late, half a round trip now
+    const recovery_verdict v = s.recovery.on_ack(a, blocks, s.timing(), s.records);
+    CHECK(v.undoes());
+    CHECK(v.cause == spurious_cause::dsack);
+    CHECK(v.kind == verdict_kind::enter);
+    CHECK(s.records.lost() == fake::smss);
 }
 
 TEST_CASE("a timeout in the handshake is no episode", "[policy]")

@@ -175,9 +175,6 @@ private:
         epoch_ = a.now;
         w_est_ = cwnd_;
         est_rest_ = growth_rest_ = 0;
-        if (w_max_ == 0) {
-            cwnd_prior_ = std::max(cwnd_prior_, cwnd_);
-        }
         if (cwnd_ < w_max_) {
             const auto distance = static_cast<uint128>(w_max_ - cwnd_) << c_shift;
             k_ = static_cast<std::int64_t>(cube_root(distance / static_cast<uint128>(curvature(a.smss))));

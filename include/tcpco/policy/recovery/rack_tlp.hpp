@@ -156,6 +156,7 @@ private:
         bool retransmission_lost = false;  // of this episode
     };
 
+    static constexpr int looks_ahead = 16;  // records
     static constexpr std::uint8_t persistence = 16;  // recoveries for which a widened window lasts (RFC8985-6.2g)
 
     constexpr bool recovering() const noexcept { return in_recovery_ || after_timeout_; }
@@ -210,27 +211,23 @@ private:
     template <class Board>
     constexpr bool enough_sacked(const Board& board) const noexcept
     {
-        if (board.sacked() > (dup_thresh - 1) * std::max<octet_count>(smss_, 1)) {
-            return true;
-        }
-        std::uint32_t segments = 0;
-        if (board.sacked() > 0) {
-            for (auto i = board.first_unacked(); i != Board::npos && segments < dup_thresh; i = board.next(i)) {
-                segments += board[i].sacked ? board[i].wire_segments : 0U;
-            }
-        }
-        return segments >= dup_thresh;
+        return board.segments_sacked() >= dup_thresh ||
+               board.sacked() > (dup_thresh - 1) * std::max<octet_count>(smss_, 1);
     }
 
     // Section 6.2 step 5, in the order of transmission; ends at the first record that was sent after the newest
-    // delivered. RFC8985-6.2e, 6.2f, 6.2h
+    // delivered. The RFC waits for the last that is not due yet. Of a long flight that is looked for among the next few
+    // only, and when that is due among the next few again: an ACK must not cost a walk over all that is in flight, else
+    // a peer that SACKs from the end makes us work in proportion to the square of it.
+    // RFC8985-6.2e, 6.2f, 6.2h
     template <class Board>
     constexpr detection detect(const path_timing& timing, Board& board) noexcept
     {
         detection found;
         const duration allowed = rtt_ + reordering_window(timing, board);
         reorder_at_ = time_point::never();
-        for (auto i = board.oldest_sent(); i != Board::npos;) {
+        int ahead = 0;
+        for (auto i = board.oldest_sent(); i != Board::npos && ahead < looks_ahead;) {
             const auto following = board.next_sent(i);
             const transmission& t = board[i];
             if (!sent_later(sent_at_, end_, t.sent_at, t.last)) {
@@ -242,8 +239,9 @@ private:
                 found.retransmission_lost =
                     found.retransmission_lost || (in_recovery_ && t.transmissions > 1 && t.sent_at >= entered_at_);
                 board.mark_lost(i);
-            } else if (reorder_at_ == time_point::never() || due > reorder_at_) {
-                reorder_at_ = due;  // the RFC waits for the last of them
+            } else {
+                reorder_at_ = due;
+                ++ahead;
             }
             i = following;
         }

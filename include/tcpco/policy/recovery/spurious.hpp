@@ -146,7 +146,7 @@ private:
     constexpr void begin(const Board& board) noexcept
     {
         watching_ = open_ = true;
-        has_resent_ = judged_ = false;
+        has_resent_ = false;
         end_ = board.nxt();
         timed_out_at_ = {};
         resent_.start(board.una());
@@ -166,9 +166,10 @@ private:
     }
 
     // RFC 3522 section 3.2 steps 3 to 6. The ACK has to cover the retransmission, which has to be at the left edge: the
-    // echo is of the segment that moved that edge. One with a DSACK proves nothing: after the loss of all ACKs the
-    // retransmission itself is answered with the echo of an older segment. An echo from before the segment was sent at
-    // all is a lie. In whole milliseconds: a retransmission within the tick of the original stays unjudged.
+    // echo is of the segment that moved that edge, so there is one such ACK and no other. One with a DSACK proves
+    // nothing: after the loss of all ACKs the retransmission itself is answered with the echo of an older segment. An
+    // echo from before the segment was sent at all is a lie. In whole milliseconds: a retransmission within the tick of
+    // the original stays unjudged.
     //
     // An ACK of everything gives a verdict, too: step 5 forbids that unless the peer has sent a DSACK before, for else
     // nobody knows that it would. Today's peers with SACK do (Linux, FreeBSD, Windows), and at the end of an outage one
@@ -176,13 +177,13 @@ private:
     // RFC3522-3.2a, 3.2c, 3.2d, 3.2e, 3.2f, 3.2g, 3.2h
     constexpr bool echoes_the_original(const ack_info& a, const sack_info& s, const path_timing& timing) noexcept
     {
-        if (!config_.timestamps || !open_ || !has_resent_ || judged_ || a.acked <= 0 || a.una <= first_resent_.first) {
+        const bool covers = a.acked > 0 && a.una - a.acked == first_resent_.first;
+        if (!config_.timestamps || !has_resent_ || !covers) {
             return false;
         }
-        judged_ = true;
         // A peer that cannot report it may have been answering the retransmission.
         const bool answers = timed_out() && !s.sack_permitted && timing.now - first_resent_at_ >= timing.min_rtt / 2;
-        if (s.dsack || answers || a.una - a.acked != first_resent_.first || timing.echoed == time_point::never()) {
+        if (s.dsack || answers || timing.echoed == time_point::never()) {
             return false;
         }
         if (timing.echoes_before(first_resent_at_)) {
@@ -219,7 +220,8 @@ private:
         const bool advances = a.acked > 0;
         if (phase_ == phase::first_ack && has_resent_) {
             if (advances) {
-                phase_ = a.una >= end_ || a.una < first_resent_.last ? phase::off : phase::second_ack;
+                // What acknowledges all that was sent ends the episode, see on_ack().
+                phase_ = a.una < first_resent_.last ? phase::off : phase::second_ack;
                 new_octets_ = 0;
             } else if (a.duplicate && !s.sack_permitted) {
                 phase_ = phase::off;
@@ -250,8 +252,7 @@ private:
     bool watching_ = false;
     bool open_ = false;
     bool has_resent_ = false;
-    bool judged_ : 1 = false;          // the one ACK whose echo counts has come
-    bool resent_outside_ : 1 = false;  // something was sent again that is not of the episode
+    bool resent_outside_ = false;  // something was sent again that is not of the episode
 };
 
 static_assert(std::is_trivially_copyable_v<spurious_detector> && sizeof(spurious_detector) <= 208);
