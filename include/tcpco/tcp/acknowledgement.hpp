@@ -117,19 +117,6 @@ octet_count worth_of_duplicate(const connection<B>& c, const sender_active<B>& s
     return c.smss;
 }
 
-   std::size_t count = 0;
-
-    constexpr void insert(const offset_range& range) noexcept
-    {
-        std::size_t at = count++;
-        for (; at > 0 && range.first < ranges[at - 1].first; --at) {
-            ranges[at] = ranges[at - 1];
-        }
-        ranges[at] = range;
-    }
-    constexpr std::span<const offset_range> all() const noexcept { return std::span{ranges}.first(count); }
-};
-
 // Duplicates without blocks that are new release nothing where the peer speaks SACK.
 // RFC2018-5a, 5.1a, RFC3042-2c, RFC5681-3.2f, RFC6675-5a
 template <class B>

@@ -177,8 +177,10 @@ void commit_octets(connection<B>& c, const leaving_segment& out, step<B>& st)
     } else {
         const stream_offset again = std::min(out.end(), c.snd.nxt);
         s.board.on_retransmit(out.seq, again, st.now, stamp, out.wire_segments);
-        if (out.seq == c.snd.una && !timer_runs_on(s, c.snd.una)) {
-            c.timer_base = st.now;  // a whole RTO for the one that the timer would send again (RFC6298-5a, RFC6675-6a)
+        // A whole RTO for what the timer would send again (RFC6298-5a, RFC6675-6a). Not for a SYN,ACK that answers a
+        // repeated SYN: who repeats it without end would keep a half-open connection.
+        if (out.seq == c.snd.una && !out.syn && !timer_runs_on(s, c.snd.una)) {
+            c.timer_base = st.now;
         }
         c.stats.octets_retransmitted += static_cast<std::uint64_t>(std::min(out.octets, again - out.seq));
         if (out.fresh) {  // end_with_what_waits()

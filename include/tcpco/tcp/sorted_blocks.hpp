@@ -15,5 +15,17 @@ namespace tcpco::detail {
 // block that was reported before and got lost would look like reordering (RFC8985-6.2d).
 struct sorted_blocks {
     std::array<offset_range, std::tuple_size_v<decltype(tcp_options::sack_blocks)>> ranges{};
+    std::size_t count = 0;
+
+    constexpr void insert(const offset_range& range) noexcept
+    {
+        std::size_t at = count++;
+        for (; at > 0 && range.first < ranges[at - 1].first; --at) {
+            ranges[at] = ranges[at - 1];
+        }
+        ranges[at] = range;
+    }
+    constexpr std::span<const offset_range> all() const noexcept { return std::span{ranges}.first(count); }
+};
 
 }  // namespace tcpco::detail

@@ -264,7 +264,7 @@ TEST_CASE("each kind of proof can be switched off", "[policy]")
 
 // --- the detector's books ---------------------------------------------------------------------------------------------
 
-TEMPLATE_TEST_CASE("a timeout within fast recovery is the same episode: what was sent again before and after it counts",
+TEMPLATE_TEST_CASE("a timeout within fast recovery is the same episode: what left again before and after it is not accounted for",
                    "[policy][RFC3708-3c][RFC5682-3.1b]", reno_sender, sack_sender, rack_sender)
 {
     auto s = flight<TestType>(6);
@@ -280,7 +280,7 @@ TEMPLATE_TEST_CASE("a timeout within fast recovery is the same episode: what was
     CHECK(s.tell({.duplicate = true}, report(segments(1, 2))) != verdict_kind::spurious);
     s.ack(9);
     CHECK_FALSE(s.recovery.detector().is_open());
-    CHECK(s.tell({.duplicate = true}, report(segments(1, 2))) == verdict_kind::spurious);
+    CHECK(s.tell({.duplicate = true}, report(segments(1, 2))) != verdict_kind::spurious);  // sent again twice
 }
 
 TEST_CASE("what is sent again after an episode has ended is none of it", "[policy][RFC3708-3a]")

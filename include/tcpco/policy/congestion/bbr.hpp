@@ -392,6 +392,6 @@ private:
 
 static_assert(congestion_controller<bbr> && paces<bbr> && sets_send_quantum<bbr> && told_of_packets_lost<bbr>);
 static_assert(wants_rate_samples_v<bbr> && regulates_recovery_v<bbr>);
-static_assert(std::is_trivially_copyable_v<bbr> && sizeof(bbr) <= 384);
+static_assert(std::is_trivially_copyable_v<bbr> && sizeof(bbr) <= 408);
 
 }  // namespace tcpco::congestion
