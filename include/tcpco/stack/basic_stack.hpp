@@ -119,7 +119,7 @@ public:
 
     // New Fast Open cookies are made with a key of this seed; those made with the key before stay good, older ones do
     // not (RFC7413-4.1.2a).
-    void rotate_fast_open_key(std::uint64_t seed) noexcept { host.fast_open_server.rotate(derive_key(seed, 8)); }
+    void rotate_fast_open_key(const stack_seed& seed) noexcept { host.fast_open_server.rotate(derive_key(seed, 8)); }
 
     // --- socket_tuning ---------------------------------------------------------------------------------------------
 
