@@ -6,7 +6,6 @@
 #include <cstdio>
 #include <exception>
 #include <functional>
-#include <random>
 
 #include <tcpco/tcpco.hpp>
 
@@ -38,7 +37,7 @@ task<> serve(scope& sessions, tcp_listener& listener)
 
 int main(int argc, char** argv)
 try {
-    basic_stack<> net{{.address = "198.18.0.2/24"_net, .seed = std::random_device{}()}};
+    basic_stack<> net{{.address = "198.18.0.2/24"_net, .seed = random_seed()}};
     tap link = tap::open({.name = argc > 1 ? argv[1] : "tap0"});
     system_reactor reactor;
     driver link_driver{net, link, reactor};

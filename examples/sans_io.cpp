@@ -98,7 +98,7 @@ struct party {
 // Sends n octets through an echo server and back. True when they come back equal.
 bool echo(std::size_t n, wire w)
 {
-    stack_config<default_policies> left{.address = "192.0.2.1/24"_net, .seed = 1};  // real use: seed from real entropy
+    stack_config<default_policies> left{.address = "192.0.2.1/24"_net, .seed = 1};  // real use: random_seed()
     stack_config<default_policies> right{.address = "192.0.2.2/24"_net, .seed = 2};
     left.network.ethernet = right.network.ethernet = w.ethernet;  // false: bare IP packets, no ARP (TUN, VPN)
     right.network.mac.octets[5] = 2;                              // every station on a link has its own

@@ -19,7 +19,6 @@
 
 #include <fstream>
 #include <future>
-#include <random>
 #include <sstream>
 #include <thread>
 
@@ -249,7 +248,7 @@ void send_by_tcpco(const settings& s, const stream_octets& octets, sending& repo
 {
     tap link = tap::open({.name = "tap0"});
     bridge_taps();
-    basic_stack<Bundle> net{{.address = "198.18.0.1/24"_net, .seed = std::random_device{}()}};
+    basic_stack<Bundle> net{{.address = "198.18.0.1/24"_net, .seed = random_seed()}};
     system_reactor reactor;
     driver link_driver{net, link, reactor};
     const duration limit{static_cast<std::int64_t>((s.limit + 10) * 1e9)};

@@ -8,7 +8,6 @@
 //     busy=1          turns without ever waiting
 #include <functional>
 #include <memory>
-#include <random>
 #include <vector>
 
 #include "arguments.hpp"
@@ -123,7 +122,7 @@ try {
     const bool offload = given.flag("offload");
     const bool busy = given.flag("busy");
     const driver_options slots{.slots = given.number("slots", 0), .lent_slots = given.number("lent", 0)};
-    stack_config<default_policies> config{.address = "198.18.0.2/24"_net, .seed = std::random_device{}()};
+    stack_config<default_policies> config{.address = "198.18.0.2/24"_net, .seed = random_seed()};
     config.ack.every = static_cast<std::uint8_t>(given.number("every", config.ack.every));
     config.ack.stretch = given.flag("stretch");
     config.receive_window.capacity = given.number("window", static_cast<unsigned>(config.receive_window.capacity));

@@ -3,7 +3,6 @@
 //
 //     offload=0|1   super-frames and checksum offload
 #include <functional>
-#include <random>
 #include <vector>
 
 #include "../../examples/tls_echo/certificate.hpp"
@@ -51,7 +50,7 @@ try {
 
     const identity own = make_identity("bench.example");
     const openssl_ptr<SSL_CTX> context = server_context(own);
-    basic_stack<> net{{.address = "198.18.0.2/24"_net, .seed = std::random_device{}()}};
+    basic_stack<> net{{.address = "198.18.0.2/24"_net, .seed = random_seed()}};
     tap link = tap::open({.name = "tap0", .offload = offload});
     set_up_kernel_side("tap0");
     system_reactor reactor;

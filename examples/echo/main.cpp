@@ -10,7 +10,6 @@
 #include <cstdlib>
 #include <exception>
 #include <functional>
-#include <random>
 #include <thread>
 
 #include "kernel_clients.hpp"
@@ -75,7 +74,7 @@ bool over_tap(const options& chosen)
         }
     }
     system_reactor reactor;
-    echo_stack net{{.address = "198.18.0.2/24"_net, .seed = std::random_device{}()}};
+    echo_stack net{{.address = "198.18.0.2/24"_net, .seed = random_seed()}};
     impairment weather{chosen.impairment, chosen.impairment, chosen.seed};
     capture record{link_framing::ethernet};
     open_capture(record, chosen, reactor.now());
@@ -119,8 +118,8 @@ bool in_memory(const options& chosen)
 {
     memory_link link;
     system_reactor reactor;
-    echo_stack server{{.address = "198.18.0.2/24"_net, .seed = std::random_device{}()}};
-    stack_config<echo_policies> other{.address = "198.18.0.1/24"_net, .seed = std::random_device{}()};
+    echo_stack server{{.address = "198.18.0.2/24"_net, .seed = random_seed()}};
+    stack_config<echo_policies> other{.address = "198.18.0.1/24"_net, .seed = random_seed()};
     other.network.mac.octets[5] ^= 1;
     echo_stack client{other};
     impairment weather{chosen.impairment, chosen.impairment, chosen.seed};

@@ -8,7 +8,6 @@
 #include <cstdio>
 #include <exception>
 #include <functional>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -129,7 +128,7 @@ stack_config<default_policies> config(ip_prefix own, std::uint8_t number)
 {
     stack_config<default_policies> c{.address = own};
     c.network.mac.octets[5] = number;
-    c.seed = std::random_device{}();
+    c.seed = random_seed();
     return c;
 }
 

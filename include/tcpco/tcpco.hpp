@@ -41,6 +41,7 @@
 #include "tcpco/device/memory_link.hpp"
 #include "tcpco/device/tap.hpp"
 #include "tcpco/device/tun.hpp"
+#include "tcpco/reactor/random_seed.hpp"
 #include "tcpco/reactor/system_reactor.hpp"
 #include "tcpco/reactor/virtual_reactor.hpp"
 #include "tcpco/sim/bottleneck_link.hpp"

@@ -261,6 +261,24 @@ TEST_CASE("LISTEN: a segment with neither RST, ACK nor SYN is dropped",
     CHECK(p.connections().empty());
 }
 
+TEST_CASE("In a synchronized state an unacceptable segment gets an ACK, never an RST", "[conformance][RFC9293-3.5.2a]")
+{
+    const std::string state = GENERATE(as<std::string>{}, "ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT",
+                                       "CLOSING", "LAST-ACK", "TIME-WAIT");
+    const std::string segment = GENERATE(as<std::string>{}, "A seq=900000 len=10 ack=5001", "SA seq=900000 ack=5001",
+                                         "FA seq=900000 ack=5001", "A seq=500 len=10 ack=5001",
+                                         "A seq=1002 ack=900000", ". seq=900000 len=1");
+    INFO(state << ": " << segment);
+    peer p;
+    p.in(state);
+    p.send(segment);
+    for (packet seen = p.next(); seen != "-"; seen = p.next()) {
+        CHECK((seen.header.flags & tcp_flag::rst) == 0);
+        CHECK((seen.header.flags & tcp_flag::ack) != 0);
+    }
+    CHECK(p.state() == state);
+}
+
 TEST_CASE("A segment to a port where nobody listens gets no ICMP but RST", "[conformance][RFC9293-3.5.2a]")
 {
     peer p;

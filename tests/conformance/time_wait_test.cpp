@@ -245,3 +245,132 @@ TEST_CASE("TIME-WAIT: its four-tuple cannot be connected freely", "[conformance]
         CHECK((again.ec == errc::address_in_use || again.ec == errc::address_not_available));
     }
 }
+
+TEST_CASE("TIME-WAIT: timestamps that this stack does not use do not make an old SYN a new one",
+          "[conformance][RFC6191-2d][RFC6191-2e]")
+{
+    peer p{with([](auto& c) { c.tcp.timestamps = false; })};
+    p.in_established("mss=1000 ts=100");
+    p.shutdown();
+    p.forget();
+    p.send("FA seq=1001 ack=5002 ts=102/0");
+    p.forget();
+    p.send("S seq=1000 mss=1000 ts=100");  // the old connection's own
+    CHECK(p.next() == "-");
+    CHECK(p.dropped(drop_reason::tcp_syn_in_time_wait) == 1);
+    CHECK(p.state() == "TIME-WAIT");
+}
+
+namespace {
+
+const std::string new_syn = "S seq=200000000 mss=1000";
+
+// In TIME-WAIT, with an owner or as a record.
+void in_time_wait(peer<>& p, bool owned)
+{
+    p.in_time_wait();
+    if (!owned) {
+        p.close();
+    }
+    p.check_payload = false;
+}
+
+}  // namespace
+
+TEST_CASE("TIME-WAIT: a new connection in its place gets no cookie, whose number might lie below the old ones",
+          "[conformance][MAY-2]")
+{
+    peer p{with([&](auto& c) { c.syn_defence.use = syn::cookies::when::always; })};
+    p.listen();
+    p.check_payload = false;
+    p.send("S seq=1000 mss=1000");
+    const std::uint32_t iss = p.next().seq();
+    p.send("A seq=1001 ack=" + std::to_string(iss + 1));
+    CHECK(p.accept());
+    p.shutdown();
+    p.forget();
+    p.send("FA seq=1001 ack=" + std::to_string(iss + 2));
+    p.forget();
+    const std::uint64_t cookies = p.stack.counters().syn_cookies_sent;
+    p.send(new_syn);
+    const packet answer = p.next();
+    CHECK(answer == "SA ack=200000001");
+    CHECK(precedes(sequence_number{iss + 2}, answer.header.seq));
+    CHECK(p.stack.counters().syn_cookies_sent == cookies);
+    CHECK(p.stack.syn_received_count() == 1);
+}
+
+TEST_CASE("TIME-WAIT: what refuses the new SYN leaves the old connection where it was", "[conformance][MAY-2]")
+{
+    const auto [owned, why] = GENERATE(table<bool, std::string>({{false, "half-open"},
+                                                                 {true, "half-open"},
+                                                                 {false, "accept queue"},
+                                                                 {true, "accept queue"},
+                                                                 {false, "slot"}}));
+    INFO(why << (owned ? ", held by its user" : ", a record"));
+    peer p{with([&](auto& c) { c.limits.connections = why == "slot" ? 1 : 10; })};
+    in_time_wait(p, owned);
+    CHECK(p.stack.set_options(p.listener, {.half_open_limit = 1}) == errc::ok);
+    p.send("S seq=1 port=7777 mss=1000");
+    const std::uint32_t iss = p.next().seq();
+    if (why != "half-open") {
+        CHECK(p.stack.set_backlog(p.listener, 1) == errc::ok);
+        p.send("A seq=2 port=7777 ack=" + std::to_string(iss + 1));
+    }
+    p.send(new_syn);
+    CHECK(p.next() == "-");
+    p.send("FA seq=1001 ack=5002");
+    CHECK(p.next() == "A seq=5002 ack=1002");
+    p.stack.check_invariants();
+}
+
+TEST_CASE("TIME-WAIT: the old connection returns when the SYN in its place was an old duplicate",
+          "[conformance][MAY-2]")
+{
+    const auto [owned, by_reset] = GENERATE(
+        table<bool, bool>({{false, false}, {false, true}, {true, false}, {true, true}}));
+    INFO((owned ? "held by its user, " : "a record, ") << (by_reset ? "RST" : "no answer"));
+    peer p{with([](auto& c) {
+        c.time_wait.msl = 60_s;
+        c.tcp.syn_ack_retries = 1;
+    })};
+    in_time_wait(p, owned);
+    p.send(new_syn);
+    CHECK(p.next() == "SA ack=200000001");
+    CHECK(p.connections() == std::vector<std::string>{"SYN-RECEIVED"});
+    CHECK(p.stack.time_wait_count() == 0);
+    p.stack.check_invariants();
+    if (by_reset) {
+        p.send("R seq=200000001");
+    } else {
+        p.wait(10_s);
+        p.forget();
+    }
+    CHECK(p.connections() == std::vector<std::string>{"TIME-WAIT"});
+    CHECK(p.stack.time_wait_count() == 1);
+    p.stack.check_invariants();
+    p.send("FA seq=1001 ack=5002");
+    CHECK(p.next() == "A seq=5002 ack=1002");
+    p.wait(121_s);
+    CHECK(p.connections().empty());
+    p.stack.check_invariants();
+}
+
+TEST_CASE("TIME-WAIT: once the new connection stands the old one is over for good", "[conformance][MAY-2][MUST-13]")
+{
+    peer p;
+    in_time_wait(p, GENERATE(false, true));
+    p.send(new_syn);
+    const std::uint32_t iss = p.next().seq();
+    const bool late = GENERATE(false, true);
+    if (late) {
+        p.wait(61_s);  // its 2 MSL go on meanwhile
+        p.forget();
+    }
+    p.send("A seq=200000001 ack=" + std::to_string(iss + 1));
+    CHECK(p.connections() == std::vector<std::string>{"ESTABLISHED"});
+    p.stack.check_invariants();
+    p.send("R seq=200000001");
+    CHECK(p.connections().empty());
+    p.stack.check_invariants();
+}

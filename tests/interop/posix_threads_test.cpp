@@ -264,3 +264,12 @@ TEST_CASE("posix, threads: stacks with threads of their own meet over a socket p
     client->close(fd);
     serving.join();
 }
+
+TEST_CASE("A stack without a seed gets one that nobody can guess, and a given one stays", "[interop][RFC6528-4a]")
+{
+    const stack_config<default_policies> none{.address = "198.18.0.2/24"_net};
+    const stack_seed one = posix::seeded(none).seed;
+    CHECK(one.is_given());
+    CHECK(one != posix::seeded(none).seed);
+    CHECK(posix::seeded(stack_config<default_policies>{.seed = 7}).seed == 7);
+}

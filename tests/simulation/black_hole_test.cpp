@@ -1,6 +1,11 @@
 // Paths that swallow large packets without a word: noticed, gone round, and found to be wide again (RFC 4821, RFC 8899).
 #include "simulation/cases.hpp"
 
+#include <algorithm>
+#include <iterator>
+#include <utility>
+#include <vector>
+
 #include "tcpco/policy/congestion/cubic.hpp"
 #include "tcpco/policy/recovery/rack_tlp.hpp"
 #include "tcpco/policy/recovery_rate/prr.hpp"
@@ -122,32 +127,67 @@ TEST_CASE("black hole: a probe that is lost alone slows nobody down", "[simulati
     CHECK_FALSE(grew_by_mtu);
 }
 
-TEST_CASE("black hole: probes come no sooner than a second after one another, and each new search after ten minutes",
-          "[simulation][RFC4821-7.3a][RFC8899-3e][RFC8899-5.1.1a][RFC4821-7.1a][RFC8899-3a][RFC8899-3b][RFC4821-7.4a][RFC4821-7.6c]")
+TEST_CASE("black hole: a probe comes no sooner than a second after a lost one, and each new search after ten minutes",
+          "[simulation][RFC4821-7.3a][RFC8899-3e][RFC8899-5.1.1a][RFC4821-7.1a][RFC8899-3a][RFC8899-3b][RFC4821-7.6c]")
 {
     narrow<default_policies> net{1'400};
     net.at_a.to_send.resize(500'000, std::byte{1});
     net.turn();
     REQUIRE(net.run([&] { return net.a.counters().black_holes > 0; }, a_minute));
     net.record = true;
+    const std::uint64_t before = net.a.counters().mtu_probes;
+    std::vector<std::pair<time_point, std::uint16_t>> mtus{{net.now, net.info_a().path_mtu}};
     for (int i = 0; i < 20; ++i) {
-        REQUIRE(net.transfer(500'000, 10 * a_minute));
+        const std::size_t all = net.at_b.received.size() + 500'000;
+        net.at_a.to_send.resize(all, std::byte{1});
+        net.turn();
+        REQUIRE(net.run(
+            [&] {
+                if (const std::uint16_t mtu = net.info_a().path_mtu; mtu != mtus.back().second) {
+                    mtus.emplace_back(net.now, mtu);
+                }
+                return net.at_b.received.size() == all;
+            },
+            10 * a_minute));
         net.run_for(duration{300'000'000});
     }
-    std::vector<time_point> probes;
+    struct probe {
+        time_point at;
+        bool arrives;
+    };
+    std::vector<probe> probes;  // what is larger than the path's MTU was known to be
     for (const wire_frame& f : net.trace) {
         if (f.from != 0) {
             continue;
         }
-        CHECK((std::to_integer<unsigned>(f.data[20]) & 0x40) != 0);  // DF
-        if (f.data.size() > 14 + 1'400) {
-            probes.push_back(f.at);
+        CHECK((std::to_integer<unsigned>(f.data[20]) & 0x60) == 0x40);  // DF, no other fragment
+        CHECK((std::to_integer<unsigned>(f.data[20]) & 0x1F) + std::to_integer<unsigned>(f.data[21]) == 0);
+        const auto later = std::find_if(mtus.begin(), mtus.end(), [&](const auto& m) { return m.first > f.at; });
+        if (f.data.size() > std::size_t{14} + std::prev(later)->second) {
+            probes.push_back({f.at, f.data.size() <= 14 + 1'400});
         }
     }
     REQUIRE(probes.size() >= 3);
+    CHECK(probes.size() == net.a.counters().mtu_probes - before);
     for (std::size_t i = 1; i < probes.size(); ++i) {
-        CHECK(probes[i] - probes[i - 1] >= duration{1'000'000'000});
+        CHECK(probes[i].at - probes[i - 1].at >= (probes[i - 1].arrives ? 2 * path.delay : duration{1'000'000'000}));
     }
+}
+
+TEST_CASE("black hole: no probe without text enough behind it that its loss is seen", "[simulation][RFC4821-7.4a]")
+{
+    narrow<default_policies> net{1'400};
+    REQUIRE(net.transfer(20'000, a_minute));
+    REQUIRE(net.a.counters().black_holes > 0);
+    net.run_for(11 * a_minute);
+    const std::uint64_t before = net.a.counters().mtu_probes;
+    for (int i = 0; i < 20; ++i) {
+        REQUIRE(net.transfer(3'000, a_minute));
+        net.run_for(duration{2'000'000'000});
+    }
+    CHECK(net.a.counters().mtu_probes == before);
+    REQUIRE(net.transfer(100'000, a_minute));
+    CHECK(net.a.counters().mtu_probes > before);
 }
 
 TEST_CASE("black hole: a path that becomes wide again is used again", "[simulation][RFC4821-7.3a][RFC4821-7.6a]")

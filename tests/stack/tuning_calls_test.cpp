@@ -1,5 +1,6 @@
 #include "tcpco/stack/tuning_calls.hpp"
 
+#include <initializer_list>
 #include <string_view>
 #include <utility>
 
@@ -104,6 +105,28 @@ TEST_CASE("receive_buffer: of one connection, from its SYN on, and later", "[sta
     CHECK(j.net.a.set_receive_buffer(j.client, 1'000) == errc::ok);
     j.net.run_for(1_s);
     CHECK(j.net.a.look(j.client).readable == 8'000);
+}
+
+TEST_CASE("maximum_segment and receive_buffer: what makes no sense is refused, and changes nothing", "[stack][MUST-14]")
+{
+    joined j;
+    for (const std::uint16_t octets : std::initializer_list<std::uint16_t>{1, 40, 87}) {
+        CHECK(j.net.a.connect(server, {.maximum_segment = octets}).ec == errc::invalid_argument);
+        CHECK(j.net.b.set_maximum_segment(j.listener, octets) == errc::invalid_argument);
+    }
+    CHECK(j.net.a.connect(server, {.maximum_segment = 88}).ec == errc::ok);
+    CHECK(j.net.b.set_maximum_segment(j.listener, 88) == errc::ok);
+
+    const octet_count before = j.net.a.receive_buffer_of(j.client).value;
+    for (const octet_count octets : {octet_count{-5}, octet_count{0}, largest_receive_buffer + 1}) {
+        CHECK(j.net.a.set_receive_buffer(j.client, octets) == errc::invalid_argument);
+        if (octets != 0) {
+            CHECK(j.net.a.connect(server, {.receive_buffer = octets}).ec == errc::invalid_argument);
+        }
+    }
+    CHECK(j.net.a.receive_buffer_of(j.client).value == before);
+    CHECK(j.net.a.set_receive_buffer(j.client, largest_receive_buffer) == errc::ok);
+    CHECK(j.net.a.set_receive_buffer(j.client, 1) == errc::ok);
 }
 
 TEST_CASE("set_send_buffer: bounds what write takes", "[stack]")

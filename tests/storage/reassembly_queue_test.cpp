@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -119,6 +120,44 @@ TEST_CASE("reassembly: neighbours join, and one segment can fill several gaps", 
         CHECK(h.queue.memory_octets() == 0);
         CHECK(h.pool.available() == 64);
     }
+}
+
+TEST_CASE("reassembly: what follows a copied piece is written behind it, in its slot", "[storage]")
+{
+    harness h;
+    const auto append = [&h](std::int64_t at, std::string_view text) {
+        return h.queue.append({at}, std::as_bytes(std::span{text}));
+    };
+    CHECK_FALSE(append(10, "a"));  // nothing ends there
+    h.insert(10, "a");
+    CHECK_FALSE(append(11, "b"));  // a frame's slot is not the queue's own
+    CHECK(h.queue.insert({20}, make_slice(h.pool, "v"), false, true).accepted);
+    h.insert(30, "z");
+    CHECK(append(21, "w"));
+    CHECK(append(22, "xy"));
+    CHECK(h.queue.run_before({24}) == 4);
+    CHECK(h.queue.run_before({23}) == 0);
+    CHECK(h.sack() == ranges{range(20, 24), range(30, 31), range(10, 11)});
+    CHECK(h.queue.octets() == 6);
+    CHECK(h.queue.copied_memory_octets() == slot_size);
+    CHECK_FALSE(append(23, "y"));       // held already
+    CHECK_FALSE(append(24, "******"));  // would touch what follows
+    CHECK_FALSE(append(31, std::string(slot_size, '-')));
+    {
+        const reassembly_queue copy{h.queue};  // whose slots are shared
+        CHECK_FALSE(append(24, "*"));
+    }
+    CHECK(append(24, "*"));
+    h.insert(25, "-----");
+    CHECK(h.pop(20) == "vwxy*-----z");
+    CHECK(h.queue.copied_memory_octets() == 0);
+    CHECK(h.queue.insert({40}, make_slice(h.pool, "12"), false, true).accepted);
+    CHECK(h.queue.insert({44}, {}, true).accepted);
+    CHECK_FALSE(append(42, "345"));  // beyond the FIN
+    CHECK_FALSE(append(42, std::string(slot_size, '-')));
+    CHECK(append(42, "34"));
+    CHECK(h.pop(40) == "1234");
+    CHECK(h.pool.available() == 64);
 }
 
 TEST_CASE("reassembly: a duplicate is told as such, with the octets for a D-SACK block", "[storage][RFC2883-4]")

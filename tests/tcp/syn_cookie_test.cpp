@@ -2,6 +2,7 @@
 
 #include "catch.hpp"
 #include "tcpco/core/random.hpp"
+#include "tcpco/core/seed.hpp"
 
 using namespace tcpco;
 

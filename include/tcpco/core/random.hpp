@@ -1,5 +1,5 @@
 // Pseudo-random numbers for decisions that need no secrecy: jitter, simulation, impairments. Secrets come from SipHash
-// over a seed (core/siphash.hpp).
+// over a seed (core/seed.hpp).
 #pragma once
 
 #include <cstdint>

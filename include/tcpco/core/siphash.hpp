@@ -1,5 +1,5 @@
 // SipHash-2-4 (Aumasson, Bernstein, INDOCRYPT 2012): the keyed hash behind initial sequence numbers (RFC 6528), the
-// connection table and the ephemeral ports. All keys derive from the stack's one seed.
+// connection table and the ephemeral ports. All keys derive from the stack's one seed (core/seed.hpp).
 #pragma once
 
 #include <bit>
@@ -60,15 +60,6 @@ constexpr std::uint64_t siphash(siphash_key key, std::span<const std::uint64_t> 
     }
     state.compress(static_cast<std::uint64_t>(words.size() * 8) << 56);
     return state.finish();
-}
-
-// The n-th key derived from a seed; different n give unrelated keys.
-constexpr siphash_key derive_key(std::uint64_t seed, std::uint64_t n) noexcept
-{
-    const std::uint64_t words[2] = {seed, n};
-    const std::uint64_t first = siphash({0x7463'7063'6f20'6b30, seed}, words);
-    const std::uint64_t words2[2] = {first, n};
-    return {first, siphash({seed, 0x7463'7063'6f20'6b31}, words2)};
 }
 
 }  // namespace tcpco

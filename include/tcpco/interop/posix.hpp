@@ -2,8 +2,7 @@
 //
 // A stack on a thread of its own, called from any other:
 //
-//     posix::stack<> net{{.address = "198.18.0.2/24"_net, .seed = std::random_device{}()},
-//                        tap::open({.name = "tap0"})};
+//     posix::stack<> net{{.address = "198.18.0.2/24"_net}, tap::open({.name = "tap0"})};
 //     const int fd = net->socket(AF_INET, SOCK_STREAM);
 //     net->connect(fd, address, sizeof *address);
 //     net->send(fd, "hello", 5, 0);

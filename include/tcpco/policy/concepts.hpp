@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "tcpco/core/address.hpp"
+#include "tcpco/core/seed.hpp"
 #include "tcpco/policy/events.hpp"
 
 namespace tcpco {
@@ -234,7 +235,7 @@ concept send_gate = policy<G> && requires(const G g, const small_segment& s) {
 // `not_below`: null, or a number that the ISS must follow (a reopened TIME-WAIT, RFC 6191).
 template <class I>
 concept isn_generator = policy<I> && requires(I i, endpoint local, endpoint remote, time_point now,
-                                              const sequence_number* not_below, std::uint64_t seed) {
+                                              const sequence_number* not_below, const stack_seed& seed) {
     i.seed(seed);
     { i.generate(local, remote, now, not_below) } -> std::same_as<sequence_number>;
 };
@@ -246,7 +247,7 @@ concept syn_defence = policy<D> && requires(D d, const syn_info& s) {
 };
 
 template <class D>
-concept seeded_syn_defence = requires(D d, std::uint64_t seed) { d.seed(seed); };  // once, before all else
+concept seeded_syn_defence = requires(D d, const stack_seed& seed) { d.seed(seed); };  // once, before all else
 template <class D>
 concept told_of_verified_sources = requires(D d, const source_verified& v) { d.on_source_verified(v); };
 

@@ -119,7 +119,7 @@ public:
 
     // New Fast Open cookies are made with a key of this seed; those made with the key before stay good, older ones do
     // not (RFC7413-4.1.2a).
-    void rotate_fast_open_key(std::uint64_t seed) noexcept { host.fast_open_server.rotate(derive_key(seed, 8)); }
+    void rotate_fast_open_key(const stack_seed& seed) noexcept { host.fast_open_server.rotate(derive_key(seed, 8)); }
 
     // --- socket_tuning ---------------------------------------------------------------------------------------------
 
@@ -147,7 +147,8 @@ public:
     ip_address address() const noexcept { return network_.config().address.address; }
 
     // Compact records of connections in TIME-WAIT that nobody holds any more; at most stack_limits.time_wait.
-    std::size_t time_wait_count() const noexcept { return time_waits_.size(); }
+    // Those that a new SYN has set aside are not counted.
+    std::size_t time_wait_count() const noexcept { return time_waits_.size() - set_aside_; }
     // Compact records of half-open connections; at most stack_limits.syn_received.
     std::size_t syn_received_count() const noexcept { return syn_queue_.size(); }
 
@@ -177,6 +178,8 @@ private:
     time_wait_answer ask_time_wait(const connection_type& c, const arriving_segment& seg, duration rto,
                                    std::optional<sequence_number>& not_below);
     void arrive_at_listener(const four_tuple& flow, arriving_segment& seg, const sequence_number* not_below);
+    void take_syn(listener& l, std::uint32_t index, const four_tuple& flow, arriving_segment& seg,
+                  const sequence_number* not_below);
     void accept_cookie(listener& l, std::uint32_t index, const four_tuple& flow, arriving_segment& seg);
     bool overflows_accept_queue(connection_type& c, const arriving_segment& seg);
     void answer(const std::optional<stateless_segment>& reply);
@@ -221,7 +224,10 @@ private:
     // time_waits.hpp
     void compact(connection_type& c);
     void orphan(connection_type& c, step_type& st);
+    slab_id keep_time_wait(const connection_type& c);
     void forget_time_wait(std::uint32_t index);
+    void set_time_wait_aside(const four_tuple& flow);
+    void end_set_aside(const four_tuple& flow, bool opened);
     template <class Call>
     void on_time_wait(std::uint32_t index, Call&& call);
     bool arrive_in_time_wait(std::uint32_t index, arriving_segment& seg, std::optional<sequence_number>& not_below);
@@ -286,6 +292,7 @@ private:
     slab<time_wait_record> time_waits_;
     timer_wheel time_wait_timers_;
     index_list time_wait_order_;  // the oldest first
+    std::uint32_t set_aside_ = 0;  // records whose place a half-open connection has taken
     slab<syn_received_record> syn_queue_;
     timer_wheel syn_timers_;
     siphash_key port_key_;

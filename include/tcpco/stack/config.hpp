@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "tcpco/core/address.hpp"
+#include "tcpco/core/seed.hpp"
 #include "tcpco/policy/bundle.hpp"
 #include "tcpco/tcp/connection.hpp"
 #include "tcpco/tcp/settings.hpp"
@@ -76,9 +77,10 @@ struct stack_config {
     tcp_settings tcp{};
     network_config network{};
     stack_limits limits{};
-    // All secrets and hash keys derive from it. The same seed gives the same packets; for real use give it real entropy
-    // (std::random_device).
-    std::uint64_t seed = 0;
+    // All secrets and hash keys derive from it (core/seed.hpp). Nothing here may ask the system for randomness: for
+    // real use say `.seed = random_seed()` (reactor/random_seed.hpp), as posix::stack does by itself. An integer is for
+    // tests and simulations: the same one gives the same packets. Left out, the secrets are everybody's.
+    stack_seed seed{};
 
     constexpr policy_configs<B> policies() const
     {

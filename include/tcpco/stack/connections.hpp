@@ -108,6 +108,7 @@ void basic_stack<B>::account(connection_type& c, tcp_state was)
     if (was != tcp_state::syn_received || c.state == tcp_state::syn_received) {
         return;
     }
+    end_set_aside({c.local, c.remote}, is_synchronized(c.state));
     listener* l = listeners_.get(c.listener);
     if (l == nullptr) {
         return;
@@ -237,7 +238,11 @@ void basic_stack<B>::for_each_connection(F&& fn)
         view_half_open(c, r, st);
         fn(slab_id{first_half_open() + id.index, id.generation}, info_of(c, st));
     });
-    time_waits_.for_each([&](slab_id, const time_wait_record& r) { fn(r.self, info_of(view_of(r, st), st)); });
+    time_waits_.for_each([&](slab_id, const time_wait_record& r) {
+        if (!r.set_aside) {
+            fn(r.self, info_of(view_of(r, st), st));
+        }
+    });
 }
 
 template <class B>
@@ -362,13 +367,18 @@ void basic_stack<B>::check_invariants() const
         }
         TCPCO_ASSERT(live == live_ && orphans == orphans_ && accurate == host.accurate.size());
         TCPCO_ASSERT(time_waits_.size() == time_wait_order_.size());
+        [[maybe_unused]] std::uint32_t aside = 0;
         for (std::uint32_t i = 0; i < time_waits_.capacity(); ++i) {
             if (time_waits_.occupied(i)) {
                 [[maybe_unused]] const time_wait_record& r = time_waits_.at(i);
-                TCPCO_ASSERT(flows_.find({r.local, r.remote}) == connections_.limit() + i);
+                [[maybe_unused]] const four_tuple flow =
+                    r.set_aside ? four_tuple{r.remote, r.local} : four_tuple{r.local, r.remote};
+                aside += r.set_aside ? 1U : 0U;
+                TCPCO_ASSERT(flows_.find(flow) == connections_.limit() + i);
                 TCPCO_ASSERT(time_wait_order_.contains(i));
             }
         }
+        TCPCO_ASSERT(aside == set_aside_);
     }
 }
 

@@ -39,7 +39,8 @@ result<connection_id> basic_stack<B>::connect(endpoint remote, const connect_opt
     if (!link_up_ && !network_.is_local(remote.address)) {
         return {errc::network_down, {}};
     }
-    if (remote.port == 0) {
+    if (remote.port == 0 || !is_maximum_segment(options.maximum_segment) || options.receive_buffer < 0 ||
+        options.receive_buffer > largest_receive_buffer) {
         return {errc::invalid_argument, {}};
     }
     if (options.receive_buffer > 0 && !resizable_window<typename B::receive_window>) {

@@ -31,7 +31,7 @@ public:
 
     // The receive buffer's size in octets, in place of the policy's. The right edge that was advertised never moves
     // left (SHLD-14), and the handshake's window scale bounds what can be offered. operation_not_supported: the
-    // bundle's receive_window policy has no set_capacity().
+    // bundle's receive_window policy has no set_capacity(). invalid_argument: not from 1 to largest_receive_buffer.
     virtual errc set_receive_buffer(connection_id id, octet_count octets) = 0;
     virtual result<octet_count> receive_buffer_of(connection_id id) = 0;
 
@@ -39,6 +39,7 @@ public:
     virtual errc set_backlog(listener_id id, std::uint32_t backlog) = 0;
 
     // The MSS that connections of this listener announce and keep to, as connect_options::maximum_segment.
+    // invalid_argument: 1 to 87.
     virtual errc set_maximum_segment(listener_id id, std::uint16_t octets) = 0;
 
     virtual socket_state look(connection_id id) = 0;

@@ -28,6 +28,17 @@ inline constexpr std::pair<wait_kind, std::uint8_t> wait_kinds[] = {
     {wait_kind::write, readiness::writable},    {wait_kind::flush, readiness::flushed},
     {wait_kind::urgent, readiness::urgent},     {wait_kind::close, readiness::closed}};
 
+// What a user may set an MSS to, in octets, besides 0: Linux's TCP_MAXSEG takes no less either, since segments would be
+// mostly header.
+inline constexpr std::uint16_t smallest_maximum_segment = 88;
+constexpr bool is_maximum_segment(std::uint16_t octets) noexcept
+{
+    return octets == 0 || octets >= smallest_maximum_segment;
+}
+
+// The largest receive buffer, in octets: more than a window can say (RFC 7323 2.3), so nothing could fill it.
+inline constexpr octet_count largest_receive_buffer = octet_count{65'535} << 14;
+
 struct connect_options {
     endpoint local{};       // unspecified address: the stack's own; port 0: an ephemeral one (RFC 6056)
     bool no_delay = false;  // MUST-17: Nagle off
@@ -36,10 +47,11 @@ struct connect_options {
     bool fast_open = false;
 
     // Payload octets of the largest segment in either direction: announced in the SYN, and the bound of what is sent
-    // (RFC 9293 3.7.1). 0, or more than the device's MTU leaves: what that leaves.
+    // (RFC 9293 3.7.1). 0, or more than the device's MTU leaves: what that leaves. 1 to 87: invalid_argument.
     std::uint16_t maximum_segment = 0;
     // Receive buffer in octets, in place of the policy's; the window scale follows from it. 0: the policy's own.
-    // operation_not_supported where the policy has no set_capacity().
+    // operation_not_supported where the policy has no set_capacity(); invalid_argument below 0 and beyond
+    // largest_receive_buffer.
     octet_count receive_buffer = 0;
 };
 

@@ -62,10 +62,12 @@ void basic_stack<B>::forget_half_open(std::uint32_t index)
     if (listener* l = listeners_.get(r.listener)) {
         --l->half_open;
     }
-    flows_.erase({r.local(), r.remote()});
+    const four_tuple flow{r.local(), r.remote()};
+    flows_.erase(flow);
     syn_timers_.cancel(index);
     syn_queue_.erase(syn_queue_.id_of(index));
     --live_;
+    end_set_aside(flow, false);
 }
 
 // The peer is told, where there is a connection to be had for it.

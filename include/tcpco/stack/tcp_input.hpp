@@ -107,30 +107,24 @@ void basic_stack<B>::receive_segment(datagram&& d)
             index = half_open->self.index;
         }
         if (index >= connections_.limit()) {
-            if (arrive_in_time_wait(index - connections_.limit(), seg, not_below)) {
-                arrive_at_listener(flow, seg, not_below ? &*not_below : nullptr);
+            if (!arrive_in_time_wait(index - connections_.limit(), seg, not_below)) {
+                return;
             }
-            return;
+        } else {
+            connection_type& c = connections_.at(index);
+            if (d.plain && c.state == tcp_state::established) {
+                recent_.keep(at - ipv4_header_size, network_.link_header(), c.self);
+            }
+            const bool asks = c.state == tcp_state::time_wait && seg.syn();
+            const time_wait_answer verdict =
+                asks ? ask_time_wait(c, seg, c.rto.rto(), not_below) : time_wait_answer::ack;
+            if (verdict == time_wait_answer::ack && !overflows_accept_queue(c, seg)) {
+                arrive(c, seg);
+            }
+            if (verdict != time_wait_answer::accept) {
+                return;
+            }
         }
-        connection_type& c = connections_.at(index);
-        if (d.plain && c.state == tcp_state::established) {
-            recent_.keep(at - ipv4_header_size, network_.link_header(), c.self);
-        }
-        const bool asks = c.state == tcp_state::time_wait && seg.syn();
-        const time_wait_answer verdict = asks ? ask_time_wait(c, seg, c.rto.rto(), not_below) : time_wait_answer::ack;
-        if (verdict == time_wait_answer::ack && !overflows_accept_queue(c, seg)) {
-            arrive(c, seg);
-        }
-        if (verdict != time_wait_answer::accept) {
-            return;
-        }
-        step_type st = step_at(now_);
-        take_transition(c, tcp_event::two_msl_elapsed, st);
-        settle(c, tcp_state::time_wait, st);
-    }
-    if (is_quiet() && seg.syn() && !seg.acks()) {
-        host.counters.drop(drop_reason::quiet_time);
-        return;
     }
     arrive_at_listener(flow, seg, not_below ? &*not_below : nullptr);
 }
@@ -149,8 +143,9 @@ void basic_stack<B>::arrive(connection_type& c, arriving_segment& seg)
     settle(c, was, st);
 }
 
-// A SYN meets TIME-WAIT (RFC 6191, RFC 9293 MAY-2). accept: the old connection is to end, and the SYN to be treated as
-// in LISTEN, with an ISS beyond `not_below`. Where nobody listens the old connection keeps its place.
+// A SYN meets TIME-WAIT (RFC 6191, RFC 9293 MAY-2). accept: the SYN is to be treated as in LISTEN, with an ISS beyond
+// `not_below`; the old connection keeps its place until LISTEN has taken the SYN. Timestamps count where the new
+// connection would have them: without them (tcp_settings::timestamps) nothing would protect it from old segments.
 // SHLD-4, RFC6191-2a
 template <class B>
 time_wait_answer basic_stack<B>::ask_time_wait(const connection_type& c, const arriving_segment& seg, duration rto,
@@ -162,7 +157,7 @@ time_wait_answer basic_stack<B>::ask_time_wait(const connection_type& c, const a
     const time_wait_syn syn{.seq = seg.header.seq,
                             .rcv_nxt = to_wire(c.rcv.nxt, c.rcv.irs),
                             .had_timestamps = c.timestamps,
-                            .has_timestamps = seg.options.has_timestamps,
+                            .has_timestamps = seg.options.has_timestamps && host.settings.timestamps,
                             .tsval = seg.options.tsval,
                             .ts_recent = c.ts_recent,
                             .age = now_ - (c.life_at - host.time_wait.two_msl(rto))};

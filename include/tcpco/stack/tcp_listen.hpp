@@ -13,11 +13,16 @@ std::uint32_t basic_stack<B>::find_listener(const endpoint& local) const noexcep
     return specific != listening_.npos ? specific : listening_.find({{ip_address{}, local.port}, {}});
 }
 
-// LISTEN (3.10.7.2) where there is a listener, else CLOSED (3.10.7.1).
+// LISTEN (3.10.7.2) where there is a listener, else CLOSED (3.10.7.1). `not_below`: the SYN comes to a connection in
+// TIME-WAIT, which is set aside once nothing is left that could refuse the new one (MAY-2).
 // RFC9293-3.10.7.2a, 3.10.7.2b, 3.10.7.2c, 3.10.7.2e, RFC4987-3.6a
 template <class B>
 void basic_stack<B>::arrive_at_listener(const four_tuple& flow, arriving_segment& seg, const sequence_number* not_below)
 {
+    if (is_quiet() && seg.syn() && !seg.acks()) {
+        host.counters.drop(drop_reason::quiet_time);
+        return;
+    }
     const std::uint32_t index = find_listener(flow.local);
     listener* l = index == listening_.npos ? nullptr : &listeners_.at(index);
     if (l == nullptr) {
@@ -39,12 +44,17 @@ void basic_stack<B>::arrive_at_listener(const four_tuple& flow, arriving_segment
         return;
     }
     const auto waiting = static_cast<std::uint32_t>(l->queue.size());
-    const syn_answer verdict = host.syn_defence.admit({.now = now_,
-                                                       .half_open = l->half_open,
-                                                       .half_open_limit = l->half_open_limit,
-                                                       .unaccepted = waiting,
-                                                       .backlog = l->backlog,
-                                                       .source = flow.remote.address});
+    syn_answer verdict = host.syn_defence.admit({.now = now_,
+                                                 .half_open = l->half_open,
+                                                 .half_open_limit = l->half_open_limit,
+                                                 .unaccepted = waiting,
+                                                 .backlog = l->backlog,
+                                                 .source = flow.remote.address});
+    if (verdict == syn_answer::cookie && not_below != nullptr) {
+        // A cookie is what it is: it cannot be made to lie beyond the old connection's numbers (MAY-2). Linux sends
+        // none here either, but takes the SYN even where its queue is full.
+        verdict = l->half_open < l->half_open_limit ? syn_answer::accept : syn_answer::drop;
+    }
     step_type st = step_at(now_);
     if (verdict == syn_answer::cookie) {
         l->cookies_until = now_ + syn_cookies::lifetime;
@@ -59,26 +69,41 @@ void basic_stack<B>::arrive_at_listener(const four_tuple& flow, arriving_segment
         answer(verdict == syn_answer::reset ? answer_as_closed(flow.local, flow.remote, seg) : std::nullopt);
         return;
     }
+    take_syn(*l, index, flow, seg, not_below);
+}
+
+// A SYN that nothing refuses makes a connection in SYN-RECEIVED.
+template <class B>
+void basic_stack<B>::take_syn(listener& l, std::uint32_t index, const four_tuple& flow, arriving_segment& seg,
+                              const sequence_number* not_below)
+{
     connection_type* c = make_connection();
     if (c == nullptr) {
         return;
     }
+    step_type st = step_at(now_);
     c->listener = listeners_.id_of(index);
-    c->own_mss = l->maximum_segment;
-    if (!open_passive(*c, flow.local, flow.remote, seg, not_below, st) ||
-        flows_.insert(flow, c->self.index) != decltype(flows_)::outcome::inserted) {
+    c->own_mss = l.maximum_segment;
+    const bool opened = open_passive(*c, flow.local, flow.remote, seg, not_below, st);
+    if (opened && not_below != nullptr) {
+        set_time_wait_aside(flow);
+    }
+    if (!opened || flows_.insert(flow, c->self.index) != decltype(flows_)::outcome::inserted) {
+        if (opened) {
+            end_set_aside(flow, false);
+        }
         --live_;
         detail::delete_tcb(*c, st);
         erase(*c);
         return;
     }
     // RFC7413-4.2b: a listener without Fast Open does not even look.
-    if (l->fast_open_limit > 0 && seg.options.has_fast_open &&
-        open_fast(*c, seg, l->fast_open_pending < l->fast_open_limit, st)) {
-        ++l->fast_open_pending;
-        enqueue(*l, *c);
+    if (l.fast_open_limit > 0 && seg.options.has_fast_open &&
+        open_fast(*c, seg, l.fast_open_pending < l.fast_open_limit, st)) {
+        ++l.fast_open_pending;
+        enqueue(l, *c);
     } else {
-        ++l->half_open;
+        ++l.half_open;
     }
     settle(*c, c->state, st);
 }

@@ -9,15 +9,11 @@
 
 namespace tcpco {
 
-// A connection whose owner has gone, in TIME-WAIT with nothing left to say, becomes a record. Where none can be had,
-// the connection itself goes on, which is counted.
+// The record of a connection in TIME-WAIT, in that one's place in the flow table. None: there is no memory for it, or
+// the limit is none.
 template <class B>
-void basic_stack<B>::compact(connection_type& c)
+slab_id basic_stack<B>::keep_time_wait(const connection_type& c)
 {
-    if (c.state != tcp_state::time_wait || c.owned || c.in_accept_queue || c.acks_owed > 0 || !c.receive.empty() ||
-        c.ack_at != time_point::never()) {
-        return;
-    }
     if (time_waits_.size() == time_waits_.limit() && !time_waits_.empty()) {
         ++host.counters.time_wait_evicted;
         forget_time_wait(time_wait_order_.front());
@@ -27,11 +23,26 @@ void basic_stack<B>::compact(connection_type& c)
         !time_wait_timers_.reserve(time_waits_.capacity())) {
         time_waits_.erase(id);
         ++host.counters.time_wait_refused;
-        return;
+        return {};
     }
     flows_.replace({c.local, c.remote}, connections_.limit() + id.index);
     time_wait_order_.push_back(id.index);
     time_wait_timers_.schedule(id.index, c.life_at);
+    return id;
+}
+
+// A connection whose owner has gone, in TIME-WAIT with nothing left to say, becomes a record. Where none can be had,
+// the connection itself goes on, which is counted.
+template <class B>
+void basic_stack<B>::compact(connection_type& c)
+{
+    if (c.state != tcp_state::time_wait || c.owned || c.in_accept_queue || c.acks_owed > 0 || !c.receive.empty() ||
+        c.ack_at != time_point::never()) {
+        return;
+    }
+    if (!keep_time_wait(c)) {
+        return;
+    }
     step_type st = step_at(now_);
     detail::delete_tcb(c, st);
     bury(c);  // its flow is the record's now
@@ -41,10 +52,64 @@ template <class B>
 void basic_stack<B>::forget_time_wait(std::uint32_t index)
 {
     const time_wait_record& r = time_waits_.at(index);
-    flows_.erase({r.local, r.remote});
+    flows_.erase(r.set_aside ? four_tuple{r.remote, r.local} : four_tuple{r.local, r.remote});
+    set_aside_ -= r.set_aside ? 1U : 0U;
     time_wait_order_.erase(index);
     time_wait_timers_.cancel(index);
     time_waits_.erase(time_waits_.id_of(index));
+}
+
+// The SYN has its connection: TIME-WAIT makes room for it, and comes back if it was an old duplicate. Of a connection
+// with this host's own address it ends: there the exchanged ends may be another connection's.
+template <class B>
+void basic_stack<B>::set_time_wait_aside(const four_tuple& flow)
+{
+    std::uint32_t index = flows_.find(flow);
+    if (index < connections_.limit()) {  // its user holds it still: for him it is over
+        connection_type& c = connections_.at(index);
+        const slab_id kept = keep_time_wait(c);
+        step_type st = step_at(now_);
+        take_transition(c, tcp_event::two_msl_elapsed, st);
+        settle(c, tcp_state::time_wait, st);
+        if (!kept) {
+            return;
+        }
+        index = connections_.limit() + kept.index;
+    }
+    const std::uint32_t record = index - connections_.limit();
+    flows_.erase(flow);
+    if (flow.local.address == flow.remote.address ||
+        flows_.insert({flow.remote, flow.local}, index) != decltype(flows_)::outcome::inserted) {
+        forget_time_wait(record);
+        return;
+    }
+    time_waits_.at(record).set_aside = true;
+    ++set_aside_;
+}
+
+// The connection in the place of a TIME-WAIT record is open, or it never will be: then the record has its place again.
+// MAY-2
+template <class B>
+void basic_stack<B>::end_set_aside(const four_tuple& flow, bool opened)
+{
+    const std::uint32_t index = set_aside_ > 0 ? flows_.find({flow.remote, flow.local}) : flows_.npos;
+    if (index == flows_.npos || index < connections_.limit() || index >= first_half_open()) {
+        return;
+    }
+    const std::uint32_t record = index - connections_.limit();
+    if (!time_waits_.at(record).set_aside) {
+        return;  // of a connection with this host itself: the other end's
+    }
+    if (opened) {
+        forget_time_wait(record);
+        return;
+    }
+    flows_.erase({flow.remote, flow.local});
+    time_waits_.at(record).set_aside = false;
+    --set_aside_;
+    if (!flows_.replace(flow, index) && flows_.insert(flow, index) != decltype(flows_)::outcome::inserted) {
+        forget_time_wait(record);
+    }
 }
 
 // Runs call(connection, step) on what the record stands for, sends what it answers, and keeps what it changed.
@@ -66,22 +131,20 @@ void basic_stack<B>::on_time_wait(std::uint32_t index, Call&& call)
     }
 }
 
-// True: the record is gone, the SYN is to be treated as in LISTEN.
+// True: the SYN is to be treated as in LISTEN. The record is as it was.
 template <class B>
 bool basic_stack<B>::arrive_in_time_wait(std::uint32_t index, arriving_segment& seg,
                                          std::optional<sequence_number>& not_below)
 {
     const duration rto{std::int64_t{time_waits_.at(index).rto_us} * 1'000};
-    bool reopened = false;
+    time_wait_answer verdict = time_wait_answer::ack;
     on_time_wait(index, [&](connection_type& c, step_type& st) {
-        const time_wait_answer verdict = seg.syn() ? ask_time_wait(c, seg, rto, not_below) : time_wait_answer::ack;
-        if (verdict == time_wait_answer::accept) {
-            reopened = take_transition(c, tcp_event::two_msl_elapsed, st);
-        } else if (verdict == time_wait_answer::ack) {
+        verdict = seg.syn() ? ask_time_wait(c, seg, rto, not_below) : time_wait_answer::ack;
+        if (verdict == time_wait_answer::ack) {
             segment_arrives(c, seg, st);
         }
     });
-    return reopened;
+    return verdict == time_wait_answer::accept;
 }
 
 template <class B>

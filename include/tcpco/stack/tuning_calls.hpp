@@ -21,7 +21,10 @@ errc basic_stack<B>::set_receive_buffer(connection_id id, octet_count octets)
 {
     return on_connection(id, [octets](connection_type& c, step_type&) {
         if constexpr (resizable_window<typename B::receive_window>) {
-            c.window.set_capacity(std::max<octet_count>(octets, 1));
+            if (octets < 1 || octets > largest_receive_buffer) {
+                return errc::invalid_argument;
+            }
+            c.window.set_capacity(octets);
             c.read_since_ack = true;  // a larger window may be worth an ACK, as if the reader had made room
             return errc::ok;
         } else {
@@ -59,6 +62,9 @@ errc basic_stack<B>::set_maximum_segment(listener_id id, std::uint16_t octets)
     listener* l = find(id);
     if (l == nullptr) {
         return errc::bad_file_descriptor;
+    }
+    if (!is_maximum_segment(octets)) {
+        return errc::invalid_argument;
     }
     l->maximum_segment = octets;
     return errc::ok;

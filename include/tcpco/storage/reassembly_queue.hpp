@@ -7,13 +7,16 @@
 //
 // Octets that are already here win over later ones that claim the same place.
 //
-// Left out: the receive window (the caller trims to it first, which bounds the octets too), copying small payloads
-// out of large slots, and rcv.nxt.
+// A payload that the caller has copied into a slot of its own leaves room there: what follows it is copied behind it.
+//
+// Left out: the receive window (the caller trims to it first, which bounds the octets too), whether a small payload is
+// copied out of a large slot and where to, and rcv.nxt.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <type_traits>
@@ -61,8 +64,9 @@ public:
     reassembly_queue() = default;
     explicit reassembly_queue(config c) noexcept : config_{c} {}
 
-    // Takes the octets from `at` on, and notes a FIN behind them. A refusal changes nothing.
-    insert_result insert(stream_offset at, slice octets, bool fin) noexcept
+    // Takes the octets from `at` on, and notes a FIN behind them. A refusal changes nothing. `copied`: the slot is
+    // nobody else's, and append() may write behind the octets.
+    insert_result insert(stream_offset at, slice octets, bool fin, bool copied = false) noexcept
     {
         const stream_offset end = at + octets.size;
         if (contradicts_fin(end, fin)) {
@@ -70,7 +74,7 @@ public:
         }
         insert_result result{};
         if (octets.size > 0) {
-            result = insert_octets({at, end}, std::move(octets));
+            result = insert_octets({at, end}, std::move(octets), copied);
         } else {
             result.accepted = true;
         }
@@ -78,6 +82,39 @@ public:
             fin_at_ = end;
         }
         return result;
+    }
+
+    // Copies octets behind those that end at `at`, where these were copied and their slot has room for all of it.
+    // False: it is not so; nothing has changed.
+    bool append(stream_offset at, std::span<const std::byte> octets) noexcept
+    {
+        const std::uint32_t i = first_reaching(at);
+        const stream_offset end = at + static_cast<std::int64_t>(octets.size());
+        if (i == count_ || ranges_[i].right != at || contradicts_fin(end, false) ||
+            (i + 1 < count_ && ranges_[i + 1].left <= end)) {
+            return false;
+        }
+        node& n = nodes_[ranges_[i].tail];
+        if (!n.copied || !n.data.owner.unique()) {  // a copied stack shares the slot
+            return false;
+        }
+        const auto used = static_cast<std::size_t>(n.data.data - n.data.owner.data()) + n.data.size;
+        if (n.data.owner.capacity() - used < octets.size()) {
+            return false;
+        }
+        std::memcpy(n.data.owner.data() + used, octets.data(), octets.size());
+        n.data.size += static_cast<std::uint32_t>(octets.size());
+        octets_ += octets.size();
+        ranges_[i].right = end;
+        ranges_[i].touched = ++segments_;
+        return true;
+    }
+
+    // How many octets without a gap end at `at`.
+    std::int64_t run_before(stream_offset at) const noexcept
+    {
+        const std::uint32_t i = first_reaching(at);
+        return i < count_ && ranges_[i].right == at ? at - ranges_[i].left : 0;
     }
 
     // Hands over what is contiguous from `next` on, as fn(slice&&) for one slice after another, and forgets octets
@@ -106,6 +143,7 @@ public:
     std::uint64_t octets() const noexcept { return octets_; }
     // What these octets cost: the slots that they keep from their pools.
     std::uint64_t memory_octets() const noexcept { return memory_; }
+    std::uint64_t copied_memory_octets() const noexcept { return copied_memory_; }  // those that were copied
 
     std::uint32_t range_count() const noexcept { return count_; }
     stream_range range_at(std::uint32_t i) const noexcept { return {ranges_[i].left, ranges_[i].right}; }  // by offset
@@ -120,7 +158,7 @@ public:
 
     // Fills `out` in the order RFC 2018 section 4 asks for: first the range of the latest segment, then those touched
     // before it, the latest first. Returns how many there are.
-    // RFC2018-3a, 4f, 4g, 4h, 8a, 8b
+    // RFC2018-3a, 4f, 4g, 4h, 8b
     std::uint32_t sack_blocks(std::span<stream_range> out) const noexcept
     {
         std::uint32_t written = 0;
@@ -152,8 +190,13 @@ private:
 
     struct node {
         slice data{};
-        std::uint32_t charge = 0;  // octets of slot counted for this slice in memory_
+        std::uint32_t charge : 31 = 0;  // octets of slot counted for this slice in memory_
+        std::uint32_t copied : 1 = 0;
         std::uint32_t next = none;
+    };
+    struct segment {
+        slice octets{};
+        bool copied = false;
     };
     struct range {
         stream_offset left{};
@@ -179,7 +222,7 @@ private:
             std::partition_point(begin, begin + count_, [&](const range& r) { return r.right < at; }) - begin);
     }
 
-    insert_result insert_octets(stream_range where, slice octets) noexcept
+    insert_result insert_octets(stream_range where, slice octets, bool copied) noexcept
     {
         // Ranges [first, last) touch the segment; they and the segment become one.
         const std::uint32_t first = first_reaching(where.left);
@@ -212,7 +255,7 @@ private:
             last = first + 1;
         }
         octets_ += result.new_octets;
-        fill(first, last, where, gaps, std::move(octets));
+        fill(first, last, where, gaps, {std::move(octets), copied});
         return result;
     }
 
@@ -259,11 +302,11 @@ private:
     }
 
     // Puts the new octets of `where` before, between and behind the ranges [first, last), which become one.
-    void fill(std::uint32_t first, std::uint32_t last, stream_range where, std::uint32_t gaps, slice octets) noexcept
+    void fill(std::uint32_t first, std::uint32_t last, stream_range where, std::uint32_t gaps, segment s) noexcept
     {
         range merged = ranges_[first];
         if (where.left < merged.left) {
-            const std::uint32_t n = take_node(octets, where, {where.left, merged.left}, --gaps == 0);
+            const std::uint32_t n = take_node(s, where, {where.left, merged.left}, --gaps == 0);
             nodes_[n].next = merged.head;
             merged.head = n;
             merged.left = where.left;
@@ -272,7 +315,7 @@ private:
             const bool followed = i + 1 < last;
             const stream_offset gap_end = followed ? ranges_[i + 1].left : where.right;
             if (merged.right < gap_end) {
-                const std::uint32_t n = take_node(octets, where, {merged.right, gap_end}, --gaps == 0);
+                const std::uint32_t n = take_node(s, where, {merged.right, gap_end}, --gaps == 0);
                 join(merged, {.left = merged.right, .right = gap_end, .head = n, .tail = n});
             }
             if (followed) {
@@ -293,18 +336,20 @@ private:
     }
 
     // A node for `part` of the slice that fills `where`. The slot is counted for its last part, which leaves last.
-    std::uint32_t take_node(slice& octets, stream_range where, stream_range part, bool last_part) noexcept
+    std::uint32_t take_node(segment& s, stream_range where, stream_range part, bool last_part) noexcept
     {
         const std::uint32_t n = free_;
         free_ = nodes_[n].next;
         ++used_;
-        const std::byte* data = octets.data + (part.left - where.left);
-        const auto slot = octets.owner ? static_cast<std::uint32_t>(octets.owner.capacity()) : 0u;
-        nodes_[n].charge = last_part ? slot : 0;
-        nodes_[n].data = slice{last_part ? std::move(octets.owner) : octets.owner, data,
+        const std::byte* data = s.octets.data + (part.left - where.left);
+        const auto slot = s.octets.owner ? static_cast<std::uint32_t>(s.octets.owner.capacity()) : 0u;
+        nodes_[n].charge = last_part ? slot & 0x7FFF'FFFFU : 0U;
+        nodes_[n].copied = s.copied ? 1U : 0U;
+        nodes_[n].data = slice{last_part ? std::move(s.octets.owner) : s.octets.owner, data,
                                static_cast<std::uint32_t>(part.size())};
         nodes_[n].next = none;
         memory_ += nodes_[n].charge;
+        copied_memory_ += s.copied ? nodes_[n].charge : 0U;
         return n;
     }
 
@@ -330,6 +375,7 @@ private:
         }
         octets_ -= static_cast<std::uint64_t>(end - r.left);
         memory_ -= n.charge;
+        copied_memory_ -= n.copied != 0 ? n.charge : 0U;
         r.left = end;
         free_node(std::exchange(r.head, n.next));
         return true;
@@ -348,6 +394,7 @@ private:
     std::uint32_t count_ = 0;
     std::uint32_t used_ = 0;  // nodes in ranges
     std::uint32_t free_ = none;
+    std::uint32_t copied_memory_ = 0;
     std::uint64_t octets_ = 0;
     std::uint64_t memory_ = 0;
     std::uint64_t segments_ = 0;

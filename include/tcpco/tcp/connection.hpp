@@ -15,7 +15,7 @@
 #include <type_traits>
 
 #include "tcpco/core/random.hpp"
-#include "tcpco/core/siphash.hpp"
+#include "tcpco/core/seed.hpp"
 #include "tcpco/policy/bundle.hpp"
 #include "tcpco/policy/observer/events.hpp"
 #include "tcpco/storage/buffer.hpp"
@@ -123,16 +123,16 @@ struct tcp_host {
         std::uint32_t fast_open_servers = 64;  // whose cookies are kept
     };
 
-    tcp_host(const tcp_settings& s, const policy_configs<B>& p, std::uint64_t seed, const limits& l)
+    tcp_host(const tcp_settings& s, const policy_configs<B>& p, const stack_seed& seed, const limits& l)
         : settings{s}, policies{p}, small{2'048, l.small_slots}, large{32'768, l.large_slots}, senders{l.connections},
           receivers{l.connections}, accurate{l.connections}, time_wait{p.time_wait}, gate{p.send_gate}, isn{p.isn},
           syn_defence{p.syn_defence}, observer{p.observer}, timestamp_key{derive_key(seed, 2)},
           random{derive_key(seed, 3).k0}, fast_open_server{derive_key(seed, 8)},
           fast_open_client{l.fast_open_servers}, cookies{derive_key(seed, 9)}
     {
-        isn.seed(derive_key(seed, 1).k0);
+        isn.seed(derive_seed(seed, 1));
         if constexpr (seeded_syn_defence<typename B::syn_defence>) {
-            syn_defence.seed(derive_key(seed, 10).k0);
+            syn_defence.seed(derive_seed(seed, 10));
         }
     }
 

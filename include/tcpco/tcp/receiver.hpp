@@ -9,6 +9,7 @@
 
 #include "tcpco/tcp/accurate_feedback.hpp"
 #include "tcpco/tcp/connection.hpp"
+#include "tcpco/tcp/out_of_order.hpp"
 
 namespace tcpco {
 
@@ -209,18 +210,29 @@ bool hold_out_of_order(connection<B>& c, arriving_segment& seg, received_segment
             return false;
         }
     }
+    reassembly_queue& queue = st.receiver(c)->queue;
     slice text = std::move(seg.payload);
+    bool copied = false;
     if (text.size > 0 && should_copy(text)) {
-        buffer_pool* pool = copy_pool(reserve_share, text.size, st);
+        if (!seg.fin() && queue.append(seg.text(), text.octets())) {
+            c.stats.out_of_order += event.wire_segments;
+            return true;
+        }
+        if (!is_in_proportion(queue, text.size, st.host.small)) {
+            st.drop(drop_reason::out_of_order_limit);
+            return false;
+        }
+        buffer_pool* pool = out_of_order_pool(queue, seg.text(), text.size, st.host.small, st.host.large);
         frame copy = pool == nullptr ? frame{} : copy_frame(*pool, text.octets());
-        if (copy.data.owner) {
+        copied = static_cast<bool>(copy.data.owner);
+        if (copied) {
             text = std::move(copy.data);
         } else if (text.owner.pool_is_short()) {
             st.drop(drop_reason::no_buffer);
             return false;
         }
     }
-    const auto held = st.receiver(c)->queue.insert(seg.text(), std::move(text), seg.fin());
+    const auto held = queue.insert(seg.text(), std::move(text), seg.fin(), copied);
     if (!held.accepted) {
         st.drop(drop_reason::out_of_order_limit);
         return false;

@@ -95,4 +95,7 @@ struct tcp_info {
     bool in_recovery = false;    // fast recovery
 };
 
+// The same beside <netinet/tcp.h>, whose ::tcp_info makes the short name ambiguous under `using namespace tcpco`.
+using connection_info = tcp_info;
+
 }  // namespace tcpco

@@ -34,6 +34,7 @@ struct time_wait_record {
     std::uint8_t challenge_credit = 0;
     bool timestamps : 1 = false;
     bool sack_permitted : 1 = false;
+    bool set_aside : 1 = false;  // a half-open connection has its place (stack/time_waits.hpp)
     std::uint8_t ace : 3 = 0;  // of each ACK, where marks are counted (RFC 9768)
 };
 

@@ -40,7 +40,8 @@ bool give_up(connection<B>& c, step<B>& st)
     return true;
 }
 
-// RFC9293-3.10.8b, RFC2018-5b, 5c, 5.1b, RFC4015-3.2a, RFC6298-5.4a, 5.6a
+// What was SACKed stays marked, as RFC 6675 5.1 asks for (RFC 2018 would forget it all), unless the receiver reneged.
+// RFC9293-3.10.8b, RFC2018-5c, RFC4015-3.2a, RFC6298-5.4a, 5.6a
 template <class B>
 void on_retransmission_timeout(connection<B>& c, sender_active<B>& s, step<B>& st)
 {

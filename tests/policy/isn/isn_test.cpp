@@ -1,5 +1,7 @@
 #include "tcpco/policy/isn/rfc6528.hpp"
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <set>
 
@@ -74,4 +76,34 @@ TEST_CASE("sequential numbers are known beforehand", "[policy]")
     CHECK(g.generate(local, remote, {}, nullptr).value == 110);
     const sequence_number old{5'000};
     CHECK(precedes(old, g.generate(local, remote, {}, &old)));
+}
+
+TEST_CASE("ISN: the secret has 256 bits, and each of them counts", "[policy][RFC6528-3b][RFC6528-3c]")
+{
+    const auto number = [](const stack_seed& seed) {
+        isn::rfc6528 g;
+        g.seed(derive_seed(seed, 1));
+        return g.generate(local, remote, time_point{}, nullptr).value;
+    };
+    std::set<std::uint32_t> seen{number({}), number(0), number(1)};
+    for (std::size_t bit = 0; bit < 256; ++bit) {
+        std::array<std::uint64_t, 4> words{1, 2, 3, 4};
+        words[bit / 64] ^= std::uint64_t{1} << bit % 64;
+        seen.insert(number(stack_seed{words}));
+    }
+    CHECK(seen.size() > 256);  // of 259: two of them may be equal by chance
+}
+
+TEST_CASE("A seed: its keys differ, and so do its seeds, and what was left out is not given", "[policy][RFC6528-3c]")
+{
+    constexpr stack_seed none{};
+    static_assert(!none.is_given() && stack_seed{0}.is_given() && stack_seed{7} == 7);
+    std::set<std::uint64_t> halves;
+    for (std::uint64_t n = 0; n < 20; ++n) {
+        const siphash_key key = derive_key(7, n);
+        const stack_seed seed = derive_seed(7, n);
+        halves.insert({key.k0, key.k1});
+        halves.insert(seed.words().begin(), seed.words().end());
+    }
+    CHECK(halves.size() == 20 * 6);
 }

@@ -1,7 +1,6 @@
 // A stack with a thread of its own, for programs whose threads block in calls.
 //
-//     posix::stack<> net{{.address = "198.18.0.2/24"_net, .seed = std::random_device{}()},
-//                        tap::open({.name = "tap0"})};
+//     posix::stack<> net{{.address = "198.18.0.2/24"_net}, tap::open({.name = "tap0"})};
 //     int fd = net->socket(AF_INET, SOCK_STREAM);
 //
 // io_uring wants one thread to make, drive and destroy a ring. So `on_thread<World>` makes the reactor and the world on
@@ -18,6 +17,7 @@
 #include "tcpco/async/driver.hpp"
 #include "tcpco/device/tap.hpp"
 #include "tcpco/interop/posix/host.hpp"
+#include "tcpco/reactor/random_seed.hpp"
 #include "tcpco/reactor/system_reactor.hpp"
 #include "tcpco/stack/basic_stack.hpp"
 
@@ -99,12 +99,22 @@ private:
     std::thread thread_;
 };
 
+// The config with a seed: if it has none, one that nobody can guess.
+template <class Bundle>
+stack_config<Bundle> seeded(stack_config<Bundle> config)
+{
+    if (!config.seed.is_given()) {
+        config.seed = random_seed();
+    }
+    return config;
+}
+
 // One stack on one device.
 template <class Bundle = default_policies, class Device = tap>
 struct machine {
     machine(system_reactor& reactor, const stack_config<Bundle>& config, Device&& d, const host_options& options,
             duration g)
-        : device{std::move(d)}, net{config}, link{net, device, reactor}, grace{g}
+        : device{std::move(d)}, net{seeded(config)}, link{net, device, reactor}, grace{g}
     {
         sockets.emplace(net, reactor.get_executor(), options);
     }
@@ -123,7 +133,8 @@ struct machine {
     std::optional<host> sockets;
 };
 
-// A stack, its device and a system_reactor on a thread of their own; `->` is its host. Destroying it closes what is
+// A stack, its device and a system_reactor on a thread of their own; `->` is its host. Without a seed in its config the
+// stack gets a random one. Destroying it closes what is
 // open, gives the connections `grace` to come to their ends, and resets the rest.
 template <class Bundle = default_policies, class Device = tap>
 class stack {

@@ -1,14 +1,14 @@
 // Initial sequence numbers by RFC 6528: a clock of 4 us plus a keyed hash of the four-tuple (MUST-8, MUST-9, SHLD-1).
 //
 // For one four-tuple the numbers grow with time, so that a reopened connection does not meet its old segments; between
-// four-tuples they are unrelated, so that nobody can guess one from another. The key has 128 bits and as much entropy
-// as the stack's seed.
+// four-tuples they are unrelated, so that nobody can guess one from another. The key has 128 bits and derives from the
+// stack's seed of 256.
 #pragma once
 
 #include <cstdint>
 #include <type_traits>
 
-#include "tcpco/core/siphash.hpp"
+#include "tcpco/core/seed.hpp"
 #include "tcpco/policy/concepts.hpp"
 
 namespace tcpco::isn {
@@ -29,7 +29,8 @@ public:
     constexpr rfc6528() noexcept = default;
     constexpr explicit rfc6528(const config&) noexcept {}
 
-    constexpr void seed(std::uint64_t seed) noexcept { key_ = derive_key(seed, purpose); }
+    // RFC6528-3b, 3c
+    constexpr void seed(const stack_seed& seed) noexcept { key_ = derive_key(seed, purpose); }
 
     // RFC6528-3a, 3b, 3d
     constexpr sequence_number generate(endpoint local, endpoint remote, time_point now,

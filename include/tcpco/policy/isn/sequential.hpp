@@ -20,7 +20,7 @@ public:
     constexpr sequential() noexcept : sequential{config{}} {}
     constexpr explicit sequential(const config& c) noexcept : next_{c.first}, step_{c.step} {}
 
-    constexpr void seed(std::uint64_t) noexcept {}
+    constexpr void seed(const stack_seed&) noexcept {}
     constexpr sequence_number generate(endpoint, endpoint, time_point, const sequence_number* not_below) noexcept
     {
         const sequence_number iss = not_below_or(not_below, next_);

@@ -8,7 +8,7 @@
 
 #include <cstdint>
 
-#include "tcpco/core/siphash.hpp"
+#include "tcpco/core/seed.hpp"
 #include "tcpco/policy/concepts.hpp"
 
 namespace tcpco::syn {
@@ -31,13 +31,13 @@ public:
     constexpr guarded() = default;
     constexpr explicit guarded(const config& c) : defence_{c.defence}, guard_{c.guard} {}
 
-    constexpr void seed(std::uint64_t seed) noexcept
+    constexpr void seed(const stack_seed& seed) noexcept
     {
         if constexpr (seeded_syn_defence<Defence>) {
-            defence_.seed(derive_key(seed, 1).k0);
+            defence_.seed(derive_seed(seed, 1));
         }
         if constexpr (seeded_syn_defence<Guard>) {
-            guard_.seed(derive_key(seed, 2).k0);
+            guard_.seed(derive_seed(seed, 2));
         }
     }
 

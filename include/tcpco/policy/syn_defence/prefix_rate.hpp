@@ -50,7 +50,7 @@ public:
     constexpr prefix_rate() = default;
     constexpr explicit prefix_rate(const config& c) : config_{c} {}
 
-    constexpr void seed(std::uint64_t seed) noexcept { key_ = derive_key(seed, purpose); }
+    constexpr void seed(const stack_seed& seed) noexcept { key_ = derive_key(seed, purpose); }
 
     // Only what would be answered takes a token.
     constexpr syn_answer admit(const syn_info& s, syn_answer so_far) noexcept

@@ -38,7 +38,7 @@ public:
     constexpr verified_sources() = default;
     constexpr explicit verified_sources(const config& c) : config_{c} {}
 
-    constexpr void seed(std::uint64_t seed) noexcept { key_ = derive_key(seed, purpose); }
+    constexpr void seed(const stack_seed& seed) noexcept { key_ = derive_key(seed, purpose); }
 
     constexpr syn_answer admit(const syn_info& s, syn_answer so_far) noexcept
     {
