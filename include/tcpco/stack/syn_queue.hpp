@@ -90,7 +90,7 @@ void basic_stack<B>::abort_half_open(std::uint32_t index)
 template <class B>
 void basic_stack<B>::advance_syn_queue()
 {
-    constexpr duration turn{1'000'000};
+    static constexpr duration turn{1'000'000};
     bool lent = false;
     syn_timers_.advance(now_, [this, &lent](timer_id index) {
         connection_type* c = from_syn_queue(index);
