@@ -76,7 +76,7 @@ TEST_CASE("Two duplicate ACKs release a new segment each, the third retransmits"
 }
 
 TEST_CASE("In recovery further duplicates release new data once half a window has left the network",
-          "[conformance][RFC5681-3.2i][RFC5681-3.2k][RFC5681-4.3b]")
+          "[conformance][RFC5681-3.2h][RFC5681-3.2i][RFC5681-3.2k][RFC5681-4.3b]")
 {
     peer p;
     ten_in_flight(p);

@@ -114,6 +114,36 @@ TEST_CASE("A lost SYN is sent again after 1, 3 and 7 s, and then the RTO for dat
     CHECK(p.next() == "A seq=5001 len=1000 t=3");
 }
 
+TEST_CASE("With the initial window of RFC 5681 one lost SYN leaves one segment", "[conformance][RFC5681-3.1d]")
+{
+    const bool lost = GENERATE(true, false);
+    CAPTURE(lost);
+    peer p{with([](auto& c) { c.tcp.initial_window_segments = 0; })};
+    p.connect();
+    CHECK(p.next() == "S seq=5000");
+    if (lost) {
+        p.wait(1_s);
+        CHECK(p.next() == "S seq=5000");
+    }
+    p.send("SA seq=1000 ack=5001 mss=1000");
+    CHECK(p.next() == "A ack=1001");
+    p.write(6'000);
+    CHECK(p.forget() == (lost ? 1 : 4));
+}
+
+TEST_CASE("The initial window of RFC 5681 is two large segments", "[conformance][RFC5681-3.1b]")
+{
+    peer p{with([](auto& c) {
+        c.tcp.initial_window_segments = 0;
+        c.network.mtu = 4'000;
+    })};
+    p.in_established("mss=3000");
+    p.write(12'000);
+    CHECK(p.next() == "A seq=5001 len=3000");
+    CHECK(p.next() == "A seq=8001 len=3000");
+    CHECK(p.next() == "-");
+}
+
 TEST_CASE("The retransmitted SYN is the same SYN", "[conformance][RFC9293-3.10.8b]")
 {
     peer p;

@@ -199,7 +199,7 @@ TEMPLATE_TEST_CASE("Feedback: who reports each repair as needless gets back what
     CHECK(p.info().recoveries_undone > 0);
 }
 
-TEMPLATE_TEST_CASE("Feedback: an ACK cut into pieces earns no more than the whole one", "[stack][RFC5681-3.1f]",
+TEMPLATE_TEST_CASE("Feedback: an ACK cut into pieces earns no more than the whole one", "[stack][RFC5681-3.1j]",
                    small_peer, modern_peer)
 {
     const bool after_loss = GENERATE(false, true);
@@ -237,7 +237,7 @@ TEMPLATE_TEST_CASE("Feedback: an ACK cut into pieces earns no more than the whol
 }
 
 TEMPLATE_TEST_CASE("Feedback: ACKs of what has not arrived yet earn an octet for an octet, within the peer's own window",
-                   "[stack][RFC5681-3.1b]", small_peer, modern_peer)
+                   "[stack][RFC5681-3.1i]", small_peer, modern_peer)
 {
     TestType p;
     ten_in_flight(p, with_sack, 800'000);

@@ -167,7 +167,7 @@ TEST_CASE("Byzantine: an ACK beyond what was sent is dropped, and does not open 
 }
 
 TEST_CASE("Byzantine: acknowledging what was lost opens the window by no more than the octets acknowledged",
-          "[stack][RFC5681-3.1b]")
+          "[stack][RFC5681-3.1i]")
 {
     peer<> p;
     p.in_established();
@@ -181,7 +181,7 @@ TEST_CASE("Byzantine: acknowledging what was lost opens the window by no more th
     }
 }
 
-TEST_CASE("Byzantine: a thousand ACKs for one segment open the window no wider than one", "[stack][RFC5681-3.1b]")
+TEST_CASE("Byzantine: a thousand ACKs for one segment open the window no wider than one", "[stack][RFC5681-3.1j]")
 {
     octet_count cwnd[2] = {};
     for (const std::uint32_t pieces : {1u, 1'000u}) {
@@ -202,7 +202,7 @@ TEST_CASE("Byzantine: a thousand ACKs for one segment open the window no wider t
     CHECK(cwnd[1] <= cwnd[0]);
 }
 
-TEST_CASE("Byzantine: ACK division in congestion avoidance earns no more either", "[stack][RFC5681-3.1f]")
+TEST_CASE("Byzantine: ACK division in congestion avoidance earns no more either", "[stack][RFC5681-3.1k]")
 {
     octet_count grown[2] = {};
     for (const std::uint32_t pieces : {1u, 100u}) {

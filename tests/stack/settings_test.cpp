@@ -46,7 +46,7 @@ stack_config<default_policies> with(Change change)
 }  // namespace
 
 TEST_CASE("settings: the initial window is ten segments, another number, or RFC 5681's table",
-          "[stack][RFC6928-2a][RFC5681-3.1a]")
+          "[stack][RFC6928-2a][RFC5681-3.1a][RFC5681-3.1b]")
 {
     const auto first_flight = [](std::uint8_t segments, std::uint16_t mtu) {
         auto c = with([&](tcp_settings& s) { s.initial_window_segments = segments; });

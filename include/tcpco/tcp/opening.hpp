@@ -40,19 +40,19 @@ octet_count largest_window(const connection<B>& c) noexcept
 }
 
 // RFC 6928: ten segments, at most 14600 octets unless two segments are more. RFC 5681 3.1: one segment when the
-// handshake lost more than one SYN (6928 forgives the first). Nothing of the handshake makes it larger: it is computed
-// when that is over.
+// handshake lost more than one SYN (6928 forgives the first; with 5681's table any). Nothing of the handshake makes it
+// larger: it is computed when that is over.
 // RFC5681-3.1b, 3.1c, 3.1d, RFC6928-2a, 2b, 2c
 template <class B>
 octet_count initial_window(const connection<B>& c, const step<B>& st)
 {
     const octet_count smss = c.smss;
-    if (c.syn_retransmitted && c.stats.timeouts > 1) {
+    const octet_count segments = st.host.settings.initial_window_segments;
+    if (c.syn_retransmitted && (c.stats.timeouts > 1 || segments == 0)) {
         return smss;
     }
-    const octet_count segments = st.host.settings.initial_window_segments;
     if (segments == 0) {
-        return smss * (smss > 2190 ? 2 : smss > 1095 ? 3 : 4);  // RFC5681-3.1a
+        return smss * (smss > 2190 ? 2 : smss > 1095 ? 3 : 4);
     }
     return std::min(segments * smss, std::max<octet_count>(2 * smss, segments * 1460));
 }
