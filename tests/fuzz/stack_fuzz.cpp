@@ -9,6 +9,7 @@
 //     clang++-19 -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -Iinclude -Itests tests/fuzz/stack_fuzz.cpp
 //         -o stack_fuzz
 //     ./stack_fuzz -max_total_time=120 -max_len=1000
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -20,6 +21,7 @@
 #include "tcpco/core.hpp"
 #include "tcpco/policy/ack/immediate.hpp"
 #include "tcpco/policy/congestion/cubic.hpp"
+#include "tcpco/policy/congestion/prague.hpp"
 #include "tcpco/policy/receive_window/auto_tuned.hpp"
 #include "tcpco/policy/recovery/go_back_n.hpp"
 #include "tcpco/policy/recovery/rack_tlp.hpp"
@@ -45,6 +47,9 @@ struct modern : default_policies {
     using recovery_rate = reduction::prr;
     using ack = tcpco::ack::immediate;
     using receive_window = window::auto_tuned;
+};
+struct marked : default_policies {
+    using congestion = tcpco::congestion::prague;
 };
 struct middle : default_policies {
     using recovery = tcpco::recovery::sack;
@@ -116,6 +121,9 @@ struct flow {
     std::uint32_t tsval = 1;
     std::uint32_t tsecr = 0;  // the stack's last: SYN cookies keep options there
     bool timestamps = false;
+    bool accurate = false;   // ECN as in RFC 9768: then it counts packets with CE (ACE), and octets by code point
+    unsigned marks = 5;
+    std::array<std::uint32_t, 3> counted{1, 0, 1};
 };
 
 struct recorder {
@@ -174,6 +182,7 @@ private:
         config_.network.neighbours = (bits & 32) != 0 ? 2 : 16;
         config_.tcp.maximum_ranges = (bits & 64) != 0 ? 3 : 64;
         config_.tcp.initial_window_segments = (bits & 128) != 0 ? 2 : 40;
+        config_.tcp.ecn = static_cast<ecn_use>(s.below(5));
         return config_;
     }
 
@@ -293,7 +302,38 @@ private:
                 o.sack_blocks[i].right = o.sack_blocks[i].left + static_cast<std::uint32_t>(script_.next()) * 20;
             }
         }
+        if (f.accurate && (bits & 1) != 0) {
+            o.accecn.present = true;
+            o.accecn.order = static_cast<std::uint8_t>(script_.below(2));
+            o.accecn.count = static_cast<std::uint8_t>(script_.below(4));
+            f.counted[script_.below(3)] += static_cast<std::uint32_t>(script_.next()) * 40;
+            o.accecn.fields = f.counted;
+            o.accecn.fields[script_.below(3)] += script_.delta();
+        }
         return o;
+    }
+
+    // The three flags of ECN: what a SYN asks for, what a SYN,ACK answers, and then RFC 3168's or a counter.
+    std::uint16_t ecn_flags(flow& f, std::uint16_t flags)
+    {
+        constexpr unsigned questions[] = {0, 3, 7, 7};
+        constexpr unsigned answers[] = {0, 1, 2, 6};
+        constexpr unsigned classic[] = {0, 0, 0, 1, 2};
+        unsigned bits = 0;
+        if ((flags & tcp_flag::syn) != 0) {
+            const bool answer = (flags & tcp_flag::ack) != 0;
+            bits = answer ? answers[script_.below(4)] : questions[script_.below(4)];
+            f.accurate = answer ? bits > 1 : bits == 7;
+            f.marks = 5;
+        } else if (f.accurate) {
+            f.marks += script_.below(4) == 0 ? 1U : 0U;
+            f.marks += script_.below(16) == 0 ? script_.next() : 0U;
+            bits = f.marks;
+        } else {
+            bits = classic[script_.below(5)];
+        }
+        return static_cast<std::uint16_t>(((bits & 4) != 0 ? tcp_flag::ae : 0) | ((bits & 2) != 0 ? tcp_flag::cwr : 0) |
+                                          ((bits & 1) != 0 ? tcp_flag::ece : 0));
     }
 
     // A handshake without a mistake, and the connection in the user's hands.
@@ -301,13 +341,13 @@ private:
     {
         tcp_header header{.source_port = f.self.port, .destination_port = f.stack.port, .seq = f.seq, .window = 65'535};
         const ip_options ip{.source = f.self.address, .destination = f.stack.address};
-        header.flags = tcp_flag::syn;
+        header.flags = static_cast<std::uint16_t>(tcp_flag::syn | ecn_flags(f, tcp_flag::syn));
         arrive(ip_packet_of(ip_protocol::tcp, tcp_segment_of(ip, header, options_for(f, header.flags), {}), ip));
         stack_.set_neighbour(other_ip.v4(), other_mac);
         take_all();
         f.seq = header.seq = header.seq + 1;
         header.ack = f.ack;
-        header.flags = tcp_flag::ack;
+        header.flags = static_cast<std::uint16_t>(tcp_flag::ack | (f.accurate ? tcp_flag::cwr : 0));  // it came with ECT
         tcp_options options;
         options.has_timestamps = f.timestamps;
         options.tsval = f.tsval;
@@ -333,6 +373,7 @@ private:
         constexpr std::size_t sizes[] = {0, 0, 1, 100, 536, 1'400, 1'400, 9'000};
         flow& f = flows_[script_.below(flows_.size())];
         std::uint16_t flags = usual[script_.below(8)];
+        flags = static_cast<std::uint16_t>(flags | ecn_flags(f, flags));
         if (script_.below(16) == 0) {
             flags = static_cast<std::uint16_t>(script_.next32() & 0xFFF);
         }
@@ -348,7 +389,9 @@ private:
                           .window = windows[script_.below(6)]};
         const tcp_options options = options_for(f, flags);
         const bool in_order = header.seq == f.seq;
-        const ip_options ip{.source = f.self.address, .destination = f.stack.address};
+        const ip_options ip{.source = f.self.address,
+                            .destination = f.stack.address,
+                            .ecn = static_cast<std::uint8_t>(script_.below(4))};
         if (in_order && (flags & tcp_flag::rst) == 0) {
             f.seq = f.seq + static_cast<std::uint32_t>(payload.size()) + ((flags & tcp_flag::syn) != 0 ? 1U : 0U) +
                     ((flags & tcp_flag::fin) != 0 ? 1U : 0U);
@@ -676,7 +719,8 @@ private:
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
 {
     script s{data, size};
-    switch (s.below(4)) {
+    switch (s.below(5)) {
+    case 4: game<marked>{s}.play(); break;
     case 0: game<modern>{s}.play(); break;
     case 1: game<middle>{s}.play(); break;
     case 2: game<plain>{s}.play(); break;
