@@ -600,7 +600,6 @@ void odd_lengths(two_sides& w, transcript& t)
         t("readv of nothing", w.client.readv(fd, &one, 1));
         t("readv of no vectors", w.client.readv(fd, &one, 0));
         t("reading at no such level", option(w.client, fd, 12'345, 1));
-        t("an answer where there is no router", w.client.send(fd, octets, 0, MSG_DONTROUTE | MSG_NOSIGNAL));
     }
     w.client.close(fresh);
     w.close(j);

@@ -188,7 +188,7 @@ inline void set_cork(descriptor& d, bool more) noexcept
 // `opens`: what is written goes in the SYN, or waits for the handshake.
 inline long send_step(engine& on, call& c, int fd, scattered& from, int flags, bool opens)
 {
-    constexpr int known = MSG_OOB | MSG_MORE | MSG_NOSIGNAL | MSG_DONTWAIT | MSG_EOR | MSG_CONFIRM | MSG_DONTROUTE;
+    constexpr int known = MSG_OOB | MSG_MORE | MSG_NOSIGNAL | MSG_DONTWAIT | MSG_EOR | MSG_CONFIRM;
     long error = 0;
     descriptor* d = on.find(fd, c, error);
     if (d == nullptr) {
