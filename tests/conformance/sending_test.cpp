@@ -230,3 +230,22 @@ TEST_CASE("A stretch ACK in congestion avoidance: one segment for a window of oc
     CHECK(p.info().cwnd == 22'000);
     CHECK(p.forget() == 1);  // and that was the last octet
 }
+
+TEST_CASE("Cork: push() lets out what waits, and nothing that is written later", "[conformance][RFC9293-3.7.4]")
+{
+    peer p;
+    p.in_established();
+    REQUIRE(p.stack.set_cork(p.id, true) == errc::ok);
+    p.write(10);
+    CHECK(p.next() == "-");
+    REQUIRE(p.stack.push(p.id) == errc::ok);
+    CHECK(p.next() == "A seq=5001 len=10");
+    p.send("A seq=1001 ack=5011");
+    p.write(2'000);
+    REQUIRE(p.stack.push(p.id) == errc::ok);
+    CHECK(p.next() == "A seq=5011 len=1000");
+    CHECK(p.next() == "A seq=6011 len=1000");
+    p.send("A seq=1001 ack=7011");
+    p.write(10);
+    CHECK(p.next() == "-");
+}

@@ -26,8 +26,8 @@
 //   - There never is a SIGPIPE, with MSG_NOSIGNAL or without: signals belong to the program. Nor is there an EINTR.
 //   - Options that the stack cannot do, and some that it could ignore, answer ENOPROTOOPT: SO_REUSEPORT, SO_RCVLOWAT,
 //     TCP_QUICKACK, TCP_DEFER_ACCEPT, TCP_FASTOPEN_CONNECT, every SOL_IP. Flags likewise: MSG_TRUNC to recv and
-//     MSG_DONTROUTE to send are EOPNOTSUPP; control messages to send are EINVAL. SO_OOBINLINE is always on; MSG_OOB to recv is EINVAL, to send
-//     it marks the octets as urgent.
+//     MSG_DONTROUTE to send are EOPNOTSUPP; control messages to send are EINVAL. SO_OOBINLINE is always on; MSG_OOB to
+//     recv is EINVAL, to send it marks the octets as urgent.
 //   - MSG_FASTOPEN without a cookie of that server takes the octets and sends them after the handshake.
 //   - TCP_MAXSEG on a connection is EISCONN: it could change nothing (Linux takes it and changes nothing).
 //   - TCP_CONGESTION knows the controllers of the stack's bundle (any_congestion has several) and no other: ENOENT.

@@ -78,7 +78,7 @@ void basic_stack<B>::set_time_wait_aside(const four_tuple& flow)
     }
     const std::uint32_t record = index - connections_.limit();
     flows_.erase(flow);
-    if (flow.local.address == flow.remote.address ||
+    if (network_.is_local(flow.remote.address) ||
         flows_.insert({flow.remote, flow.local}, index) != decltype(flows_)::outcome::inserted) {
         forget_time_wait(record);
         return;

@@ -40,7 +40,6 @@ bool may_send_small(connection<B>& c, octet_count octets, octet_count available,
     }
     static_cast<void>(window_room);
     const bool corked = c.corked && !c.pushed;
-    c.pushed = false;
     return st.host.gate.may_send({.octets = octets,
                                   .smss = c.smss,
                                   .unacknowledged = c.snd.nxt - std::max(c.snd.una, stream_offset{1}),

@@ -29,7 +29,7 @@ template <class B>
 bool repeat_segment(leaving_segment& out, connection<B>& c, step<B>& st)
 {
     sender_active<B>& s = *st.sender(c);
-    const octet_count room = detail::congestion_window(s) - s.board.in_flight();
+    const octet_count room = detail::congestion_window(s) - detail::pipe_of(s);
     // More text than one segment: the last of what is buffered has PSH, and perhaps FIN.
     if (c.send.end() - c.snd.nxt <= out.octets || c.send_right_edge() - c.snd.nxt < out.octets || room < out.octets ||
         !detail::packets_are_bounded(c, s)) {

@@ -168,6 +168,7 @@ void commit_octets(connection<B>& c, const leaving_segment& out, step<B>& st)
     if (out.fresh && out.seq == c.snd.nxt) {
         s.board.on_transmit_new(out.seq, out.end(), st.now, out.wire_segments, stamp);
         c.snd.nxt = out.end();
+        c.pushed = c.pushed && c.snd.nxt < c.send.end();
         if (out.mtu_probe) {
             note_probe(c, s, out, st);
         }
