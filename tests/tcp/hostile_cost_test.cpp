@@ -85,7 +85,7 @@ struct victim {
     void ack(stream_offset una, offset_range block = {}, bool dsack = false)
     {
         now += duration{100};
-        const auto deliver = [this](const transmission& t, bool was_sacked) {
+        const auto deliver = [&](const transmission& t, bool was_sacked) {
             if constexpr (told_of_deliveries<Recovery>) {
                 if (!was_sacked) {
                     recovery.on_delivered(t, timing());
