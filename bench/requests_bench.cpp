@@ -2,48 +2,31 @@
 //
 //     requests/n/connections   n octets there and n back, on each of the connections in turn; per request
 //     connect_close            connect, one octet each way, close in order; per connection
-#include "pair_of_stacks.hpp"
+#include "request_rounds.hpp"
 
 #include <benchmark/benchmark.h>
 
-#include <algorithm>
-#include <vector>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <stdexcept>
 
 namespace {
 
 using namespace tcpco;
-using tcpco::bench::offload;
 using tcpco::bench::pair_of_stacks;
-
-constexpr std::size_t burst = 256;  // frames of a turn
+using tcpco::bench::request_rounds;
 
 void requests(benchmark::State& state)
 {
-    const auto n = static_cast<std::size_t>(state.range(0));
-    const auto count = static_cast<std::uint32_t>(state.range(1));
-    pair_of_stacks net{offload::none, count};
-    std::vector<pair_of_stacks::pair_of_ends> all(count);
-    std::generate(all.begin(), all.end(), [&] { return net.connect(); });
-    std::vector<std::byte> octets(n, std::byte{0x55});
+    request_rounds rounds{static_cast<std::uint32_t>(state.range(1)), static_cast<std::size_t>(state.range(0))};
     std::uint64_t complete = 0;
-    std::uint64_t sent = 0;
-    for (auto _ : state) {
-        for (const auto& p : all) {
-            sent += net.a.write(p.a, octets).value;
+    try {
+        for (auto _ : state) {
+            complete += rounds.round();
         }
-        net.exchange(burst);
-        for (const auto& p : all) {
-            if (net.b.read(p.b, octets).value == n) {
-                sent += net.b.write(p.b, octets).value;
-            }
-        }
-        net.exchange(burst);
-        for (const auto& p : all) {
-            complete += net.a.read(p.a, octets).value == n ? 1U : 0U;
-        }
-    }
-    if (complete != static_cast<std::uint64_t>(state.iterations()) * count || sent != complete * 2 * n) {
-        state.SkipWithError("an answer is missing");
+    } catch (const std::runtime_error& e) {
+        state.SkipWithError(e.what());
     }
     state.SetItemsProcessed(static_cast<std::int64_t>(complete));
 }

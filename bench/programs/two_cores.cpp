@@ -9,15 +9,14 @@
 #include <thread>
 #include <vector>
 
-#include "../pair_of_stacks.hpp"
+#include "../request_rounds.hpp"
 #include "arguments.hpp"
 #include "figures.hpp"
 
 namespace {
 
 using namespace tcpco_bench;
-using tcpco::bench::offload;
-using tcpco::bench::pair_of_stacks;
+using tcpco::bench::request_rounds;
 
 void pin_to(int cpu)
 {
@@ -41,45 +40,6 @@ std::vector<int> own_cpus()
     return cpus;
 }
 
-class station {
-public:
-    explicit station(std::uint32_t connections) : net_{offload::none, connections}, all_(connections)
-    {
-        std::generate(all_.begin(), all_.end(), [&] { return net_.connect(); });
-    }
-
-    // Answers that came.
-    std::uint64_t round()
-    {
-        constexpr std::size_t burst = 256;
-        const std::size_t n = octets_.size();
-        std::uint64_t complete = 0;
-        std::uint64_t sent = 0;
-        for (const auto& p : all_) {
-            sent += net_.a.write(p.a, octets_).value;
-        }
-        net_.exchange(burst);
-        for (const auto& p : all_) {
-            if (net_.b.read(p.b, octets_).value == n) {
-                sent += net_.b.write(p.b, octets_).value;
-            }
-        }
-        net_.exchange(burst);
-        for (const auto& p : all_) {
-            complete += net_.a.read(p.a, octets_).value == n ? 1U : 0U;
-        }
-        if (sent != 2 * n * all_.size() || complete != all_.size()) {
-            throw std::runtime_error{"an answer is missing"};
-        }
-        return complete;
-    }
-
-private:
-    pair_of_stacks net_;
-    std::vector<pair_of_stacks::pair_of_ends> all_;
-    std::vector<std::byte> octets_ = std::vector<std::byte>(64, std::byte{0x55});
-};
-
 // Each core's own time: caches and memory are shared with the other one and count, what else the machine runs does not.
 double thread_seconds()
 {
@@ -97,7 +57,7 @@ double run(const std::vector<int>& cpus, double seconds, std::uint32_t connectio
     for (std::size_t i = 0; i < cpus.size(); ++i) {
         threads.emplace_back([&, i] {
             pin_to(cpus[i]);
-            station own{connections};
+            request_rounds own{connections, 64};
             for (--waiting; waiting > 0;) {
             }
             std::uint64_t complete = 0;
