@@ -9,7 +9,7 @@ using namespace tcpco;
 
 namespace {
 
-constexpr slab_id connection{3, 5};
+constexpr slab_id owner{3, 5};
 
 // An IPv4 packet with 20 octets of TCP header and some text, behind an Ethernet header or none.
 std::vector<std::byte> frame_of(std::size_t link, std::size_t text = 10)
@@ -44,8 +44,8 @@ TEST_CASE("a frame is known by its addresses, ports, code points and fragment fi
         const std::vector<std::byte> first = frame_of(link);
         arrival_memory memory;
         CHECK_FALSE(memory.match(first, link));
-        memory.keep(first.data() + link, link, connection);
-        CHECK(memory.match(first, link) == connection);
+        memory.keep(first.data() + link, link, owner);
+        CHECK(memory.match(first, link) == owner);
         for (std::size_t i = 0; i < link + 40; ++i) {
             std::vector<std::byte> other = first;
             other[i] ^= std::byte{0x10};
@@ -58,7 +58,7 @@ TEST_CASE("a frame is known by its addresses, ports, code points and fragment fi
             // Identification, hop limit, and what TCP says behind its ports may differ.
             const bool free = i >= link && (ip == 4 || ip == 5 || ip == 8 || ip >= 24);
             CAPTURE(link, i, length);
-            CHECK((memory.match(other, link) == connection) == free);
+            CHECK((memory.match(other, link) == owner) == free);
         }
         memory.forget();
         CHECK_FALSE(memory.match(first, link));
@@ -69,13 +69,13 @@ TEST_CASE("a frame that is shorter or longer than its packet says is left to the
 {
     const std::vector<std::byte> first = frame_of(14);
     arrival_memory memory;
-    memory.keep(first.data() + 14, 14, connection);
+    memory.keep(first.data() + 14, 14, owner);
     for (std::size_t size = 0; size < first.size(); ++size) {
         CHECK_FALSE(memory.match(std::span{first}.first(size), 14));
     }
     std::vector<std::byte> padded = first;
     padded.push_back(std::byte{0});
     CHECK_FALSE(memory.match(padded, 14));
-    CHECK(memory.match(frame_of(14, 0), 14) == connection);  // another length that is right
-    CHECK(memory.match(frame_of(14, 1'448), 14) == connection);
+    CHECK(memory.match(frame_of(14, 0), 14) == owner);  // another length that is right
+    CHECK(memory.match(frame_of(14, 1'448), 14) == owner);
 }

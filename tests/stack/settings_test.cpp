@@ -36,7 +36,7 @@ struct transfer : sim {
 };
 
 template <class Change>
-stack_config<default_policies> with(Change change)
+stack_config<default_policies> set_to(Change change)
 {
     auto c = sim::config_a();
     change(c.tcp);
@@ -49,7 +49,7 @@ TEST_CASE("settings: the initial window is ten segments, another number, or RFC 
           "[stack][RFC6928-2a][RFC5681-3.1a][RFC5681-3.1b]")
 {
     const auto first_flight = [](std::uint8_t segments, std::uint16_t mtu) {
-        auto c = with([&](tcp_settings& s) { s.initial_window_segments = segments; });
+        auto c = set_to([&](tcp_settings& s) { s.initial_window_segments = segments; });
         c.network.mtu = mtu;
         transfer net{c, 100'000};
         net.run_seconds(1);
@@ -65,7 +65,7 @@ TEST_CASE("settings: the first flight after an idle RTO is the initial window, u
           "[stack][RFC5681-4.1a]")
 {
     const bool restarts = GENERATE(true, false);
-    transfer net{with([&](tcp_settings& s) { s.restart_after_idle = restarts; }), 200'000};
+    transfer net{set_to([&](tcp_settings& s) { s.restart_after_idle = restarts; }), 200'000};
     net.run_seconds(3);
     REQUIRE(net.at_b.received.size() == 200'000);
     net.at_a.to_send = pattern(300'000);
@@ -77,7 +77,7 @@ TEST_CASE("settings: the first flight after an idle RTO is the initial window, u
 
 TEST_CASE("settings: keep-alive for every new connection of a stack", "[stack][MUST-24][MUST-25][MUST-27]")
 {
-    transfer net{with([](tcp_settings& s) {
+    transfer net{set_to([](tcp_settings& s) {
         s.keep_alive = keep_alive{.idle = duration{10'000'000'000}, .interval = duration{1'000'000'000}, .count = 3};
     })};
     net.run_seconds(1);
@@ -89,7 +89,7 @@ TEST_CASE("settings: keep-alive for every new connection of a stack", "[stack][M
     CHECK(net.info_a().state == tcp_state::closed);
     CHECK(net.info_a().error == errc::timed_out);
 
-    transfer off{with([](tcp_settings& s) { s.keep_alive = keep_alive{.count = 0}; })};  // no valid number
+    transfer off{set_to([](tcp_settings& s) { s.keep_alive = keep_alive{.count = 0}; })};  // no valid number
     off.run_seconds(1);
     const std::size_t frames = off.link.count();
     off.run_seconds(100'000);
@@ -98,7 +98,7 @@ TEST_CASE("settings: keep-alive for every new connection of a stack", "[stack][M
 
 TEST_CASE("settings: a code point for every connection of a stack", "[stack][MUST-48]")
 {
-    transfer net{with([](tcp_settings& s) { s.dscp = 46; }), 1'000};
+    transfer net{set_to([](tcp_settings& s) { s.dscp = 46; }), 1'000};
     net.run_seconds(1);
     int seen = 0;
     for (const wire_frame& f : net.trace) {
@@ -149,7 +149,7 @@ TEST_CASE("settings: the send buffer grows with cwnd to its limit, and not once 
 {
     const bool fixed = GENERATE(false, true);
     const bool small = GENERATE(false, true);  // limit below the beginning
-    auto c = with([&](tcp_settings& s) {
+    auto c = set_to([&](tcp_settings& s) {
         s.send_buffer_initial = 32'768;
         s.send_buffer_octets = small ? 16'384 : 400'000;
     });
@@ -176,7 +176,7 @@ TEST_CASE("settings: the send buffer grows with cwnd to its limit, and not once 
 
 TEST_CASE("settings: with fewer slots than the send buffer could use a transfer is slower, not stuck", "[stack]")
 {
-    auto c = with([](tcp_settings& s) { s.send_buffer_initial = 32'768; });
+    auto c = set_to([](tcp_settings& s) { s.send_buffer_initial = 32'768; });
     c.limits.large_slots = 2;
     transfer net{c, 500'000};
     net.run_seconds(30);

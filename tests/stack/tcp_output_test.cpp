@@ -502,7 +502,7 @@ TEST_CASE("super-frames: a count of marks that has CWR's bit leaves in plain seg
         std::size_t frames = 0;
         for (const sent_packet& p : s.host.drain()) {
             ++frames;
-            CHECK(detail::ace_of(p.tcp()->header.flags) == ace);
+            CHECK(tcpco::detail::ace_of(p.tcp()->header.flags) == ace);
             peer.ack = peer.ack + static_cast<std::uint32_t>(p.tcp()->payload.size());
         }
         CHECK(frames == ((ace & 2) != 0 ? 7 : 1));
