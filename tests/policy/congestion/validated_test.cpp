@@ -407,6 +407,52 @@ TEST_CASE("CWV: a window that was not in use for five minutes is halved, and aga
     CHECK(s.window() == 10);
 }
 
+TEST_CASE("CWV: the first packet after a long pause finds the window halved, where the sender was kept, too",
+          "[policy][RFC7661-4.4c][RFC7661-4.4.3a]")
+{
+    sender s;
+    s.round(40);
+    s.now += 6 * minute;
+    s.policy.on_packet_sent({.now = s.now, .octets = smss, .segments = 1, .idle_for = 6 * minute});
+    CHECK(s.window() == 20);
+    CHECK_FALSE(s.policy.is_validated());
+}
+
+TEST_CASE("CWV: a lost retransmission lowers the window also where segments became smaller before",
+          "[policy][RFC5681-4.3d]")
+{
+    sender s;
+    s.round(40);
+    while (s.policy.is_validated()) {
+        s.round(2);
+    }
+    s.send(16);
+    s.lose();
+    REQUIRE(s.policy.cwnd() == 8'000);
+    s.policy.on_smss_change(smss, 500);
+    REQUIRE(s.policy.cwnd() == 4'000);
+    s.policy.on_congestion_event(
+        {.cause = congestion_cause::lost_retransmission, .in_flight = 16'000, .smss = 500, .now = s.now});
+    CHECK(s.policy.cwnd() == 2'000);
+    CHECK(s.policy.ssthresh() == 2'000);
+}
+
+TEST_CASE("CWV: a loss lowers the window also where more is in flight than it allows", "[policy][RFC5681-3.1g]")
+{
+    sender s;
+    s.round(40);
+    while (s.policy.is_validated()) {
+        s.round(2);
+    }
+    s.send(40);
+    s.now = s.policy.validated_at() + 5 * minute;
+    s.ack(1);  // the period is over, with a flight of twice the window that is left
+    REQUIRE(s.window() == 20);
+    s.lose();
+    CHECK(s.window() == 10);
+    CHECK(s.threshold() == 10);
+}
+
 TEST_CASE("CWV: at the end of the period ssthresh is three quarters of the window, if it was less",
           "[policy][RFC7661-4.4.3a]")
 {

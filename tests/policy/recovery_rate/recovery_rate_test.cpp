@@ -215,3 +215,14 @@ TEST_CASE("packet conservation: one for one from the start, and no burst after a
     e.policy.on_ack({.delivered = smss, .in_flight = 8 * smss, .smss = smss});
     CHECK(e.policy.cwnd() == 10 * smss);  // ssthresh
 }
+
+TEST_CASE("packet conservation: an ACK that brings the pipe below ssthresh does not lift it again", "[policy][RFC9937-6.2g]")
+{
+    episode<packet_conservation> e;
+    e.run(20, 1, 10);
+    e.policy.on_ack({.delivered = 8 * smss, .in_flight = 11 * smss, .smss = smss});
+    CHECK(e.policy.cwnd() == 19 * smss);  // above it: one for one
+    e.policy.on_transmit(8 * smss);
+    e.policy.on_ack({.delivered = 12 * smss, .in_flight = 7 * smss, .smss = smss});
+    CHECK(e.policy.cwnd() == 10 * smss);
+}

@@ -133,7 +133,10 @@ public:
         } else if (e.cause == congestion_cause::ecn_echo) {
             base_.on_congestion_event(carrying(e, std::max(pipe_.value(e.now), e.in_flight)));
         } else {
-            carried_ = again ? carried_ / 2 : std::max(pipe_.value(e.now), e.in_flight);
+            // What is in flight beyond the window left before the window became less, for its age or for smaller
+            // segments; half of that would be no reduction.
+            const octet_count carries = again ? carried_ / 2 : std::max(pipe_.value(e.now), e.in_flight);
+            carried_ = std::min(carries, base_.cwnd());
             resent_ = again ? resent_ : 0;
             adjusts_ = true;
             const octet_count before = base_.cwnd();
@@ -184,8 +187,14 @@ public:
         recovering_ = adjusts_ = false;
     }
 
+    // The first packet after a pause: what the pause has made of the window is settled before more follow.
+    // RFC7661-4.4c
     constexpr void on_packet_sent(const packet_sent& e) noexcept
     {
+        if (e.idle_for > duration::zero()) {
+            now_ = e.now;
+            judge(false);
+        }
         resent_ += recovering_ && e.retransmission ? e.octets : 0;
         if constexpr (told_of_packets_sent<Base>) {
             base_.on_packet_sent(e);

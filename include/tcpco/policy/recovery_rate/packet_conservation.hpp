@@ -27,12 +27,14 @@ public:
         credit_ = s.newly_delivered;
         ssthresh_ = s.ssthresh;
     }
-    // Credit that was not used (the application was silent) is good up to ssthresh only: no burst above it.
+    // Credit that was not used (the application was silent) is good up to ssthresh only: no burst above it. And where
+    // the pipe is down to ssthresh, conservation is no reason to go beyond it again (RFC9937-6.2g).
     constexpr void on_ack(const recovery_progress& g) noexcept
     {
         credit_ += g.delivered;
         const octet_count conserved = g.in_flight + std::max<octet_count>(credit_, 0);
-        cwnd_ = std::max(std::min(conserved, std::max(g.in_flight + g.delivered, ssthresh_)), g.smss);
+        const octet_count most = g.in_flight > ssthresh_ ? g.in_flight + g.delivered : ssthresh_;
+        cwnd_ = std::max(std::min(conserved, most), g.smss);
     }
     constexpr void on_transmit(octet_count octets) noexcept { credit_ -= octets; }
     constexpr octet_count cwnd() const noexcept { return cwnd_; }
