@@ -19,9 +19,11 @@ namespace tcpco::testing {
 
 // Asked only of controllers whose window follows loss; those that regulate recovery themselves are excused.
 inline constexpr std::array window_laws{
-    congestion_law::limited_growth,   congestion_law::earned_growth,    congestion_law::no_growth_in_recovery,
-    congestion_law::loss_reduces,     congestion_law::lost_again,       congestion_law::one_reduction,
-    congestion_law::timeout_ssthresh, congestion_law::repeated_timeout, congestion_law::undo_ssthresh,
+    congestion_law::limited_growth,        congestion_law::earned_growth,    congestion_law::only_acks_grow,
+    congestion_law::no_growth_in_recovery, congestion_law::loss_reduces,     congestion_law::loss_share,
+    congestion_law::measured_cut,          congestion_law::lost_again,       congestion_law::one_reduction,
+    congestion_law::heeds_marks,           congestion_law::timeout_ssthresh, congestion_law::repeated_timeout,
+    congestion_law::undo_ssthresh,         congestion_law::large_growth,     congestion_law::large_stays,
 };
 
 namespace detail {
@@ -55,10 +57,18 @@ struct congestion_suite {
         e.a = sizes[random.below(random.below(4) == 0 ? 5 : 4)];
         e.b = 1 + random.below(10);
         e.c = trips[random.below(4)];
-        const std::uint32_t life = random.below(6);
-        e.d = life == 0 ? 0xFFFF'FFFF : life == 1 ? 1 + random.below(e.a * 100) : 0;
+        const std::uint32_t life = random.below(8);
+        e.d = life == 0   ? 0xFFFF'FFFF
+              : life == 1 ? 1 + random.below(e.a * 100)
+              : life == 2 ? large_window(random)  // where products of 32 bits wrap
+                          : 0;
         e.flag = random.below(2) == 0;  // what is taken over is in congestion avoidance
         return e;
+    }
+
+    static std::uint32_t large_window(random_source& random)
+    {
+        return (1u << (24 + random.below(8))) + random.below(1u << 20);
     }
 
     // What chance alone would seldom bring: the same data times out again, a retransmission is lost in its turn.
@@ -91,16 +101,22 @@ struct congestion_suite {
             e.a = random.below(6) == 0 ? 0 : random.below(5) == 0 ? 1'000 : 1 + random.below(300);
             e.b = random.below(8) == 0 ? 0 : first.c + (random.below(2) == 0 ? 0 : random.below(3 * first.c));
             e.flag = random.below(30) == 0;  // with an echo of a mark
+            e.c = random.below(2);           // which was counted
         } else {
             constexpr std::array rest{kind::loss,       kind::loss,    kind::loss,    kind::lost_again,
                                       kind::lost_again, kind::mark,    kind::mark,    kind::probe_repaired,
                                       kind::timeout,    kind::timeout, kind::timeout, kind::spurious,
-                                      kind::spurious,   kind::idle,    kind::smss,    kind::packet_loss};
+                                      kind::spurious,   kind::idle,    kind::smss,    kind::packet_loss,
+                                      kind::sack,       kind::sack,    kind::large_window,
+                                      kind::marked_rounds};
             e.what = rest[random.below(rest.size())];
             constexpr std::array<std::uint32_t, 4> sizes{536, 1'220, 1'448, 8'948};
-            e.a = e.what == kind::smss   ? sizes[random.below(4)]
-                  : e.what == kind::idle ? 1u << random.below(20)
-                                         : 1 + random.below(400);
+            e.a = e.what == kind::smss           ? sizes[random.below(4)]
+                  : e.what == kind::idle         ? 1u << random.below(20)
+                  : e.what == kind::large_window ? large_window(random)
+                                                 : 1 + random.below(400);
+            e.c = random.below(2);  // of a mark: counted
+            e.flag = e.c == 1;      // of marked rounds: likewise
         }
         return e;
     }

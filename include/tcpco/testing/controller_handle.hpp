@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "tcpco/policy/concepts.hpp"
+#include "tcpco/policy/congestion/limits.hpp"
 
 namespace tcpco::testing {
 
@@ -16,6 +17,13 @@ struct controller_answers {
     octet_count ssthresh = 0;
     std::uint64_t pacing_rate = 0;
     octet_count send_quantum = 0;
+
+    static constexpr octet_count most = 4 * congestion::largest_cwnd;
+    constexpr bool is_sane() const noexcept
+    {
+        return cwnd >= 0 && cwnd <= most && ssthresh >= 0 && send_quantum >= 0 &&
+               pacing_rate < std::uint64_t{1} << 62;
+    }
     friend constexpr bool operator==(const controller_answers&, const controller_answers&) noexcept = default;
 };
 
@@ -30,6 +38,7 @@ public:
     virtual std::unique_ptr<controller_handle> fresh() const = 0;  // as made from its config
     virtual bool told_of_idle_restart() const noexcept = 0;
     virtual bool remembers_validation() const noexcept = 0;
+    virtual bool grows_beside_marks() const noexcept = 0;
     virtual controller_answers answers() const = 0;
 
     virtual void established(const connection_established& e) = 0;
@@ -60,6 +69,7 @@ public:
     }
     bool told_of_idle_restart() const noexcept override { return tcpco::told_of_idle_restart<C>; }
     bool remembers_validation() const noexcept override { return tcpco::remembers_validation<C>; }
+    bool grows_beside_marks() const noexcept override { return grows_beside_marks_v<C>; }
     controller_answers answers() const override
     {
         controller_answers a{.cwnd = policy_.cwnd(), .ssthresh = policy_.ssthresh()};

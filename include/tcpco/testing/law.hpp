@@ -32,7 +32,7 @@ struct law {
 
 struct broken_law {
     law which{};
-    std::string what;                 // the numbers
+    std::string what;                 // what happened, what the policy made of it, and what the law wants
     std::uint64_t seed = 0;           // of the script it was found in
     std::vector<std::string> events;  // the shortest sequence found that breaks it; the last one does
 };
@@ -65,7 +65,8 @@ public:
         std::string all;
         for (const broken_law& b : broken_) {
             all += "broken: " + std::string{b.which.name} + " (" + std::string{b.which.source} + ")\n  " + b.what +
-                   "\n  seed " + std::to_string(b.seed) + ", " + std::to_string(b.events.size()) + " events:\n";
+                   "\n  found with {.seed = " + std::to_string(b.seed) + ", .scripts = 1}; of that script " +
+                   std::to_string(b.events.size()) + " events show it, the last one breaks the law:\n";
             constexpr std::size_t first = 60;  // of a transfer that never ends all would be too much
             constexpr std::size_t last = 20;
             for (std::size_t i = 0; i < b.events.size(); ++i) {
