@@ -2,6 +2,10 @@
 // keeps it, and a policy can only mark.
 #pragma once
 
+#include <cstddef>
+#include <iterator>
+
+#include "tcpco/policy/events.hpp"
 #include "tcpco/testing/law.hpp"
 
 namespace tcpco::testing {
@@ -17,6 +21,8 @@ inline constexpr law fast_retransmit{"a loss with enough above it needs no timeo
 inline constexpr law not_held_back{"the first segment of a recovery waits for no window", "RFC 5681 3.2"};
 inline constexpr law one_passes{"one segment at a time passes the window", "RFC 5681 3.2, RFC 8985 7.3"};
 inline constexpr law true_verdicts{"a verdict and in_recovery() agree", "policy/concepts.hpp"};
+inline constexpr law reported{"nothing is sent again before its loss is reported", "RFC 5681 3.2, 4.3"};
+inline constexpr law again_reported{"what is sent a third time was reported lost again", "RFC 5681 4.3, RFC 8985 9.3"};
 inline constexpr law one_entry{"one recovery for a window of data", "RFC 6582 3.2, RFC 6675 5"};
 inline constexpr law again_once{"lost retransmissions count once in a round trip", "RFC 5681 4.3"};
 inline constexpr law timer_ends{"a timer that fired is over", "RFC 8985 8"};
@@ -25,5 +31,11 @@ inline constexpr law timeout_resends{"after a timeout the first segment is sent 
 inline constexpr law same_state{"the same events give the same state", "a run can be repeated"};
 
 }  // namespace recovery_law
+
+inline const char* name_of(verdict_kind k)
+{
+    constexpr const char* names[] = {"none", "enter", "exit", "lost_again", "tlp_repaired", "spurious"};
+    return static_cast<std::size_t>(k) < std::size(names) ? names[static_cast<std::size_t>(k)] : "?";
+}
 
 }  // namespace tcpco::testing

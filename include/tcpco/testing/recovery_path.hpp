@@ -28,10 +28,40 @@ struct path_event {
     bool flag = false;
 };
 
+// What a list of mishaps comes to.
+struct transfer_plan {
+    path_event setting{.what = path_event::kind::setting, .a = 20, .b = 10, .flag = true};
+    std::uint32_t mishaps = 0;
+    std::uint32_t first_loss = 1'000'000;
+    bool only_data = true;  // nothing but data was lost
+
+    transfer_plan() = default;
+    explicit transfer_plan(const std::vector<path_event>& script)
+    {
+        for (const path_event& e : script) {
+            const bool is_setting = e.what == path_event::kind::setting;
+            setting = is_setting ? e : setting;
+            mishaps += is_setting ? 0 : e.what == path_event::kind::silence ? e.b : 1;
+            only_data = only_data && (is_setting || e.what == path_event::kind::lose);
+            first_loss = e.what == path_event::kind::lose ? std::min(first_loss, e.a) : first_loss;
+        }
+    }
+};
+
 struct path_ack {
     std::uint32_t next = 0;                                      // the first segment that is missing
     std::vector<std::pair<std::uint32_t, std::uint32_t>> sacks;  // [first, last), the newest first
     bool dsack = false;                                          // the first of them reports a duplicate
+
+    std::string blocks() const
+    {
+        std::string all;
+        for (const auto& [first, last] : sacks) {
+            all += (all.empty() ? (dsack ? ", DSACK " : ", SACK ") : " and ") + std::to_string(first) + " to " +
+                   std::to_string(last);
+        }
+        return all;
+    }
 };
 
 class recovery_path {

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,23 +24,16 @@ public:
 
     void play(const std::vector<path_event>& script)
     {
-        path_event setting{.what = path_event::kind::setting, .a = 20, .b = 10, .flag = true};
-        for (const path_event& e : script) {
-            setting = e.what == path_event::kind::setting ? e : setting;
-            mishaps_ += e.what == path_event::kind::setting ? 0 : e.what == path_event::kind::silence ? e.b : 1;
-            lost_only_data_ =
-                lost_only_data_ && (e.what == path_event::kind::setting || e.what == path_event::kind::lose);
-            first_loss_ = e.what == path_event::kind::lose ? std::min(first_loss_, e.a) : first_loss_;
-        }
-        segments_ = std::max(setting.a, 1u);
-        largest_window_ = std::max(setting.b, 1u) * smss;
+        plan_ = transfer_plan{script};
+        segments_ = std::max(plan_.setting.a, 1u);
+        largest_window_ = std::max(plan_.setting.b, 1u) * smss;
         cwnd_ = largest_window_;
-        sack_ = setting.flag;
+        sack_ = plan_.setting.flag;
         path_.set(script, segments_, sack_);
         board_.start(at(0));
         sheet_.begin(script.size());  // a transfer is judged as a whole: the list of mishaps is not cut off
         note([&] {
-            return std::to_string(segments_) + " segments, a window of " + std::to_string(setting.b) +
+            return std::to_string(segments_) + " segments, a window of " + std::to_string(plan_.setting.b) +
                    (sack_ ? ", SACK" : ", no SACK");
         });
         run();
@@ -63,7 +57,7 @@ private:
     std::uint32_t most_sent() const
     {
         const auto window = static_cast<std::uint32_t>(largest_window_ / smss);
-        return segments_ + (mishaps_ + 1) * (2 * window + 10);
+        return segments_ + (plan_.mishaps + 1) * (2 * window + 10);
     }
 
     void run()
@@ -93,7 +87,7 @@ private:
         ack_info info{.now = now_, .in_flight_before = board_.in_flight(), .min_rtt = rtt, .srtt = rtt, .smss = smss};
         const bool advances = ack > board_.una();
         info.duplicate = !advances && ack == board_.una() && board_.flight_size() > 0;
-        note([&] { return "ACK " + std::to_string(a.next) + text(a); });
+        note([&] { return "ACK " + std::to_string(a.next) + a.blocks(); });
         ack_result result;
         const auto delivered = [&](const transmission& t, bool was_sacked) {
             if constexpr (told_of_deliveries<R>) {
@@ -240,7 +234,10 @@ private:
     {
         if constexpr (decides_without_data<R, watched_board>) {
             const send_decision d = policy_.without_data(watched_, room);
-            return d.action == send_action::retransmit && resend(d, room);
+            rescues_ = true;  // RFC 6675 NextSeg rule 4 may take what was sent again before
+            const bool sent = d.action == send_action::retransmit && resend(d, room);
+            rescues_ = false;
+            return sent;
         }
         static_cast<void>(room);
         return false;
@@ -261,11 +258,15 @@ private:
         if (!d.ignore_window && room < range.octets() && board_.in_flight() > 0) {
             return false;
         }
-        if (d.ignore_window && d.action == send_action::retransmit) {
-            judge_forced();
+        if (d.action == send_action::retransmit) {
+            judge_reported(range.first);
+            if (d.ignore_window) {
+                judge_forced();
+            }
         }
         board_.on_retransmit(range.first, range.last, now_, {});
         ++resent_;
+        resent_after_.insert(range.first);
         leave(range.first);
         return true;
     }
@@ -308,10 +309,10 @@ private:
             break;
         }
         if (v.kind != verdict_kind::none) {
-            note([&] { return std::string{"verdict "} + name(v.kind); });
+            note([&] { return std::string{"verdict "} + name_of(v.kind); });
         }
         sheet_.expect(recovery_law::true_verdicts, agrees, [&] {
-            return std::string{"verdict "} + name(v.kind) + ", in_recovery() " + (before ? "true" : "false") +
+            return std::string{"verdict "} + name_of(v.kind) + ", in_recovery() " + (before ? "true" : "false") +
                    " before, " + (is ? "true" : "false") + " after, " + when();
         });
         sheet_.expect(recovery_law::right_marks, watched_.wrong_marks() == 0,
@@ -324,11 +325,13 @@ private:
         sheet_.expect(recovery_law::again_once, now_ >= reduced_at_ + rtt,
                       [&] { return "a second reduction within a round trip, " + when(); });
         reduced_at_ = now_;
+        resent_after_.clear();
     }
     void enter()
     {
         ++recoveries_;
         reduced_at_ = now_;
+        resent_after_.clear();
         sheet_.expect(recovery_law::one_entry, board_.una() >= recovery_point_, [&] {
             return "a recovery begins before what was in flight at the last one is acknowledged, " + when();
         });
@@ -352,6 +355,19 @@ private:
         sheet_.expect(recovery_law::one_passes, forced_ <= 1,
                       [&] { return "a second segment passes the window without an ACK, " + when(); });
     }
+    // By a verdict, or by a timeout. What was sent again since then, in fast recovery, was lost a second time.
+    void judge_reported(stream_offset first)
+    {
+        const std::string segment = "segment " + std::to_string((first - at(0)) / smss);
+        sheet_.expect(recovery_law::reported, board_.una() < recovery_point_, [&] {
+            return segment + " is sent again, and neither a verdict nor a timeout told the controller of a loss, " +
+                   when();
+        });
+        const bool again = policy_.in_recovery() && !rescues_ && resent_after_.contains(first);
+        sheet_.expect(recovery_law::again_reported, !again, [&] {
+            return segment + " was sent again after the last verdict and now leaves once more, without one, " + when();
+        });
+    }
     bool may_be_resent(offset_range range, bool probe)
     {
         const auto i = board_.find(range.first);
@@ -373,13 +389,14 @@ private:
             return std::to_string((board_.una() - at(0)) / smss) + " of " + std::to_string(segments_) +
                    " segments were acknowledged, " + when();
         });
-        if (mishaps_ == 0) {
+        if (plan_.mishaps == 0) {
             sheet_.expect(recovery_law::no_needless, resent_ == 0 && timeouts_ == 0,
                           [&] { return std::to_string(resent_) + " segments were sent again"; });
         }
-        if (mishaps_ == 1 && lost_only_data_ && first_loss_ + 4 < segments_ && largest_window_ >= 5 * smss) {
+        if (plan_.mishaps == 1 && plan_.only_data && plan_.first_loss + 4 < segments_ &&
+            largest_window_ >= 5 * smss) {
             sheet_.expect(recovery_law::fast_retransmit, timeouts_ == 0,
-                          [&] { return "segment " + std::to_string(first_loss_) + " was lost and cost a timeout"; });
+                          [&] { return "the loss of " + std::to_string(plan_.first_loss) + " cost a timeout"; });
         }
     }
 
@@ -399,23 +416,9 @@ private:
     {
         sheet_.note([&] { return std::to_string(now_.since_origin().milliseconds()) + " ms: " + text(); });
     }
-    static std::string text(const path_ack& a)
-    {
-        std::string all;
-        for (const auto& [first, last] : a.sacks) {
-            all += (all.empty() ? (a.dsack ? ", DSACK " : ", SACK ") : " and ") + std::to_string(first) + " to " +
-                   std::to_string(last);
-        }
-        return all;
-    }
-    static const char* name(verdict_kind k)
-    {
-        constexpr const char* names[] = {"none", "enter", "exit", "lost_again", "tlp_repaired", "spurious"};
-        return static_cast<std::size_t>(k) < std::size(names) ? names[static_cast<std::size_t>(k)] : "?";
-    }
-
     R policy_;
     law_sheet& sheet_;
+    transfer_plan plan_{};
     scoreboard board_{};
     watched_board watched_{board_};
     recovery_path path_{};
@@ -427,11 +430,10 @@ private:
     retransmission_timer timer_ = retransmission_timer::none;
     retransmission_timer fired_ = retransmission_timer::none;
     stream_offset recovery_point_{};
+    std::set<stream_offset> resent_after_;  // the last verdict of a loss
     octet_count cwnd_ = 0;
     octet_count largest_window_ = 0;
     std::uint32_t segments_ = 0;
-    std::uint32_t mishaps_ = 0;
-    std::uint32_t first_loss_ = 1'000'000;
     std::uint32_t timers_ = 0;
     std::uint32_t timeouts_ = 0;
     std::uint32_t recoveries_ = 0;
@@ -441,7 +443,7 @@ private:
     int fired_at_same_time_ = 0;
     int back_off_ = 0;
     bool sack_ = false;
-    bool lost_only_data_ = true;
+    bool rescues_ = false;  // what leaves was chosen because there is nothing new
     bool stuck_ = false;  // it would not end
 };
 
