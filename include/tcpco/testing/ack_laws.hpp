@@ -23,6 +23,8 @@ inline constexpr law duplicate{"what came already is acknowledged at once", "RFC
 inline constexpr law changed_mark{"a change of the CE mark is reported at once", "RFC 8257 3.2"};
 inline constexpr law no_silly_window{"no update of a window that is silly", "RFC 9293 3.8.6.2.2, MUST-39"};
 inline constexpr law closed_window_opens{"a closed window that opens is reported", "RFC 9293 3.8.6.2.2"};
+inline constexpr law narrow_window_opens{"a window too small for a segment is reported once it is worth it",
+                                         "RFC 9293 3.8.6.2.2"};
 inline constexpr law same_state{"the same events give the same state", "a run can be repeated"};
 
 }  // namespace ack_law
@@ -44,12 +46,14 @@ struct ack_event {
         ce,
         read,
         sent,
-        ack_sent
+        ack_sent,
+        peer
     };
     kind what = kind::full;
     std::uint32_t milliseconds = 0;  // since the event before
     std::uint32_t a = 0;             // octets, wire segments, or growth, in a thousand of what there can be
-    std::uint32_t b = 0;             // of a read: what is still offered, in a thousand of the capacity
+    std::uint32_t b = 0;             // of a read: what is still offered, in a thousand of the capacity; of a peer:
+                                     // the largest segment that it sends
 };
 
 template <ack_policy A>
@@ -76,7 +80,6 @@ public:
 private:
     using kind = ack_event::kind;
     using when = ack_decision::when;
-    static constexpr octet_count rmss = 1'448;
     static constexpr octet_count capacity = 65'536;
 
     void play(const ack_event& e)
@@ -89,17 +92,24 @@ private:
             twin_.on_data_sent();
             return;
         case kind::ack_sent: acknowledge(); return;
+        case kind::peer:
+            rmss_ = std::max<octet_count>(e.b, 1);
+            said_ = "another peer, whose full segments have " + std::to_string(rmss_) + " octets";
+            unacked_ = 0;
+            policy_.on_ack_sent();
+            twin_.on_ack_sent();
+            return;
         default: arrive(e); return;
         }
     }
 
     void arrive(const ack_event& e)
     {
-        received_segment s{.now = now_, .rmss = rmss, .srtt = duration{20'000'000}};
-        s.octets = e.what == kind::small ? 1 + e.a % (rmss / 2) : rmss;
+        received_segment s{.now = now_, .rmss = rmss_, .srtt = duration{20'000'000}};
+        s.octets = e.what == kind::small ? 1 + e.a % std::max<octet_count>(rmss_ / 2, 1) : rmss_;
         if (e.what == kind::super) {
             s.wire_segments = 2 + e.a % 40;
-            s.octets = s.wire_segments * rmss;
+            s.octets = s.wire_segments * rmss_;
         }
         s.in_order = e.what != kind::out_of_order;
         s.fills_hole = e.what == kind::fills_hole;
@@ -138,7 +148,7 @@ private:
             expect(ack_law::duplicate, at_once);
         } else if (what == kind::ce) {
             expect(ack_law::changed_mark, at_once);
-        } else if (s.unacked_octets >= options_.every * rmss) {
+        } else if (s.unacked_octets >= options_.every * rmss_) {
             expect(ack_law::second_segment, d.at != when::within);
         }
         if (d.at == when::within) {
@@ -150,16 +160,18 @@ private:
     {
         const octet_count growth = std::max<octet_count>(capacity * e.a / 1'000, 1);
         const octet_count advertised = std::min(capacity * e.b / 1'000, capacity - growth);
-        const window_growth w{.growth = growth, .advertised = advertised, .capacity = capacity, .rmss = rmss};
+        const window_growth w{.growth = growth, .advertised = advertised, .capacity = capacity, .rmss = rmss_};
         const bool update = policy_.on_read(w);
         said_ = "the reader took " + std::to_string(growth) + " octets, " + std::to_string(advertised) +
                 " were still offered: " + (update ? "a window update" : "none");
         expect(ack_law::same_state, update == twin_.on_read(w));
-        const octet_count worth = std::min(capacity / 2, rmss);
+        const octet_count worth = std::min(capacity / 2, rmss_);
         if (growth < worth) {
             expect(ack_law::no_silly_window, !update);
         } else if (advertised == 0) {
             expect(ack_law::closed_window_opens, update);
+        } else if (advertised < rmss_) {  // the peer keeps what is not full (3.8.6.2.1)
+            expect(ack_law::narrow_window_opens, update);
         }
         if (update) {
             acknowledge_silently();
@@ -195,6 +207,7 @@ private:
     law_sheet& sheet_;
     std::string said_;
     time_point now_{1'000'000'000};
+    octet_count rmss_ = 1'448;
     octet_count unacked_ = 0;
 };
 
@@ -217,7 +230,11 @@ struct ack_suite {
                                        : rest[random.below(rest.size())]};
             e.milliseconds = random.below(8) == 0 ? random.below(3'000) : random.below(20);
             e.a = random.below(3) == 0 ? random.below(1'000) : random.below(60);
-            e.b = random.below(2) == 0 ? 0 : random.below(1'000);
+            e.b = random.below(2) == 0 ? 0 : random.below(random.below(3) == 0 ? 20 : 1'000);
+            if (made.empty() && random.below(3) == 0) {
+                constexpr std::array<std::uint32_t, 4> sizes{1, 536, 1'220, 8'948};
+                e = {.what = event::kind::peer, .b = sizes[random.below(4)]};
+            }
             made.push_back(e);
         }
         return made;
