@@ -110,3 +110,35 @@ TEST_CASE("large amounts and rates do not overflow", "[tcp]")
     p.on_sent(65'536, at_us(0), 100'000'000'000, 65'536);
     CHECK(p.next_send_at() == time_point{655});
 }
+
+TEST_CASE("what has no octets is no part of the schedule", "[tcp]")
+{
+    pacer p;
+    p.on_sent(1000, at_us(0), megabyte);
+    p.on_sent(0, at_us(5'000), megabyte);
+    CHECK(p.next_send_at() == at_us(1'000));
+}
+
+TEST_CASE("a fraction of a nanosecond is of its rate and its schedule: another rate, or a pause, ends it", "[tcp]")
+{
+    pacer p;
+    p.on_sent(1, time_point{0}, 600'000'001);  // a nanosecond, and two thirds of another
+    REQUIRE(p.next_send_at() == time_point{1});
+    p.on_sent(1, time_point{1}, 1);
+    CHECK(p.next_send_at() == time_point{1'000'000'001});
+    p.reset();
+    p.on_sent(2, time_point{0}, 3);
+    p.on_sent(1, time_point{10_s}, 3);
+    CHECK(p.next_send_at() == time_point{10_s} + duration{333'333'333});
+}
+
+TEST_CASE("who was held back once has no credit for a pause after that", "[tcp]")
+{
+    pacer p;
+    p.on_sent(1000, at_us(0), megabyte, 10'000);
+    REQUIRE_FALSE(p.may_send(at_us(500)));
+    p.on_sent(1000, at_us(1'000), megabyte, 10'000);
+    REQUIRE(p.may_send(at_us(10'000)));
+    p.on_sent(1000, at_us(10'000), megabyte, 10'000);
+    CHECK(p.next_send_at() == at_us(11'000));
+}

@@ -176,3 +176,37 @@ TEST_CASE("the rate in octets per second does not overflow", "[tcp]")
     s.delivered = 17'000'000'000;
     CHECK(octets_per_second(s) == 1'700'000'000);
 }
+
+TEST_CASE("of records sent at once the one with the highest number gives the sample, whatever their order",
+          "[tcp][BBR-4.1.2.3a]")
+{
+    rate_sampler s;
+    const transmission a = sent(1, 1001, at_ms(0), s.on_send(at_ms(0), 1000, 0, true));
+    const transmission b = sent(1001, 2001, at_ms(0), s.on_send(at_ms(0), 1000, 1000, false));
+    s.begin_ack();
+    s.on_delivered(b, at_ms(30));
+    s.on_delivered(a, at_ms(30));
+    CHECK(s.sample({}).prior_in_flight == 2000);
+}
+
+TEST_CASE("the rate that is told is the last one, of those that the application limited no slower one", "[tcp]")
+{
+    rate_sampler s;
+    const auto sample = [&s](std::int64_t from, std::int64_t octets, std::int64_t ms, bool limited) {
+        if (limited) {
+            s.mark_app_limited(0);
+        }
+        const delivery_stamp stamp = s.on_send(at_ms(ms), octets, 0, true);
+        acknowledge(s, sent(from, from + octets, at_ms(ms), stamp), at_ms(ms + 100));
+    };
+    sample(1, 10'000, 0, false);
+    CHECK(s.delivery_rate() == 100'000);
+    sample(10'001, 1'000, 1'000, true);
+    CHECK(s.delivery_rate() == 100'000);
+    CHECK_FALSE(s.delivery_rate_app_limited());
+    sample(11'001, 20'000, 2'000, true);
+    CHECK(s.delivery_rate() == 200'000);
+    CHECK(s.delivery_rate_app_limited());
+    sample(31'001, 1'000, 3'000, false);
+    CHECK(s.delivery_rate() == 10'000);
+}

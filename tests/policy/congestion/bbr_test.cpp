@@ -44,6 +44,7 @@ struct said {
     duration rtt = 40 * ms;
     octet_count delivered = smss;
     octet_count prior = -1;  // what was delivered when the packet left, if neither of the two
+    bool cwnd_limited = true;
 };
 
 struct fed {
@@ -63,7 +64,7 @@ struct fed {
                        .newly_lost = s.newly_lost,
                        .in_flight = s.in_flight,
                        .latest_rtt = s.rtt,
-                       .cwnd_limited = true,
+                       .cwnd_limited = s.cwnd_limited,
                        .selective_acks = s.sack,
                        .rate = {.delivered = s.rate / 25,
                                 .interval = 40 * ms,
@@ -592,6 +593,9 @@ TEST_CASE("BBR: from idle it goes on at the path's rate, with its window, and wi
     f.now += 40 * ms;
     f.ack({.in_flight = 10 * smss, .rtt = 41 * ms});
     CHECK(f.policy.state() != bbr::phase::probe_rtt);
+    f.now += 6 * second;  // not idle this time
+    f.ack({.in_flight = 10 * smss, .rtt = 42 * ms});
+    CHECK(f.policy.state() == bbr::phase::probe_rtt);
 }
 
 TEST_CASE("BBR: idleness that began in ProbeRTT ends it before anything is sent", "[policy][BBR-5.4.1b]")
@@ -717,4 +721,262 @@ TEST_CASE("BBR: however often the timer fires, what comes back is the window fro
     CHECK(c.cwnd() == smss);
     c.on_recovery_exit();
     CHECK(c.cwnd() == 10 * smss);
+}
+
+TEST_CASE("BBR: on a short path it probes after as many rounds as the window has segments, 63 at the most",
+          "[policy][BBR-5.3.3.8.2a]")
+{
+    const bool large = GENERATE(false, true);
+    const std::int64_t rate = large ? 4'000'000 : 1'000'000;
+    fed f;
+    for (int i = 0; i < 4; ++i) {
+        f.now += 39 * ms;
+        f.ack({.rate = rate, .round = true, .delivered = rate / 25});
+    }
+    f.ack({.rate = rate, .in_flight = 4 * smss});
+    REQUIRE(f.policy.full_bw_reached());
+    int rounds = 0;
+    for (; f.policy.state() != bbr::phase::probe_bw_refill && rounds < 100; ++rounds) {
+        f.ack({.rate = rate, .round = true, .in_flight = 4 * smss});
+    }
+    CHECK(rounds >= (large ? 62 : 39));  // chance takes one off or not
+    CHECK(rounds <= (large ? 63 : 40));
+}
+
+TEST_CASE("BBR: it goes down below the bound that loss has shown, and cruises with headroom below it",
+          "[policy][BBR-5.3.3.1a][BBR-5.6.4.7a]")
+{
+    fed f;
+    f.to_up();
+    f.lose(20, 30 * smss);
+    f.lose(25, 90 * smss);  // once for a probe
+    REQUIRE(f.policy.model().inflight_longterm == 29 * smss);
+    f.ack({.in_flight = 26 * smss, .prior_in_flight = smss});
+    CHECK(f.policy.state() == bbr::phase::probe_bw_down);
+    CHECK(f.policy.cwnd() == 29 * smss);
+    f.ack({.in_flight = 24 * smss, .prior_in_flight = smss});
+    CHECK(f.policy.state() == bbr::phase::probe_bw_cruise);
+    CHECK(f.policy.cwnd() == 24'650);  // 15 percent less
+}
+
+TEST_CASE("BBR: where the bound limits the probe a round raises it by one segment, the next by two, then by four",
+          "[policy][BBR-5.3.3.5b][BBR-5.3.3.7a]")
+{
+    fed f;
+    f.to_up();
+    f.lose(20, 30 * smss);
+    f.ack({.round = true, .in_flight = 4 * smss, .prior_in_flight = smss, .rtt = 39 * ms});
+    f.now += 4 * second;
+    f.ack({.in_flight = 4 * smss, .prior_in_flight = smss});
+    f.ack({.round = true, .in_flight = 4 * smss, .prior_in_flight = smss});
+    REQUIRE(f.policy.state() == bbr::phase::probe_bw_up);
+    const octet_count unused = f.policy.model().inflight_longterm;
+    f.ack({.in_flight = 20 * smss, .prior_in_flight = smss, .cwnd_limited = false});
+    CHECK(f.policy.model().inflight_longterm == unused);
+    for (const octet_count segments : {1, 2, 4, 8}) {
+        const octet_count before = f.policy.model().inflight_longterm;
+        for (octet_count left = f.policy.cwnd(); left > 0; left -= smss) {
+            f.ack({.in_flight = 20 * smss, .prior_in_flight = smss});
+        }
+        const octet_count raised = f.policy.model().inflight_longterm - before;
+        CHECK(raised > segments * smss * 3 / 4);
+        CHECK(raised < segments * smss * 5 / 4);
+        f.ack({.round = true, .in_flight = 20 * smss, .prior_in_flight = smss});
+        CHECK(f.policy.state() == bbr::phase::probe_bw_up);  // though the rate does not grow
+    }
+}
+
+TEST_CASE("BBR: only what was lost since a packet left counts, and no bound comes of what the application limited",
+          "[policy][BBR-5.5.10.2a][BBR-5.5.10.2b]")
+{
+    fed f;
+    f.to_up();
+    packet_lost lost{.octets = smss, .segments = 1, .in_flight_at_send = 50 * smss, .total_lost = 11 * smss};
+    lost.stamp.lost = 10 * smss;
+    f.policy.on_packet_lost(lost);
+    CHECK(f.policy.state() == bbr::phase::probe_bw_up);
+    lost.total_lost = 13 * smss;
+    lost.stamp.app_limited = true;
+    f.policy.on_packet_lost(lost);
+    CHECK(f.policy.state() == bbr::phase::probe_bw_down);
+    CHECK(f.policy.model().inflight_longterm == congestion::no_bound);
+}
+
+TEST_CASE("BBR: before the pipe is full the window grows to twice the path, and by all of the initial one",
+          "[policy][BBR-5.6.4.6a]")
+{
+    fed f;
+    CHECK(f.policy.ssthresh() == congestion::no_threshold);
+    for (int i = 0; i < 3; ++i) {
+        f.now += 39 * ms;
+        f.ack({.rate = 250'000, .round = true, .delivered = 10 * smss});
+    }
+    REQUIRE(f.policy.state() == bbr::phase::startup);
+    CHECK(f.policy.cwnd() == 30 * smss);  // the path holds 10,000 octets, and as many came at once
+    fed slow;
+    slow.ack({.rate = 25'000, .round = true});
+    CHECK(slow.policy.cwnd() == 11 * smss);  // more than three bursts of two segments
+    for (int i = 0; i < 3; ++i) {
+        slow.now += 39 * ms;
+        slow.ack({.rate = 25'000, .round = true});
+    }
+    REQUIRE(slow.policy.full_bw_reached());
+    CHECK(slow.policy.cwnd() == 6 * smss);  // these three
+    CHECK(slow.policy.ssthresh() == slow.policy.cwnd());
+}
+
+TEST_CASE("BBR: losses after a recovery has ended, or was needless, do not end Startup", "[policy][BBR-5.3.1.3a]")
+{
+    const bool needless = GENERATE(false, true);
+    fed f;
+    f.ack({.rate = 2'000'000, .round = true});
+    const bbr prior = f.policy;
+    f.policy.on_congestion_event({.in_flight = 20 * smss, .smss = smss, .now = f.now});
+    if (needless) {
+        f.policy.on_spurious(spurious_cause::dsack, prior);
+    } else {
+        f.policy.on_recovery_exit();
+    }
+    f.ack({.rate = 2'500'000, .newly_lost = smss, .lost = 10 * smss});
+    f.ack({.rate = 3'125'000, .round = true, .lost = 10 * smss});
+    for (int i = 0; i < 6; ++i) {
+        f.ack({.newly_lost = smss});
+    }
+    f.ack({.rate = 4'000'000, .round = true, .lost = 10 * smss});
+    CHECK(f.policy.state() == bbr::phase::startup);
+}
+
+TEST_CASE("BBR: what ends a recovery or ProbeRTT is the window from before the first reduction",
+          "[policy][BBR-5.6.4.4b]")
+{
+    SECTION("timeouts in a recovery")
+    {
+        fed f;
+        f.policy.on_congestion_event({.in_flight = 10 * smss, .smss = smss, .now = f.now});
+        f.policy.on_retransmission_timeout({.first = true, .in_flight = 10 * smss, .smss = smss});
+        f.policy.on_retransmission_timeout({.first = true, .in_flight = 9 * smss, .smss = smss});
+        f.policy.on_recovery_exit();
+        CHECK(f.policy.cwnd() == 10 * smss);
+    }
+    SECTION("a recovery in ProbeRTT")
+    {
+        fed f;
+        f.to_down();
+        const octet_count window = f.policy.cwnd();
+        f.now += 6 * second;
+        f.ack({.in_flight = 4 * smss, .rtt = 41 * ms});
+        REQUIRE(f.policy.state() == bbr::phase::probe_rtt);
+        REQUIRE(f.policy.cwnd() == 20 * smss);
+        f.policy.on_congestion_event({.in_flight = 4 * smss, .smss = smss, .now = f.now});
+        f.policy.on_recovery_exit();
+        CHECK(f.policy.cwnd() >= window);
+    }
+}
+
+TEST_CASE("BBR: the maximum of the cycle before the last is forgotten", "[policy][BBR-5.5.6a][BBR-5.3.3.9b]")
+{
+    fed f;
+    f.to_down();
+    f.ack({.rate = 800'000, .round = true, .in_flight = 4 * smss, .rtt = 39 * ms});
+    f.now += 4 * second;
+    f.ack({.rate = 800'000, .in_flight = 4 * smss});
+    REQUIRE(f.policy.state() == bbr::phase::probe_bw_refill);
+    for (int i = 0; i < 5 && f.policy.state() != bbr::phase::probe_bw_down; ++i) {
+        f.ack({.rate = 800'000, .round = true, .in_flight = 4 * smss});
+    }
+    REQUIRE(f.policy.state() == bbr::phase::probe_bw_down);
+    CHECK(f.policy.model().max_bw() == 1'000'000);
+    f.ack({.rate = 800'000, .round = true, .in_flight = 4 * smss});
+    CHECK(f.policy.model().max_bw() == 800'000);
+    f.ack({.rate = 900'000, .in_flight = 4 * smss, .limited = true});
+    CHECK(f.policy.model().max_bw() == 900'000);  // limited by the application, and still more
+}
+
+TEST_CASE("BBR: loss lowers the short-term bounds between probes only, the window obeys, refill forgets them",
+          "[policy][BBR-5.5.10.3a][BBR-5.6.4.7a][BBR-5.3.3.3a]")
+{
+    fed probing;
+    probing.to_up();
+    probing.ack({.newly_lost = smss});
+    probing.ack({.round = true});
+    probing.ack({.round = true});
+    REQUIRE(probing.policy.state() == bbr::phase::probe_bw_up);
+    CHECK(probing.policy.model().inflight_shortterm == congestion::no_bound);
+    fed f;
+    f.to_down();
+    f.ack({.round = true, .in_flight = 4 * smss, .rtt = 39 * ms});
+    f.lose(1);
+    f.ack({.round = true, .in_flight = 4 * smss, .newly_lost = smss});
+    f.ack({.round = true, .in_flight = 4 * smss});
+    REQUIRE(f.policy.model().inflight_shortterm < congestion::no_bound);
+    CHECK(f.policy.cwnd() == f.policy.model().inflight_shortterm);
+    f.now += 4 * second;
+    f.ack({.in_flight = 4 * smss});
+    REQUIRE(f.policy.state() == bbr::phase::probe_bw_refill);
+    CHECK(f.policy.model().bw_shortterm == congestion::no_bound);
+    CHECK(f.policy.model().inflight_shortterm == congestion::no_bound);
+}
+
+TEST_CASE("BBR: what ends Startup leaves the path or what a round delivered, whichever is more",
+          "[policy][BBR-5.3.1.3c]")
+{
+    fed path;
+    path.ack({.rate = 2'000'000, .round = true});
+    path.ack({.rate = 1'000'000, .round = true});
+    path.mark();
+    CHECK(path.policy.model().inflight_longterm == 80'000);  // a rate of 2,000,000 for 40 ms
+    fed round;
+    round.ack({.rate = 2'000'000, .round = true, .rtt = 20 * ms});
+    round.mark();
+    CHECK(round.policy.model().inflight_longterm == 80'000);  // the path would be half of it
+}
+
+TEST_CASE("BBR: rounds of an earlier recovery do not count for the next", "[policy][BBR-5.3.1.3a]")
+{
+    fed f;
+    f.ack({.rate = 2'000'000, .round = true});
+    f.policy.on_congestion_event({.in_flight = 20 * smss, .smss = smss, .now = f.now});
+    f.ack({.rate = 2'500'000, .round = true});
+    f.policy.on_recovery_exit();
+    f.policy.on_congestion_event({.in_flight = 20 * smss, .smss = smss, .now = f.now});
+    for (int i = 0; i < 6; ++i) {
+        f.ack({.newly_lost = smss});
+    }
+    f.ack({.rate = 3'200'000, .round = true, .lost = 10 * smss});
+    CHECK(f.policy.state() == bbr::phase::startup);
+}
+
+TEST_CASE("BBR: losses that no probe has brought leave the long-term bound as it is", "[policy][BBR-5.3.3.9b]")
+{
+    const bool after_probe = GENERATE(false, true);
+    fed f;
+    if (after_probe) {
+        f.to_up();
+        for (int i = 0; i < 5 && f.policy.state() == bbr::phase::probe_bw_up; ++i) {
+            f.ack({.round = true, .in_flight = 4 * smss});
+        }
+        REQUIRE(f.policy.state() == bbr::phase::probe_bw_down);
+        f.ack({.round = true, .in_flight = 4 * smss});  // the probe's last
+    } else {
+        f.to_down();
+    }
+    f.lose(20);
+    CHECK(f.policy.model().inflight_longterm == congestion::no_bound);
+}
+
+TEST_CASE("BBR: the round of a loss ends with what left after the first one, whatever is lost in it",
+          "[policy][BBR-5.5.10.2d]")
+{
+    fed f;
+    f.to_down();
+    f.ack({.round = true, .in_flight = 4 * smss});
+    f.lose(1);
+    f.ack({.in_flight = 4 * smss, .newly_lost = smss});
+    const octet_count first = f.total;
+    f.ack({.in_flight = 4 * smss});
+    f.lose(2);
+    f.ack({.in_flight = 4 * smss, .newly_lost = smss});
+    CHECK(f.policy.model().inflight_shortterm == congestion::no_bound);
+    f.ack({.in_flight = 4 * smss, .prior = first});
+    CHECK(f.policy.model().inflight_shortterm < congestion::no_bound);
 }

@@ -273,8 +273,15 @@ TEST_CASE("CUBIC: windows of 2^32-1 octets, RTTs of 100 s and years of time neit
     }
 }
 
-TEST_CASE("CUBIC: a mark may leave more of the window than a loss does (ABE)", "[policy][RFC8511-3.1b]")
+TEST_CASE("CUBIC: a mark may leave more of the window than a loss does (ABE), but not in slow start",
+          "[policy][RFC8511-3.1b][RFC8511-4a]")
 {
+    for (const octet_count ssthresh : {101 * smss, 100 * smss}) {
+        cubic slow{{.ecn_beta_milli = 850}};
+        slow.on_connection_established({.smss = smss, .prior_cwnd = 100 * smss, .prior_ssthresh = ssthresh});
+        slow.on_congestion_event({.cause = congestion_cause::ecn_echo, .in_flight = 100 * smss, .smss = smss});
+        CHECK(slow.cwnd() == 70 * smss);
+    }
     cubic c{{.ecn_beta_milli = 850}};
     c.on_connection_established({.smss = smss, .prior_cwnd = 100 * smss, .prior_ssthresh = 1});
     cubic lost = c;
@@ -322,9 +329,12 @@ TEST_CASE("CUBIC: after a timeout the Reno estimate is slow until it is where th
           "[policy][RFC9438-4.3b][RFC9438-4.8a]")
 {
     cubic c = established(100 * smss, 100 * smss);
-    c.on_congestion_event({.in_flight = 100 * smss, .smss = smss});
-    c.on_ack(ack_at(1_ms, 10 * smss, 100_ms));
-    REQUIRE(c.k() > duration::zero());
+    const bool met_loss_before = GENERATE(true, false);
+    if (met_loss_before) {
+        c.on_congestion_event({.in_flight = 100 * smss, .smss = smss});
+        c.on_ack(ack_at(1_ms, 10 * smss, 100_ms));
+        REQUIRE(c.k() > duration::zero());
+    }
     c.on_retransmission_timeout({.first = true, .in_flight = 70 * smss, .smss = smss});
     duration t = 10_ms;
     while (c.cwnd() < c.ssthresh()) {
@@ -344,4 +354,36 @@ TEST_CASE("CUBIC: no window grows beyond the largest of use", "[policy]")
     cubic c = established(congestion::largest_cwnd);
     c.on_ack(ack_at(1_s, smss, 100_ms));
     CHECK(c.cwnd() == congestion::largest_cwnd);
+}
+
+TEST_CASE("CUBIC: idle time while the curve's clock stands is left out of it once, not twice", "[policy][RFC9438-4.2c]")
+{
+    const auto grown = [](bool told) {
+        cubic c = established(100 * smss, 100 * smss);
+        c.on_congestion_event({.in_flight = 100 * smss, .smss = smss});
+        c.on_ack(ack_at(1_s, 10 * smss, 100_ms));
+        ack_info unused = ack_at(2_s, smss, 100_ms);
+        unused.cwnd_limited = false;
+        c.on_ack(unused);
+        if (told) {
+            c.on_packet_sent({.now = time_point{7_s}, .octets = smss, .segments = 1, .idle_for = 5_s});
+        }
+        for (int i = 0; i < 200; ++i) {
+            c.on_ack(ack_at(9_s + 10_ms * i, 10 * smss, 100_ms));
+        }
+        return c.cwnd();
+    };
+    CHECK(grown(true) == grown(false));
+}
+
+TEST_CASE("CUBIC: an ACK of more octets than any window holds counts as one window", "[policy]")
+{
+    const auto grown = [](octet_count octets) {
+        cubic c = established(100 * smss, 100 * smss);
+        c.on_congestion_event({.in_flight = 100 * smss, .smss = smss});
+        c.on_ack(ack_at(1_s, smss, 100_ms));
+        c.on_ack(ack_at(2_s, octets, 100_ms));
+        return c.cwnd();
+    };
+    CHECK(grown(octet_count{1} << 50) == grown(congestion::largest_ack));
 }

@@ -137,3 +137,47 @@ TEST_CASE("DCTCP: a mark in slow start ends it", "[policy][RFC8257-3.3c]")
     CHECK(s.policy.cwnd() == 20 * smss);
     CHECK(s.policy.ssthresh() == 20 * smss);
 }
+
+TEST_CASE("DCTCP: a window of observation ends with an ACK beyond what had been sent when it began",
+          "[policy][RFC8257-3.3b]")
+{
+    sender s;
+    s.ack(smss, false);
+    const stream_offset end = s.nxt;
+    s.ack(smss, false);  // a window ends, and the next one ends there
+    const std::int64_t alpha = s.policy.alpha();
+    while (s.una < end) {
+        s.ack(smss, false);
+    }
+    CHECK(s.una == end);
+    CHECK(s.policy.alpha() == alpha);
+    s.ack(smss, false);
+    CHECK(s.policy.alpha() < alpha);
+}
+
+TEST_CASE("DCTCP: what was marked before a timeout says nothing of the window that begins with it", "[policy]")
+{
+    sender s;
+    s.window(0);
+    for (const std::int64_t last = s.policy.alpha(); s.policy.alpha() == last;) {
+        s.ack(smss, false);
+    }
+    const std::int64_t before = s.policy.alpha();  // a window has just begun
+    for (int i = 0; i < 60; ++i) {
+        s.ack(smss, true);
+    }
+    s.policy.on_retransmission_timeout({.first = true, .in_flight = 40 * smss, .smss = smss});
+    while (s.policy.alpha() == before) {
+        s.ack(smss, false);
+    }
+    CHECK(s.policy.alpha() <= before - before / 16);
+}
+
+TEST_CASE("DCTCP: a connection that begins anew takes its first marks for all", "[policy][RFC8257-3.3a]")
+{
+    sender s;
+    s.window(0);
+    REQUIRE(alpha_of(s) < 1);
+    s.policy.on_connection_established({.initial_window = 10 * smss, .smss = smss});
+    CHECK(alpha_of(s) == 1.0);
+}

@@ -298,3 +298,23 @@ TEST_CASE("HyStart++: who comes back from idleness without ever having lost anyt
     CHECK(hands_over(congestion::no_threshold - 1));
     CHECK(hands_over(5 * smss));
 }
+
+TEST_CASE("HyStart++: a connection that begins anew has no round before it to compare with", "[policy][RFC9406-4.2a]")
+{
+    sender s;
+    s.round(50 * ms);
+    s.policy.on_connection_established({.initial_window = 10 * smss, .smss = smss});
+    s.nxt = s.una + 10 * smss;
+    s.round(70 * ms);
+    CHECK_FALSE(s.policy.in_conservative_slow_start());
+    s.round(90 * ms);
+    CHECK(s.policy.in_conservative_slow_start());
+}
+
+TEST_CASE("HyStart++: no window grows beyond the largest of use", "[policy]")
+{
+    sender s;
+    s.policy.on_connection_established({.initial_window = congestion::largest_cwnd, .smss = smss});
+    s.ack(50 * ms);
+    CHECK(s.policy.cwnd() == congestion::largest_cwnd);
+}

@@ -403,3 +403,96 @@ TEST_CASE("Prague: chosen at run time it alone asks for ECT(1)", "[policy][RFC93
     CHECK_FALSE(grows_beside_marks_v<any>);  // the safe answer for Reno
     CHECK(grows_beside_marks_v<prague>);
 }
+
+TEST_CASE("Prague: a round of marks ends when what left in it is acknowledged, and not before its time",
+          "[policy][RFC9331-4.3a]")
+{
+    sender s;
+    s.mark();
+    s.round(0);
+    s.ack(smss, 0);  // a round begins
+    const double before = s.alpha();
+    const stream_offset end = s.nxt;
+    s.now += 100 * ms;  // the path has become long
+    while (s.una + smss < end) {
+        s.ack(smss, 0);
+        REQUIRE(s.alpha() == before);
+    }
+    s.ack(2 * smss, 0);
+    CHECK(s.alpha() < before);
+}
+
+TEST_CASE("Prague: slow start ends at ssthresh exactly, an ACK adds a segment at the most, the window has a limit",
+          "[policy]")
+{
+    sender s{25 * ms, 10 * smss, 10 * smss + 300};
+    s.ack(smss, 0);
+    CHECK(s.policy.cwnd() == 10 * smss + 300);
+    s.ack(octet_count{1} << 40, 0);
+    CHECK(s.policy.cwnd() == 11 * smss + 300);
+    sender largest{25 * ms, congestion::largest_cwnd};
+    largest.ack(congestion::largest_cwnd, 0);
+    CHECK(largest.policy.cwnd() == congestion::largest_cwnd);
+}
+
+TEST_CASE("Prague: the first mark is answered whenever it comes", "[policy][RFC9331-4.3a]")
+{
+    sender s;
+    s.now = time_point{1 * ms};
+    s.mark();
+    CHECK(s.policy.cwnd() == 50 * smss);
+    s.now += 20 * ms;
+    s.mark();
+    CHECK(s.policy.cwnd() == 50 * smss);
+}
+
+TEST_CASE("Prague: a mark on the loss window leaves ssthresh at two segments", "[policy][RFC9331-4.3c]")
+{
+    sender s;
+    s.policy.on_retransmission_timeout({.first = true, .in_flight = 100 * smss, .smss = smss, .now = s.now});
+    s.mark();
+    CHECK(s.policy.cwnd() == smss);
+    CHECK(s.policy.ssthresh() == 2 * smss);
+}
+
+TEST_CASE("Prague: what was needless is given back, less what has grown since, and a pause leaves no more than its window",
+          "[policy]")
+{
+    sender s;
+    const prague prior = s.policy;
+    s.policy.on_congestion_event({.in_flight = 100 * smss, .smss = smss, .now = s.now});
+    REQUIRE(s.policy.cwnd() == 50 * smss);
+    s.policy.on_spurious(spurious_cause::dsack, prior);
+    CHECK(s.policy.cwnd() == 100 * smss);
+    for (int i = 0; i < 3; ++i) {
+        s.round(0);
+    }
+    const octet_count grown = s.policy.cwnd();
+    REQUIRE(grown > 100 * smss);
+    s.policy.on_spurious(spurious_cause::dsack, prior);
+    CHECK(s.policy.cwnd() == grown);
+    s.policy.on_idle_restart(s.now, 200 * smss);
+    CHECK(s.policy.cwnd() == grown);
+    s.policy.on_idle_restart(s.now, 10 * smss);
+    CHECK(s.policy.cwnd() == 10 * smss);
+}
+
+TEST_CASE("Prague: it paces twice as fast in the first half of slow start, and sends no less than a segment at once",
+          "[policy][RFC9331-4.3g]")
+{
+    const sender early{25 * ms, 40 * smss, 100 * smss};
+    CHECK(early.policy.pacing_rate() == 3'200'000);
+    const sender late{25 * ms, 60 * smss, 100 * smss};
+    CHECK(late.policy.pacing_rate() == 2'400'000);
+    const sender slow{25 * ms, 2 * smss};
+    CHECK(slow.policy.send_quantum() == smss);  // 250 us are 20 octets
+}
+
+TEST_CASE("Prague: however short the round trip is, octets without a mark add something", "[policy][RFC9331-4.3f]")
+{
+    sender s{duration{5'000}, 4 * smss};
+    for (int i = 0; i < 10'000; ++i) {
+        s.ack(smss, 0);
+    }
+    CHECK(s.policy.cwnd() > 4 * smss);
+}

@@ -237,6 +237,18 @@ TEST_CASE("Reno: a mark may leave more of the window than a loss does (ABE), two
     CHECK(reno::config{}.ecn_beta_milli == 500);
 }
 
+TEST_CASE("Reno: a mark in slow start takes what a loss takes, however mild the answer to marks is",
+          "[policy][RFC8511-4a]")
+{
+    for (const octet_count above : {-1, 0, 1}) {
+        reno c{{.ecn_beta_milli = 800}};
+        c.on_connection_established(
+            {.smss = smss, .prior_cwnd = 100 * smss, .prior_ssthresh = (100 - above) * smss});
+        c.on_congestion_event({.cause = congestion_cause::ecn_echo, .in_flight = 100 * smss, .smss = smss});
+        CHECK(c.cwnd() == (above > 0 ? 80 : 50) * smss);
+    }
+}
+
 TEST_CASE("Reno: what was acknowledged towards the next segment begins anew with each reduction, and comes back undone",
           "[policy][RFC5681-3.1k][RFC4015-3.4b]")
 {

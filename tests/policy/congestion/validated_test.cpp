@@ -96,7 +96,7 @@ struct sender {
 }  // namespace
 
 TEST_CASE("CWV: what was in flight and is acknowledged a round trip later is a sample, the largest of a second counts",
-          "[policy][RFC7661-4.2a]")
+          "[policy][RFC7661-4.2a][RFC7661-4.2b]")
 {
     sender s;
     CHECK(s.carried() == 0);
@@ -116,7 +116,7 @@ TEST_CASE("CWV: what was in flight and is acknowledged a round trip later is a s
     CHECK(s.carried() == 0);
 }
 
-TEST_CASE("CWV: on a long path the largest of three round trips counts", "[policy][RFC7661-4.2a]")
+TEST_CASE("CWV: on a long path the largest of three round trips counts", "[policy][RFC7661-4.2b]")
 {
     sender s;
     s.rtt = 2'000 * ms;
@@ -141,7 +141,7 @@ TEST_CASE("CWV: ACKs within a round trip are one sample, however few there are",
     CHECK(s.carried() == 20);
 }
 
-TEST_CASE("CWV: nothing is measured in fast recovery", "[policy][RFC7661-4.2a]")
+TEST_CASE("CWV: nothing is measured in fast recovery", "[policy][RFC7661-4.2c]")
 {
     sender s;
     s.round(12);
@@ -151,8 +151,122 @@ TEST_CASE("CWV: nothing is measured in fast recovery", "[policy][RFC7661-4.2a]")
     CHECK(s.carried() == 12);
 }
 
+TEST_CASE("CWV: what lasts after a timeout is recovery, too, a round that a mark reduced is none", "[policy][RFC7661-4.2c]")
+{
+    const bool marked = GENERATE(true, false);
+    const bool lost = GENERATE(true, false);
+    sender s;
+    s.round(12);
+    s.send(20);
+    if (lost) {
+        s.lose();
+    }
+    s.una += 20 * smss;
+    s.policy.on_ack({.now = s.now,
+                     .acked = 20 * smss,
+                     .una = s.una,
+                     .nxt = s.nxt,
+                     .srtt = s.rtt,
+                     .in_recovery = true,
+                     .ecn = {.ece = marked},
+                     .smss = smss});
+    CHECK(s.carried() == (marked && !lost ? 20 : 12));
+}
+
+TEST_CASE("CWV: a sample counts for three quarters of a second at the least, whenever it was taken",
+          "[policy][RFC7661-4.2b]")
+{
+    for (int rounds = 1; rounds < 12; ++rounds) {
+        sender s;
+        for (int i = 0; i < rounds; ++i) {
+            s.round(5);
+        }
+        s.round(30);
+        for (int i = 0; i < 7; ++i) {
+            s.round(5);
+            CHECK(s.carried() == 30);
+        }
+    }
+}
+
+TEST_CASE("CWV: who comes back from a pause is not validated by the first ACKs, but by a round trip",
+          "[policy][RFC7661-4.4b][RFC7661-4.4d]")
+{
+    sender s;
+    s.policy.on_connection_established({.now = s.now,
+                                        .initial_window = 10 * smss,
+                                        .smss = smss,
+                                        .prior_cwnd = 40 * smss,
+                                        .validated_at = s.now - minute});
+    s.send(30);
+    s.now += s.rtt;
+    for (int i = 0; i < 29; ++i) {
+        s.ack(1);
+        CHECK_FALSE(s.policy.is_validated());
+    }
+    s.ack(1);
+    CHECK(s.policy.is_validated());
+}
+
+TEST_CASE("CWV: a loss after a second without a sample is one of a window that is not validated",
+          "[policy][RFC7661-4.4b][RFC7661-4.4.1a]")
+{
+    sender<cubic> s;
+    s.round(40);
+    s.send(30);
+    s.now += 1'500 * ms;
+    s.lose();
+    CHECK(s.window() == 15);
+}
+
+TEST_CASE("CWV: a recovery from what a validated window lost stays the base's, however long it lasts",
+          "[policy][RFC7661-4.2c]")
+{
+    sender<cubic> s;
+    s.round(40);
+    s.send(30);
+    s.lose();
+    s.now += 2'000 * ms;
+    s.ack(1, false, true);
+    s.policy.on_recovery_exit();
+    CHECK(s.window() == 21);
+}
+
+TEST_CASE("CWV: what was sent again in one recovery is no matter of the next", "[policy][RFC7661-4.4.1b]")
+{
+    sender s;
+    for (int i = 0; i < 12; ++i) {
+        s.round(16);
+    }
+    s.send(6);
+    s.lose();
+    s.send(4, true);
+    s.policy.on_recovery_exit();
+    REQUIRE(s.window() == 6);
+    s.ack(6);
+    for (int i = 0; i < 12; ++i) {
+        s.round(2);
+    }
+    REQUIRE_FALSE(s.policy.is_validated());
+    s.send(6);
+    s.lose();
+    s.policy.on_recovery_exit();
+    CHECK(s.window() == 3);
+}
+
+TEST_CASE("CWV: a mark is answered to what is in flight, where that is more than was carried", "[policy][RFC7661-4.4f]")
+{
+    sender s;
+    for (int i = 0; i < 12; ++i) {
+        s.round(16);
+    }
+    s.send(24);
+    s.lose(congestion_cause::ecn_echo);
+    CHECK(s.window() == 12);
+}
+
 TEST_CASE("CWV: a window of which less than half is in use is not validated, one of which more is, is again",
-          "[policy][RFC7661-4.4b]")
+          "[policy][RFC7661-4.1a][RFC7661-4.4b][RFC7661-4.4d]")
 {
     sender s;
     CHECK(s.policy.is_validated());  // nothing is known yet
@@ -197,7 +311,8 @@ TEST_CASE("CWV: a window that doubles in a round trip is validated all the time"
     }
 }
 
-TEST_CASE("CWV: a window that is not validated grows where it is the limit, and else not", "[policy][RFC7661-4.4a]")
+TEST_CASE("CWV: a window that is not validated grows where it is the limit, and else not",
+          "[policy][RFC7661-4.4a][RFC7661-4.4e]")
 {
     sender s;
     for (int i = 0; i < 12; ++i) {
@@ -213,7 +328,7 @@ TEST_CASE("CWV: a window that is not validated grows where it is the limit, and 
 }
 
 TEST_CASE("CWV: a loss while the window is not validated leaves half of what was carried, less what was sent again",
-          "[policy][RFC7661-4.4.1a]")
+          "[policy][RFC7661-4.4f][RFC7661-4.4.1a][RFC7661-4.4.1b][RFC7661-4.4.1c][RFC7661-4.4.1d]")
 {
     sender s;
     for (int i = 0; i < 12; ++i) {
@@ -255,7 +370,7 @@ TEST_CASE("CWV: a loss while the window is not validated leaves half of what was
     CHECK(s.carried() == 0);
 }
 
-TEST_CASE("CWV: half is what is left under CUBIC, too", "[policy][RFC7661-4.4.1a]")
+TEST_CASE("CWV: half is what is left under CUBIC, too", "[policy][RFC7661-4.4.1a][RFC7661-4.4.1b]")
 {
     sender<cubic> s;
     for (int i = 0; i < 12; ++i) {
@@ -302,6 +417,8 @@ TEST_CASE("CWV: a probe that repaired a loss, or a mark, needs no recovery to en
 {
     const congestion_cause cause = GENERATE(congestion_cause::tlp_repaired, congestion_cause::ecn_echo);
     sender s{{.base = {.ecn_beta_milli = 800}}};
+    s.policy.on_connection_established(
+        {.now = s.now, .initial_window = 10 * smss, .smss = smss, .prior_cwnd = 40 * smss, .prior_ssthresh = smss});
     for (int i = 0; i < 12; ++i) {
         s.round(16);
     }
@@ -313,7 +430,7 @@ TEST_CASE("CWV: a probe that repaired a loss, or a mark, needs no recovery to en
     CHECK(s.carried() == 6);
 }
 
-TEST_CASE("CWV: a timeout is the base's matter and the end of all that was known", "[policy]")
+TEST_CASE("CWV: a timeout is the base's matter and the end of all that was known", "[policy][RFC7661-4.4g]")
 {
     sender s;
     for (int i = 0; i < 12; ++i) {
@@ -324,6 +441,7 @@ TEST_CASE("CWV: a timeout is the base's matter and the end of all that was known
     CHECK(s.window() == 1);
     CHECK(s.threshold() == 3);
     CHECK(s.policy.is_validated());
+    CHECK(s.policy.validated_at() == s.now);
 }
 
 TEST_CASE("CWV: what was needless is given back, and the window is as little validated as before", "[policy]")
@@ -338,10 +456,12 @@ TEST_CASE("CWV: what was needless is given back, and the window is as little val
     const bool found_out_late = GENERATE(false, true);
     if (found_out_late) {
         s.policy.on_recovery_exit();
+        s.ack(1);
     }
     s.policy.on_spurious(spurious_cause::dsack, prior);
     CHECK(s.window() == 40);
     CHECK_FALSE(s.policy.is_validated());
+    CHECK(s.policy.validated_at() == prior.validated_at());
     CHECK(s.carried() == 16);
     s.policy.on_recovery_exit();
     CHECK(s.window() == 40);
@@ -381,7 +501,7 @@ TEST_CASE("CWV: a window that is not validated is spread over a round trip, unle
 }
 
 TEST_CASE("CWV: a window that was not in use for five minutes is halved, and again, to the initial one at the least",
-          "[policy][RFC7661-4.4c][RFC7661-4.4.3a]")
+          "[policy][RFC7661-4.4c][RFC7661-4.4.3b]")
 {
     sender s;
     s.round(40);
@@ -467,7 +587,22 @@ TEST_CASE("CWV: at the end of the period ssthresh is three quarters of the windo
     CHECK(s.threshold() == 30);
 }
 
-TEST_CASE("CWV: a window a little larger than the initial one becomes that", "[policy][RFC7661-4.4.3a]")
+TEST_CASE("CWV: at the end of the period ssthresh follows a window, too, that is too small to be halved",
+          "[policy][RFC7661-4.4.3a]")
+{
+    const octet_count before = GENERATE(4, 7);
+    sender s;
+    s.policy.on_connection_established({.now = s.now,
+                                        .initial_window = 10 * smss,
+                                        .smss = smss,
+                                        .prior_cwnd = 8 * smss,
+                                        .prior_ssthresh = before * smss,
+                                        .validated_at = s.now - 5 * minute});
+    CHECK(s.window() == 8);
+    CHECK(s.threshold() == std::max<octet_count>(before, 6));
+}
+
+TEST_CASE("CWV: a window a little larger than the initial one becomes that", "[policy][RFC7661-4.4.3b]")
 {
     sender s;
     s.policy.on_connection_established({.now = s.now,
@@ -491,7 +626,7 @@ TEST_CASE("CWV: a period of more than five minutes is five", "[policy][RFC7661-4
 }
 
 TEST_CASE("CWV: who comes back from a pause has the window, not validated, and from a long one what is left of it",
-          "[policy][RFC7661-4.4c][RFC7661-4.4.3a]")
+          "[policy][RFC7661-4.4c][RFC7661-4.4.3b]")
 {
     sender s;
     s.round(40);

@@ -151,3 +151,35 @@ TEST_CASE("Vegas: each round counts its own samples: one late sample after a rou
                      .latest_rtt = p.base * 3, .min_rtt = p.base, .smss = smss});
     CHECK(p.policy.cwnd() == at_round_end);
 }
+
+TEST_CASE("Vegas: what was measured before a pause says nothing of the path after it", "[policy]")
+{
+    path p{50 * smss, smss};
+    p.lowest = p.base;
+    p.rounds(3);
+    const auto ack = [&p](duration rtt) {
+        p.una = p.una + smss;
+        p.policy.on_ack({.now = p.now, .acked = smss, .delivered = smss, .una = p.una, .nxt = p.nxt,
+                         .latest_rtt = rtt, .min_rtt = p.base, .cwnd_limited = true, .smss = smss});
+    };
+    for (int i = 0; i < 10; ++i) {
+        ack(p.base);
+    }
+    p.policy.on_idle_restart(p.now, 100 * smss);
+    const octet_count before = p.policy.cwnd();
+    p.una = p.nxt;
+    ack(p.base * 3);  // the only sample of its round: nothing is known of the queue
+    CHECK(p.policy.cwnd() == before);
+}
+
+TEST_CASE("Vegas: however little may wait in the queue, two segments are left", "[policy]")
+{
+    path p{3 * smss, smss, {.alpha = 1, .beta = 1}};
+    for (int i = 0; i < 60; ++i) {
+        p.una = p.una + smss / 4;
+        p.policy.on_ack({.now = p.now, .acked = smss / 4, .delivered = smss / 4, .una = p.una,
+                         .nxt = p.una + 2 * smss, .latest_rtt = p.base * 4, .min_rtt = p.base, .smss = smss});
+        REQUIRE(p.policy.cwnd() >= 2 * smss);
+    }
+    CHECK(p.policy.cwnd() == 2 * smss);
+}

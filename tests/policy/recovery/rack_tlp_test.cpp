@@ -159,6 +159,152 @@ TEST_CASE("a lost retransmission is found by time and reduces again", "[policy][
     CHECK(s.next().range == segments(1, 2));
 }
 
+TEST_CASE("what was sent in recovery and is lost, and what was lost in the round trip of a reduction, reduces no more",
+          "[policy][RFC8985-9.3b][RFC5681-4.3d]")
+{
+    SECTION("an original")
+    {
+        sender s = flight(6);
+        s.wait(97_ms);
+        REQUIRE(s.sack(2, 5) == verdict_kind::enter);
+        REQUIRE(s.resend());
+        s.wait(1_ms);
+        s.send(3);  // segments 7 to 9
+        s.wait(100_ms);
+        REQUIRE(s.ack(5) == verdict_kind::none);
+        CHECK(s.sack(8, 10) == verdict_kind::none);
+        CHECK(s.records[s.records.find(at(7))].lost);
+    }
+    SECTION("a second retransmission that left before the reduction for the first")
+    {
+        sender s = flight(8);
+        s.wait(97_ms);
+        REQUIRE(s.sack(3, 6) == verdict_kind::enter);
+        REQUIRE(s.resend());
+        s.wait(1_ms);
+        s.send();  // segment 9
+        s.wait(4_ms);
+        REQUIRE(s.resend());
+        s.wait(1_ms);
+        s.send();  // segment 10
+        s.wait(95_ms);
+        REQUIRE(s.sack(9, 10) == verdict_kind::lost_again);
+        s.wait(5_ms);
+        CHECK(s.sack(10, 11) == verdict_kind::none);
+        CHECK(s.records[s.records.find(at(2))].lost);
+    }
+}
+
+TEST_CASE("the first retransmission of a recovery leaves whatever the window says, those after it do not",
+          "[policy][RFC9937-6.2h]")
+{
+    sender s = flight(8);
+    s.wait(97_ms);
+    REQUIRE(s.sack(4, 9) == verdict_kind::enter);
+    CHECK(s.next().ignore_window);
+    REQUIRE(s.resend());
+    CHECK(s.next().range == segments(2, 3));
+    CHECK_FALSE(s.next().ignore_window);
+}
+
+TEST_CASE("a retransmission that arrives late is no reordering", "[policy][RFC8985-6.2d]")
+{
+    sender s = flight(6);
+    s.wait(97_ms);
+    REQUIRE(s.sack(2, 5) == verdict_kind::enter);
+    REQUIRE(s.resend());
+    s.wait(100_ms);
+    s.ack(5);
+    CHECK_FALSE(s.recovery.reordering_seen());
+}
+
+TEST_CASE("in recovery nothing is waited for where the order was always kept", "[policy][RFC8985-3.3a]")
+{
+    sender s = flight(9);
+    s.wait(97_ms);
+    REQUIRE(s.sack(2, 5) == verdict_kind::enter);
+    REQUIRE(s.resend());
+    s.wait(1_ms);
+    REQUIRE(s.ack(5) == verdict_kind::none);
+    s.wait(1_ms);
+    s.sack(6, 7);
+    CHECK(s.records[s.records.find(at(5))].lost);
+}
+
+TEST_CASE("the timer ends with what it waited for, be that delivered or taken for lost by a timeout",
+          "[policy][RFC8985-6.2f][RFC8985-8a]")
+{
+    sender s = flight(4);
+    s.wait(97_ms);
+    s.sack(2, 3);
+    REQUIRE(s.recovery.timer().kind == retransmission_timer::reorder);
+    const bool delivered = GENERATE(true, false);
+    if (delivered) {
+        s.ack(5);
+    } else {
+        s.timer(retransmission_timer::rto);
+    }
+    CHECK(s.recovery.timer().kind == retransmission_timer::none);
+}
+
+TEST_CASE("what a needless retransmission seemed to prove is forgotten with it", "[policy][RFC8985-6.2b]")
+{
+    sender s = flight(8);
+    s.wait(97_ms);
+    REQUIRE(s.sack(2, 5) == verdict_kind::enter);
+    s.wait(1_ms);
+    REQUIRE(s.resend());
+    s.wait(100_ms);
+    s.ack(5);  // of the original, though it looks like the retransmission's
+    REQUIRE(s.records.lost() > 0);
+    s.records.clear_marks();
+    s.recovery.on_undo(s.records.una());
+    s.tell({.duplicate = true}, {});
+    CHECK(s.records.lost() == 0);
+    CHECK_FALSE(s.recovery.in_recovery());
+}
+
+TEST_CASE("without SACK, too, an undo ends the recovery", "[policy][RFC8985-4.1a]")
+{
+    sender s;
+    s.send(6);
+    s.wait(100_ms);
+    s.ack(1);
+    for (int i = 0; i < 3; ++i) {
+        s.duplicate();
+    }
+    REQUIRE(s.recovery.in_recovery());
+    s.recovery.on_undo(s.records.una());
+    CHECK_FALSE(s.recovery.in_recovery());
+}
+
+TEST_CASE("a timeout ends fast recovery", "[policy][RFC8985-6.3a]")
+{
+    sender s = flight(6);
+    s.wait(97_ms);
+    REQUIRE(s.sack(2, 5) == verdict_kind::enter);
+    s.timer(retransmission_timer::rto);
+    CHECK_FALSE(s.recovery.in_recovery());
+    s.resend();
+    s.wait(100_ms);
+    CHECK(s.ack(7) == verdict_kind::none);
+}
+
+TEST_CASE("an echo from before the retransmission is of the transmission before and proves nothing",
+          "[policy][RFC8985-6.2b]")
+{
+    sender s = flight(6);
+    s.wait(97_ms);
+    const time_point before = s.now;
+    REQUIRE(s.sack(2, 5) == verdict_kind::enter);
+    s.wait(10_ms);
+    REQUIRE(s.resend());
+    s.wait(150_ms);
+    s.echoed = before;
+    CHECK(s.ack(5) == verdict_kind::none);
+    CHECK(s.records.lost() == 0);
+}
+
 TEST_CASE("an ACK sooner than the least RTT is of the transmission before and proves nothing", "[policy][RFC8985-6.2b]")
 {
     sender s = flight(6);
@@ -515,6 +661,32 @@ TEST_CASE("in recovery, behind a hole, or with a probe on its way no probe is ar
         s.timer(retransmission_timer::pto);
         s.timer(retransmission_timer::rto);
         CHECK(s.next().action == send_action::retransmit);
+        CHECK(s.recovery.timer().kind == retransmission_timer::none);
+    }
+    SECTION("until all that a timeout found outstanding is acknowledged")
+    {
+        s.wait(1'000_ms);
+        s.timer(retransmission_timer::rto);
+        for (int i = 0; i < 3; ++i) {
+            REQUIRE(s.resend());
+        }
+        s.wait(100_ms);
+        s.ack(2);
+        CHECK(s.recovery.timer().kind == retransmission_timer::none);
+        s.ack(7);
+        s.send();
+        CHECK(s.recovery.timer().kind == retransmission_timer::pto);
+    }
+    SECTION("behind a hole that is no loss any more")
+    {
+        s.sack(3, 4);
+        s.recovery.on_undo(s.records.una());
+        s.send();
+        CHECK(s.recovery.timer().kind == retransmission_timer::none);
+    }
+    SECTION("with nothing in flight")
+    {
+        s.ack(7);
         CHECK(s.recovery.timer().kind == retransmission_timer::none);
     }
 }

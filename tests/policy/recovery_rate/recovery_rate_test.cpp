@@ -105,6 +105,22 @@ TEST_CASE("PRR: the pipe is never filled beyond ssthresh", "[policy][RFC9937-6.2
     CHECK(p.cwnd() == 10 * smss);
 }
 
+TEST_CASE("PRR: below ssthresh what was delivered and not yet made up for may leave with any later ACK",
+          "[policy][RFC9937-6.2g]")
+{
+    prr p;
+    p.on_enter({.in_flight = 20 * smss,
+                .sacked = 3 * smss,
+                .pipe = 4 * smss,
+                .newly_delivered = smss,
+                .ssthresh = 10 * smss,
+                .smss = smss});
+    p.on_transmit(smss);
+    p.on_ack({.delivered = 3 * smss, .in_flight = 3 * smss, .smss = smss});  // nothing leaves for it
+    p.on_ack({.delivered = smss, .in_flight = 3 * smss, .smss = smss});
+    CHECK(p.cwnd() == (3 + 4) * smss);
+}
+
 TEST_CASE("PRR: an ACK that delivered nothing changes nothing", "[policy][RFC9937-6.2a]")
 {
     prr p;

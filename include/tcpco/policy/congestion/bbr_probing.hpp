@@ -148,6 +148,7 @@ protected:
         if (!full_bw_reached_) {
             return;
         }
+        const bool bounded = a.cwnd_limited && cwnd_ >= model_.inflight_longterm;  // before this ACK raises the bound
         if (adapt_long_term_model(a) || !probes_bw()) {
             return;
         }
@@ -164,7 +165,7 @@ protected:
             }
             break;
         case phase::probe_bw_up:
-            if (time_to_go_down(a)) {
+            if (time_to_go_down(a, bounded)) {
                 was_too_high_ = false;  // as far as is known yet
                 start_down(a.now);
             }
@@ -180,13 +181,13 @@ protected:
     }
     // After a probe that went too high the next one only looks whether the bound is safe now.
     // BBR-5.3.3.6a, 5.3.3.7a
-    constexpr bool time_to_go_down(const ack_info& a) noexcept
+    constexpr bool time_to_go_down(const ack_info& a, bool bounded) noexcept
     {
         if (was_too_high_ && a.in_flight >= model_.inflight_longterm) {
             was_precautionary_ = true;
             return true;
         }
-        if (a.cwnd_limited && cwnd_ >= model_.inflight_longterm) {
+        if (bounded) {
             reset_full_bw(bbr_model::rate_of(a.rate));  // the bound is what limits the rate, not the path
             return false;
         }

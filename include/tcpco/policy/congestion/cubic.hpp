@@ -70,12 +70,12 @@ public:
     }
 
     // Section 4.6 and 4.7. Once per episode.
-    // RFC9438-4.6a, 4.6b, 4.6d, RFC8511-3.1b
+    // RFC9438-4.6a, 4.6b, 4.6d, RFC8511-3.1b, 4a
     constexpr void on_congestion_event(const congestion_event& e) noexcept
     {
         remember_maximum();
         const bool mark = e.cause == congestion_cause::ecn_echo;
-        const bool own = mark && config_.ecn_beta_milli != 0;
+        const bool own = mark && config_.ecn_beta_milli != 0 && cwnd_ > ssthresh_;
         const octet_count reduced =
             scaled(reduced_from(e, cwnd_), own ? config_.ecn_beta_milli : config_.beta_milli);
         const octet_count least = mark ? e.smss : 2 * e.smss;

@@ -50,8 +50,7 @@ public:
         base_.on_connection_established(e);
         phase_ = e.prior_ssthresh > 0 && e.prior_ssthresh < no_threshold ? phase::handed_over : phase::slow_start;
         cwnd_ = base_.cwnd();
-        begin_round({});
-        last_min_ = duration::max();
+        begin_round({});  // so the first ACK finds no round before it
     }
 
     constexpr void on_ack(const ack_info& a) noexcept

@@ -22,7 +22,7 @@ public:
     // Before the first sample it is undefined: nothing may be concluded from it.
     constexpr bool is_defined() const noexcept { return defined_; }
 
-    // Octets at `now`; 0: undefined, or nothing was acknowledged for so long that no sample is left.
+    // Octets at `now`; 0: undefined, or nothing was acknowledged for so long that no sample is left. RFC7661-4.2b
     constexpr octet_count value(time_point now) const noexcept
     {
         octet_count most = 0;

@@ -107,7 +107,6 @@ public:
             ssthresh_ = std::max(cwnd_, 2 * e.smss);
         }
         reduced_at_ = e.now;
-        carry_ = 0;
     }
 
     constexpr void on_retransmission_timeout(const retransmission_timeout& e) noexcept
@@ -116,7 +115,6 @@ public:
             ssthresh_ = std::max(e.in_flight / 2, 2 * e.smss);
         }
         cwnd_ = e.smss;  // the loss window
-        carry_ = 0;
     }
     // What was learnt of marks since then stays.
     constexpr void on_spurious(spurious_cause, const prague& prior) noexcept
@@ -127,7 +125,6 @@ public:
     constexpr void on_idle_restart(time_point, octet_count restart_window) noexcept
     {
         cwnd_ = std::min(cwnd_, restart_window);
-        carry_ = 0;
     }
     constexpr void on_smss_change(octet_count old_smss, octet_count smss) noexcept
     {

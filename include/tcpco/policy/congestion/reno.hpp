@@ -24,7 +24,8 @@ public:
         std::uint32_t slow_start_segments = 1;
         // What a mark (ECN) leaves of the window, in thousandths. 500: as a loss does (RFC 3168). RFC 8511 allows 800,
         // since a queue that marks is shorter than one that drops; an experiment, so it is not the default (FreeBSD's
-        // is off, too). RFC8511-3.1a
+        // is off, too). Slow start, which may have doubled the window, halves it all the same (FreeBSD does not).
+        // RFC8511-3.1a
         std::uint32_t ecn_beta_milli = 500;
     };
 
@@ -54,10 +55,11 @@ public:
     }
 
     // Called once per loss episode, so there is one reduction per window of data (RFC 5681 section 3.2, equation 4).
-    // RFC5681-3.1g, 3.2g, 4.3a, 4.3c, 4.3d, RFC8511-3a, 3b
+    // RFC5681-3.1g, 3.2g, 4.3a, 4.3c, 4.3d, RFC8511-3a, 3b, 4a
     constexpr void on_congestion_event(const congestion_event& e) noexcept
     {
-        const std::uint32_t beta = e.cause == congestion_cause::ecn_echo ? config_.ecn_beta_milli : 500;
+        const bool milder = e.cause == congestion_cause::ecn_echo && cwnd_ > ssthresh_;
+        const std::uint32_t beta = milder ? config_.ecn_beta_milli : 500;
         ssthresh_ = std::max(mul_div(reduced_from(e, cwnd_), std::min(beta, 1'000U), 1'000), 2 * e.smss);
         cwnd_ = std::min(cwnd_, ssthresh_);  // after a timeout the window is smaller already
         counted_ = 0;

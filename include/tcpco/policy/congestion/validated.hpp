@@ -94,7 +94,7 @@ public:
     constexpr void on_connection_established(const connection_established& e) noexcept
     {
         base_.on_connection_established(e);
-        initial_window_ = std::max(e.initial_window, e.smss);
+        initial_window_ = e.initial_window;
         smss_ = e.smss;
         srtt_ = e.handshake_rtt;
         now_ = validated_at_ = e.now;
@@ -115,20 +115,20 @@ public:
         if (recovering_ && !a.in_recovery) {
             begin_anew();  // it ended without a word
         }
-        const bool measured = !recovering_ && (!a.in_recovery || a.ecn.ece);
+        const bool measured = !recovering_ && (!a.in_recovery || a.ecn.ece);  // RFC7661-4.2c
         judge(measured && pipe_.on_ack(a));
-        base_.on_ack(a);  // RFC7661-4.4a: it is told whether the window was the limit
+        base_.on_ack(a);  // RFC7661-4.4a, 4.4e: it is told whether the window was the limit
     }
 
     // The answer to a mark is the base's, which may be milder than to a loss; but it is to what the path has carried.
-    // RFC7661-4.4.1a
+    // RFC7661-4.4f, 4.4.1a, 4.4.1c
     constexpr void on_congestion_event(const congestion_event& e) noexcept
     {
         now_ = e.now;
         smss_ = e.smss;
         judge(false);
         const bool again = recovering_ && e.cause == congestion_cause::lost_retransmission;
-        if (!(again ? adjusts_ : non_validated_)) {
+        if (!non_validated_) {
             base_.on_congestion_event(e);
         } else if (e.cause == congestion_cause::ecn_echo) {
             base_.on_congestion_event(carrying(e, std::max(pipe_.value(e.now), e.in_flight)));
@@ -138,7 +138,6 @@ public:
             const octet_count carries = again ? carried_ / 2 : std::max(pipe_.value(e.now), e.in_flight);
             carried_ = std::min(carries, base_.cwnd());
             resent_ = again ? resent_ : 0;
-            adjusts_ = true;
             const octet_count before = base_.cwnd();
             base_.on_congestion_event(carrying(e, carried_));
             reduce_to(carried_ / 2, before);
@@ -150,19 +149,21 @@ public:
         }
     }
 
-    // What had to be sent again was too much: the path carried so much less.
-    // RFC7661-4.4.1a
+    // What had to be sent again was too much: the path carried so much less. What was sent again twice counts twice,
+    // where the RFC counts it once: there is no telling it apart here, and it errs to the safe side.
+    // RFC7661-4.4.1b, 4.4.1c, 4.4.1d
     constexpr void on_recovery_exit() noexcept
     {
         if constexpr (told_of_recovery_exit<Base>) {
             base_.on_recovery_exit();
         }
-        if (recovering_ && adjusts_) {
+        if (recovering_ && non_validated_) {  // as it was when the loss came
             reduce_to((carried_ - resent_) / 2, base_.cwnd());
         }
         begin_anew();
     }
 
+    // RFC7661-4.4g
     constexpr void on_retransmission_timeout(const retransmission_timeout& e) noexcept
     {
         if constexpr (told_of_timeouts<Base>) {
@@ -182,9 +183,9 @@ public:
             base_ = prior.base_;
         }
         pipe_ = prior.pipe_;
-        validated_at_ = prior.validated_at_;
+        validated_at_ = std::max(validated_at_, prior.validated_at_);
         non_validated_ = prior.non_validated_;
-        recovering_ = adjusts_ = false;
+        recovering_ = false;
     }
 
     // The first packet after a pause: what the pause has made of the window is settled before more follow.
@@ -195,7 +196,7 @@ public:
             now_ = e.now;
             judge(false);
         }
-        resent_ += recovering_ && e.retransmission ? e.octets : 0;
+        resent_ += e.retransmission ? e.octets : 0;
         if constexpr (told_of_packets_sent<Base>) {
             base_.on_packet_sent(e);
         }
@@ -261,7 +262,7 @@ private:
 
     // `sampled`: a round trip has just ended. Else only time may have passed, so that no sample is left: within a round
     // trip the window may double, and the sample of the one before says nothing of that.
-    // RFC7661-4.4b
+    // RFC7661-4.1a, 4.4b, 4.4d
     constexpr void judge(bool sampled) noexcept
     {
         if (recovering_) {
@@ -281,16 +282,18 @@ private:
         }
     }
 
-    // RFC7661-4.4c, 4.4.3a
+    // RFC7661-4.4c, 4.4.3a, 4.4.3b
     constexpr void end_period() noexcept
     {
         const octet_count least = std::max(initial_window_, smss_);
         while (now_ - validated_at_ >= period_) {
             const octet_count window = cwnd();
-            validated_at_ = window > least ? validated_at_ + period_ : now_;
-            if (window > least) {
-                take_over(std::max(window / 2, least), std::max(ssthresh(), window / 4 * 3));
+            const octet_count left = std::min(window, std::max(window / 2, least));
+            const octet_count threshold = std::max(ssthresh(), window / 4 * 3);
+            if (left < window || threshold > ssthresh()) {
+                take_over(left, threshold);
             }
+            validated_at_ = window > least ? validated_at_ + period_ : now_;
         }
     }
 
@@ -298,7 +301,7 @@ private:
     constexpr void begin_anew() noexcept
     {
         pipe_.forget();
-        non_validated_ = recovering_ = adjusts_ = false;
+        non_validated_ = recovering_ = false;
     }
 
     // Both windows, where the base has not given up as much. Never more than `most`.
@@ -330,11 +333,10 @@ private:
     octet_count smss_ = 536;
     octet_count initial_window_ = 536;
     octet_count carried_ = 0;  // what the loss of this recovery was answered to
-    octet_count resent_ = 0;   // in this recovery
+    octet_count resent_ = 0;   // since then
     std::uint32_t pace_percent_ = config{}.pace_percent;
     bool non_validated_ = false;
-    bool recovering_ = false;  // from a loss
-    bool adjusts_ = false;     // the window was not validated when it came
+    bool recovering_ = false;  // from a loss; until that is over the phase stays what it was
 };
 
 }  // namespace tcpco::congestion

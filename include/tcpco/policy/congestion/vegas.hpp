@@ -90,7 +90,7 @@ private:
         round_end_ = a.nxt;
         odd_ = !odd_;
         const bool measured = samples_ >= fewest_samples && a.min_rtt > duration::zero() && a.smss > 0;
-        const duration rtt = std::max(round_min_, a.min_rtt);
+        const duration rtt = round_min_;
         round_min_ = duration::max();
         samples_ = 0;
         reno_round_ = !measured;

@@ -40,7 +40,6 @@ public:
             tlp_end_ = t.last;
             tlp_is_retransmission_ = t.transmissions > 1;
             sampled_since_probe_ = false;
-            pto_at_ = time_point::never();
         } else if (t.transmissions > 1) {
             force_ = false;
         } else {
@@ -94,7 +93,6 @@ public:
     {
         switch (kind) {
         case retransmission_timer::reorder:
-            reorder_at_ = time_point::never();
             return react(detect(timing, board), timing, board);
         case retransmission_timer::pto:
             pto_at_ = time_point::never();
@@ -115,7 +113,6 @@ public:
         without_sack_.on_undo(point);
         in_recovery_ = after_timeout_ = force_ = false;
         sent_at_ = time_point::min();
-        end_ = {};
         reorder_at_ = time_point::never();
     }
 

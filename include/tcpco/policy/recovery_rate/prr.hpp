@@ -29,7 +29,7 @@ public:
         delivered_ = out_ = 0;
         ssthresh_ = s.ssthresh;
         const octet_count by_this_ack = s.by_duplicates ? 0 : s.newly_delivered;  // a duplicate's is still in flight
-        recover_fs_ = std::max({s.in_flight - s.sacked + by_this_ack, s.smss, octet_count{1}});
+        recover_fs_ = std::max(s.in_flight - s.sacked + by_this_ack, octet_count{1});
         cwnd_ = s.pipe + s.smss;
         on_ack({.delivered = s.newly_delivered, .newly_lost = s.smss, .in_flight = s.pipe, .smss = s.smss});
     }
