@@ -85,7 +85,7 @@ TEST_CASE("simulation: RACK-TLP under a paced controller brings every octet over
 TEST_CASE("simulation: RACK-TLP brings every octet through a bottleneck in every weather under every controller",
           "[simulation]")
 {
-    run_narrow_matrix<rack_bundle>(3'001, 6);
+    run_narrow_matrix<rack_bundle>(30'001, 30);
 }
 
 TEST_CASE("simulation: BBR, DCTCP, Vegas, HyStart++ and CWV bring every octet over a link that loses", "[simulation]")

@@ -11,7 +11,7 @@ TEST_CASE("simulation: RFC 6675 recovery with PRR brings every octet over a bad 
 TEST_CASE("simulation: RFC 6675 brings every octet through a bottleneck in every weather under every controller",
           "[simulation]")
 {
-    run_narrow_matrix<sack_bundle>(2'001, 6);
+    run_narrow_matrix<sack_bundle>(20'001, 30);
 }
 
 TEST_CASE("simulation: a loss that a probe has repaired is a reduction and CWR says so", "[simulation][RFC3168-6.1.1d]")
