@@ -233,7 +233,9 @@ class checker:
         if folder in ("packaging", "rules", "compile_fail"):
             return
         suffix = {"fuzz": "_fuzz.cpp", "support": "_instance.cpp"}.get(folder, "_test.cpp")
-        if str(name) != "main.cpp" and (folder is None or not name.name.endswith(suffix) or len(name.parts) > 3):
+        once = "_instance.cpp" if len(name.parts) == 2 and folder != "fuzz" else suffix  # templates compiled once
+        known = name.name.endswith((suffix, once)) and len(name.parts) <= 3
+        if str(name) != "main.cpp" and (folder is None or not known):
             self.report(path, 1, "test-file", f"no target compiles this: tests are tests/<folder>/*{suffix}")
             return
         text = path.read_text(encoding="utf-8")
@@ -333,6 +335,8 @@ def faults():
     yield "test-file", "tests/lost_test.cpp", "int x;\n"
     yield "test-file", "tests/support/lost_test.cpp", "int x;\n"
     yield "test-file", "tests/fuzz/wire_test.cpp", "int x;\n"
+    yield "test-file", "tests/fuzz/wire_instance.cpp", "int x;\n"
+    yield "test-file", "tests/policy/congestion/reno_instance.cpp", "int x;\n"
     yield "test-name", "tests/core/x_test.cpp", 'TEST_CASE("a; b")\n{\n}\n'
     yield "test-include", "tests/core/a_test.cpp", '#include "catch.hpp"\n#include "tcpco/core/a.hpp"\n'
 

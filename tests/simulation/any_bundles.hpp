@@ -1,6 +1,11 @@
-// The four loss recoveries, each with whatever controller its config names: few instances, many combinations.
+// The four loss recoveries, each with whatever controller its config names: few instances, many combinations. They are
+// compiled once (*_instance.cpp).
 #pragma once
 
+#include <cstddef>
+#include <iterator>
+
+#include "support/link.hpp"
 #include "tcpco/policy/ack/immediate.hpp"
 #include "tcpco/policy/bundle.hpp"
 #include "tcpco/policy/congestion/any.hpp"
@@ -10,6 +15,7 @@
 #include "tcpco/policy/congestion/fixed_window.hpp"
 #include "tcpco/policy/congestion/hystart_plus_plus.hpp"
 #include "tcpco/policy/congestion/paced.hpp"
+#include "tcpco/policy/congestion/prague.hpp"
 #include "tcpco/policy/congestion/reno.hpp"
 #include "tcpco/policy/congestion/validated.hpp"
 #include "tcpco/policy/congestion/vegas.hpp"
@@ -28,12 +34,14 @@ using namespace tcpco;
 using hystart = congestion::hystart_plus_plus<congestion::cubic>;
 using any_controller = congestion::any_congestion<congestion::reno, congestion::fixed_window, congestion::cubic, hystart,
                                                   congestion::dctcp, congestion::vegas, congestion::bbr,
-                                                  congestion::paced, congestion::validated<hystart>>;
+                                                  congestion::paced, congestion::validated<hystart>,
+                                                  congestion::prague>;
 
 // In the order of any_controller.
-enum controller : std::size_t { reno, fixed_window, cubic, hystart_cubic, dctcp, vegas, bbr, paced, cwv };
-inline constexpr const char* controller_names[] = {"reno",  "fixed", "cubic", "hystart",
-                                                   "dctcp", "vegas", "bbr",   "paced", "cwv"};
+enum controller : std::size_t { reno, fixed_window, cubic, hystart_cubic, dctcp, vegas, bbr, paced, cwv, prague };
+inline constexpr const char* controller_names[] = {"reno",  "fixed", "cubic", "hystart", "dctcp",
+                                                   "vegas", "bbr",   "paced", "cwv",     "prague"};
+static_assert(std::size(controller_names) == any_controller::count);
 
 struct go_back_n_bundle : default_policies {
     using congestion = any_controller;
@@ -60,4 +68,14 @@ struct rack_bundle : default_policies {
     using recovery_rate = reduction::prr;
 };
 
+extern template class simulation<go_back_n_bundle>;
+extern template class simulation<new_reno_bundle>;
+extern template class simulation<sack_bundle>;
+extern template class simulation<rack_bundle>;
+
 }  // namespace tcpco_test
+
+extern template class tcpco::basic_stack<tcpco_test::go_back_n_bundle>;
+extern template class tcpco::basic_stack<tcpco_test::new_reno_bundle>;
+extern template class tcpco::basic_stack<tcpco_test::sack_bundle>;
+extern template class tcpco::basic_stack<tcpco_test::rack_bundle>;

@@ -1,4 +1,5 @@
 // Paths that swallow large packets without a word: noticed, gone round, and found to be wide again (RFC 4821, RFC 8899).
+#include "simulation/any_bundles.hpp"
 #include "simulation/cases.hpp"
 
 #include <algorithm>
@@ -6,19 +7,9 @@
 #include <utility>
 #include <vector>
 
-#include "tcpco/policy/congestion/cubic.hpp"
-#include "tcpco/policy/recovery/rack_tlp.hpp"
-#include "tcpco/policy/recovery_rate/prr.hpp"
-
 using namespace tcpco_test;
 
 namespace {
-
-struct rack_bundle : default_policies {
-    using recovery = tcpco::recovery::rack_tlp;
-    using recovery_rate = reduction::prr;
-    using congestion = tcpco::congestion::cubic;
-};
 
 constexpr link_profile path{.delay = duration{10'000'000}, .per_frame = duration{100'000}};
 constexpr duration a_minute{60'000'000'000};
@@ -82,10 +73,10 @@ TEST_CASE("black hole: every octet arrives, and the path's MTU is found from bel
 {
     const std::size_t takes = GENERATE(1'400u, 1'280u, 900u, 590u, 576u);
     through_the_hole<default_policies>(takes, 0, 1);
-    through_the_hole<rack_bundle>(takes, 0, 1);
+    through_the_hole<new_reno_bundle>(takes, 0, 1);
     for (std::uint64_t seed = 1; seed <= (sanitized ? 1u : 3u); ++seed) {
         through_the_hole<default_policies>(takes, 0.02, seed);
-        through_the_hole<rack_bundle>(takes, 0.02, seed);
+        through_the_hole<new_reno_bundle>(takes, 0.02, seed);
     }
 }
 

@@ -1,27 +1,19 @@
 // ECN from end to end: a link that marks in place of dropping, and what it saves.
-#include "simulation/cases.hpp"
-
-#include "tcpco/policy/congestion/cubic.hpp"
-#include "tcpco/policy/congestion/dctcp.hpp"
-#include "tcpco/policy/congestion/prague.hpp"
-#include "tcpco/policy/recovery/rack_tlp.hpp"
+#include "simulation/any_bundles.hpp"
 #include "tcpco/wire/ipv4.hpp"
 
 using namespace tcpco_test;
 
 namespace {
 
-struct cubic_bundle : default_policies {
-    using congestion = tcpco::congestion::cubic;
-};
-struct dctcp_bundle : default_policies {
-    using congestion = tcpco::congestion::dctcp;
-};
+using sim = simulation<rack_bundle>;
 
-struct prague_bundle : default_policies {
-    using congestion = tcpco::congestion::prague;
-    using recovery = tcpco::recovery::rack_tlp;
-};
+stack_config<rack_bundle> with(stack_config<rack_bundle> c, controller index, ecn_use ecn)
+{
+    c.congestion.index = index;
+    c.tcp.ecn = ecn;
+    return c;
+}
 
 // Every `period`th frame that may be marked is.
 struct marking_link {
@@ -42,15 +34,12 @@ struct marking_link {
     }
 };
 
-template <class Bundle>
-void transfer_marked(bool strip, bool accurate)
+void transfer_marked(controller index, bool strip, bool accurate)
 {
-    using sim = simulation<Bundle>;
-    auto ca = sim::config_a();
-    auto cb = sim::config_b();
-    ca.tcp.ecn = accurate ? ecn_use::request_accurate : ecn_use::request;
-    cb.tcp.ecn = accurate ? ecn_use::accept_accurate : ecn_use::accept;
-    sim net{ca, cb, {.delay = duration{10'000'000}, .per_frame = duration{100'000}}};
+    CAPTURE(controller_names[index]);
+    sim net{with(sim::config_a(), index, accurate ? ecn_use::request_accurate : ecn_use::request),
+            with(sim::config_b(), index, accurate ? ecn_use::accept_accurate : ecn_use::accept),
+            {.delay = duration{10'000'000}, .per_frame = duration{100'000}}};
     net.skip_arp();
     marking_link link;
     net.link.rewrites = [&](int, octets& frame) {
@@ -87,22 +76,19 @@ TEST_CASE("ECN: marks slow the sender down, and nothing has to be sent twice",
     const bool strip = GENERATE(false, true);
     const bool accurate = GENERATE(false, true);
     CAPTURE(strip, accurate);
-    transfer_marked<default_policies>(strip, accurate);
-    transfer_marked<cubic_bundle>(strip, accurate);
-    transfer_marked<dctcp_bundle>(strip, accurate);
+    for (const controller index : {hystart_cubic, cubic, dctcp}) {
+        transfer_marked(index, strip, accurate);
+    }
 }
 
 TEST_CASE("Prague: ECT(1) where the peer counts marks, else ECT(0), and a shallow queue is kept shallow",
           "[simulation][RFC9331-4.1a][RFC9331-4.2a][RFC9331-4.3a]")
 {
     // 100 Mbit/s, 20 ms; a frame is marked when a millisecond's worth waits before it.
-    using sim = simulation<prague_bundle>;
     const bool accurate = GENERATE(true, false);
-    auto ca = sim::config_a();
-    auto cb = sim::config_b();
-    ca.tcp.ecn = accurate ? ecn_use::request_accurate : ecn_use::request;
-    cb.tcp.ecn = ecn_use::accept_accurate;
-    sim net{ca, cb, {.delay = duration{10'000'000}, .per_frame = duration{120'000}}};
+    sim net{with(sim::config_a(), prague, accurate ? ecn_use::request_accurate : ecn_use::request),
+            with(sim::config_b(), prague, ecn_use::accept_accurate),
+            {.delay = duration{10'000'000}, .per_frame = duration{120'000}}};
     net.skip_arp();
     time_point link_free{};
     duration longest{};
@@ -144,14 +130,10 @@ TEST_CASE("Prague: ECT(1) where the peer counts marks, else ECT(0), and a shallo
 
 namespace {
 
-template <class Bundle>
-void transfer_past_ect_drops(bool accurate, bool sack)
+void transfer_past_ect_drops(controller index, bool accurate, bool sack)
 {
-    using sim = simulation<Bundle>;
-    auto ca = sim::config_a();
-    auto cb = sim::config_b();
-    ca.tcp.ecn = accurate ? ecn_use::request_accurate : ecn_use::request;
-    cb.tcp.ecn = accurate ? ecn_use::accept_accurate : ecn_use::accept;
+    auto ca = with(sim::config_a(), index, accurate ? ecn_use::request_accurate : ecn_use::request);
+    auto cb = with(sim::config_b(), index, accurate ? ecn_use::accept_accurate : ecn_use::accept);
     ca.tcp.sack = cb.tcp.sack = sack;
     sim net{ca, cb, {.delay = duration{10'000'000}, .per_frame = duration{100'000}}};
     net.skip_arp();
@@ -164,7 +146,7 @@ void transfer_past_ect_drops(bool accurate, bool sack)
     net.at_a.to_send = pattern(300'000);
     net.at_b.to_send = pattern(100'000, 3);
     net.open();
-    CAPTURE(accurate, sack);
+    CAPTURE(controller_names[index], accurate, sack);
     CHECK(net.run([&] { return net.everything_arrived(); }, duration{15'000'000'000}));
     CAPTURE(net.now.since_origin().milliseconds(), net.info_a().timeouts, net.info_a().fast_recoveries, dropped);
     CHECK(net.info_a().ecn);
@@ -180,23 +162,20 @@ TEST_CASE("ECN: a path that drops what may be marked is found out by three recov
 {
     const bool accurate = GENERATE(false, true);
     const bool sack = GENERATE(true, false);
-    transfer_past_ect_drops<default_policies>(accurate, sack);
-    transfer_past_ect_drops<cubic_bundle>(accurate, sack);
-    transfer_past_ect_drops<prague_bundle>(accurate, sack);
+    for (const controller index : {hystart_cubic, cubic, prague}) {
+        transfer_past_ect_drops(index, accurate, sack);
+    }
 }
 
 TEST_CASE("Prague: a classic queue is noticed on the way, and no more waits there than it would for Reno",
           "[simulation][RFC9331-4.3d]")
 {
     // 20 Mbit/s, 20 ms; one frame in 50 ms is marked at the most, if 20 ms wait before it.
-    using sim = simulation<prague_bundle>;
     const auto longest_wait = [](bool fallback) {
-        auto ca = sim::config_a();
-        auto cb = sim::config_b();
-        ca.tcp.ecn = ecn_use::request_accurate;
-        cb.tcp.ecn = ecn_use::accept_accurate;
-        ca.congestion.classic_fallback = fallback;
-        sim net{ca, cb, {.delay = duration{10'000'000}, .per_frame = duration{600'000}}};
+        auto ca = with(sim::config_a(), prague, ecn_use::request_accurate);
+        std::get<prague>(ca.congestion.configs).classic_fallback = fallback;
+        sim net{ca, with(sim::config_b(), prague, ecn_use::accept_accurate),
+                {.delay = duration{10'000'000}, .per_frame = duration{600'000}}};
         net.skip_arp();
         time_point link_free{};
         time_point next_mark{};
@@ -230,10 +209,7 @@ TEST_CASE("Prague: a classic queue is noticed on the way, and no more waits ther
 
 TEST_CASE("ECN: SYNs with flags that a middlebox drops cost one timeout", "[simulation][RFC3168-6.1.1.1a]")
 {
-    using sim = simulation<>;
-    auto ca = sim::config_a();
-    ca.tcp.ecn = ecn_use::request;
-    sim net{ca, sim::config_b(), {.delay = duration{10'000'000}}};
+    sim net{with(sim::config_a(), hystart_cubic, ecn_use::request), sim::config_b(), {.delay = duration{10'000'000}}};
     net.skip_arp();
     net.link.drops = [](std::size_t, int, const octets& f) {
         return (std::to_integer<unsigned>(f[14 + 20 + 13]) & 0xC2) == 0xC2;  // SYN, ECE and CWR

@@ -9,9 +9,6 @@
 
 using namespace tcpco_test;
 
-// Compiled in controllers_test.cpp.
-extern template class tcpco::basic_stack<tcpco_test::rack_bundle>;
-
 namespace {
 
 using world = simulation<rack_bundle>;

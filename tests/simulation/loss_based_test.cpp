@@ -26,11 +26,11 @@ TEST_CASE("simulation: a receive window of 8 KiB brings every octet over a bad l
 TEST_CASE("simulation: go-back-N brings every octet through a bottleneck in every weather under every controller",
           "[simulation]")
 {
-    run_narrow_matrix<go_back_n_bundle>(2);
+    run_narrow_matrix<go_back_n_bundle>(1, 30);
 }
 
 TEST_CASE("simulation: NewReno brings every octet through a bottleneck in every weather under every controller",
           "[simulation]")
 {
-    run_narrow_matrix<new_reno_bundle>(2);
+    run_narrow_matrix<new_reno_bundle>(10'001, 30);
 }

@@ -1,24 +1,10 @@
 // Opening and closing when frames are lost, exhaustively: every single frame and every pair of them.
+#include "simulation/any_bundles.hpp"
 #include "simulation/cases.hpp"
-
-#include "tcpco/policy/congestion/cubic.hpp"
-#include "tcpco/policy/recovery/go_back_n.hpp"
-#include "tcpco/policy/recovery/rack_tlp.hpp"
-#include "tcpco/policy/recovery_rate/prr.hpp"
 
 using namespace tcpco_test;
 
 namespace {
-
-struct rack_bundle : default_policies {
-    using recovery = tcpco::recovery::rack_tlp;
-    using recovery_rate = reduction::prr;
-    using congestion = tcpco::congestion::cubic;
-};
-
-struct go_back_n_bundle : default_policies {
-    using recovery = tcpco::recovery::go_back_n;
-};
 
 constexpr link_profile clean{.delay = duration{10'000'000}, .per_frame = duration{100'000}};
 constexpr std::size_t none = ~std::size_t{0};
@@ -30,7 +16,9 @@ template <class Bundle>
 std::pair<std::string, std::size_t> life_without(std::size_t x, std::size_t y, bool peer_answers)
 {
     using sim = simulation<Bundle>;
-    sim net{sim::config_a(), sim::config_b(), clean};
+    auto ca = sim::config_a();
+    ca.congestion.index = std::is_same_v<Bundle, rack_bundle> ? cubic : reno;
+    sim net{ca, sim::config_b(), clean};
     net.skip_arp();
     net.frame_limit = 100;
     net.link.drops = [x, y](std::size_t index, int, const octets&) { return index == x || index == y; };
@@ -64,7 +52,7 @@ void lose_every_pair()
 
 TEST_CASE("NewReno: handshake, ten segments and close survive the loss of any one or two frames", "[simulation]")
 {
-    lose_every_pair<default_policies>();
+    lose_every_pair<new_reno_bundle>();
 }
 
 TEST_CASE("RACK-TLP, PRR and CUBIC: handshake, ten segments and close survive the loss of any one or two frames",

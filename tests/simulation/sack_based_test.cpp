@@ -3,14 +3,6 @@
 
 using namespace tcpco_test;
 
-namespace {
-
-struct paced_bundle : default_policies {
-    using congestion = tcpco::congestion::paced;
-};
-
-}  // namespace
-
 TEST_CASE("simulation: RFC 6675 recovery with PRR brings every octet over a bad link", "[simulation]")
 {
     run_matrix<sack_bundle>([](auto&) {});
@@ -19,7 +11,7 @@ TEST_CASE("simulation: RFC 6675 recovery with PRR brings every octet over a bad 
 TEST_CASE("simulation: RFC 6675 brings every octet through a bottleneck in every weather under every controller",
           "[simulation]")
 {
-    run_narrow_matrix<sack_bundle>(2);
+    run_narrow_matrix<sack_bundle>(20'001, 30);
 }
 
 TEST_CASE("simulation: a loss that a probe has repaired is a reduction and CWR says so", "[simulation][RFC3168-6.1.1d]")
@@ -59,9 +51,10 @@ TEST_CASE("simulation: a loss that a probe has repaired is a reduction and CWR s
 
 TEST_CASE("simulation: what pacing holds back is held back by the window of congestion", "[simulation]")
 {
-    using sim = simulation<paced_bundle>;
+    using sim = simulation<rack_bundle>;
     auto ca = sim::config_a();
-    ca.congestion.rate = 200'000;
+    ca.congestion.index = paced;
+    std::get<paced>(ca.congestion.configs).rate = 200'000;
     sim net{ca, sim::config_b(), {.delay = duration{10'000'000}}};
     net.skip_arp();
     net.at_a.ends = net.at_b.ends = false;

@@ -99,6 +99,31 @@ constexpr bool grows_beside_marks_v = [] {
     }
 }();
 
+// One among several has the traits of what was chosen: there it answers what the mechanism asks at run time.
+template <class C>
+concept answers_for_traits = requires(const C c) {
+    { c.chosen_regulates_recovery() } -> std::same_as<bool>;
+    { c.chosen_grows_beside_marks() } -> std::same_as<bool>;
+};
+template <class C>
+constexpr bool regulates_recovery(const C& c) noexcept
+{
+    if constexpr (answers_for_traits<C>) {
+        return c.chosen_regulates_recovery();
+    } else {
+        return regulates_recovery_v<C>;
+    }
+}
+template <class C>
+constexpr bool grows_beside_marks(const C& c) noexcept
+{
+    if constexpr (answers_for_traits<C>) {
+        return c.chosen_grows_beside_marks();
+    } else {
+        return grows_beside_marks_v<C>;
+    }
+}
+
 // --- which octets next ---------------------------------------------------------------------------------------------
 // The part of the scoreboard that policies see: they may look and mark, never send. Records are named by `index`.
 template <class B>

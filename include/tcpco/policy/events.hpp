@@ -93,7 +93,9 @@ struct ack_info {
     time_point now{};       // when the ACK arrived, not when it is processed
     octet_count acked = 0;  // newly acknowledged cumulatively
     octet_count newly_sacked = 0;
-    octet_count delivered = 0;         // newly delivered: acked or sacked, each octet once
+    // Newly delivered: acked or sacked, each octet once. Without SACK a duplicate ACK counts too, which a peer may make
+    // up: a window that follows deliveries grows by `acked` there.
+    octet_count delivered = 0;
     octet_count newly_lost = 0;        // marked lost while this ACK was processed
     octet_count in_flight_before = 0;  // before this ACK
     octet_count in_flight = 0;         // after it (RFC 6675's pipe)

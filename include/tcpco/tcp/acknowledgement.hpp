@@ -414,7 +414,7 @@ void process_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
     // The ACK that ends a recovery earns no growth, nor does one that undoes it, nor one with an echo (RFC3168-6.1.2c),
     // unless the controller tells marked octets from others itself.
     work.info.in_recovery = was_in_recovery || s->recovery.in_recovery() || verdict.undoes() ||
-                            (work.info.ecn.ece && !grows_beside_marks_v<typename B::congestion>);
+                            (work.info.ecn.ece && !grows_beside_marks(s->congestion));
     const rate_sample rate = s->rate.sample(work.info.min_rtt);
     if constexpr (wants_rate_samples_v<typename B::congestion>) {
         work.info.rate = rate;

@@ -16,7 +16,7 @@ template <class B>
 octet_count congestion_window(const sender_active<B>& s)
 {
     if constexpr (!regulates_recovery_v<typename B::congestion>) {
-        if (s.recovery.in_recovery()) {
+        if (s.recovery.in_recovery() && !regulates_recovery(s.congestion)) {
             return s.recovery_rate.cwnd();
         }
     }

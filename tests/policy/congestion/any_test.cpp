@@ -6,6 +6,7 @@
 #include "tcpco/policy/congestion/cubic.hpp"
 #include "tcpco/policy/congestion/fixed_window.hpp"
 #include "tcpco/policy/congestion/paced.hpp"
+#include "tcpco/policy/congestion/prague.hpp"
 #include "tcpco/policy/congestion/reno.hpp"
 
 using namespace tcpco;
@@ -45,6 +46,19 @@ TEST_CASE("a controller chosen at run time does as the chosen one does", "[polic
     CHECK(c.cwnd() == 11 * smss);
     c.on_retransmission_timeout({.first = true, .in_flight = 10 * smss, .smss = smss});
     CHECK(c.cwnd() == smss);
+}
+
+TEST_CASE("what the mechanism asks of a controller's type it asks of the chosen one", "[policy]")
+{
+    CHECK(regulates_recovery(any{any::config::of<paced>()}));
+    CHECK_FALSE(regulates_recovery(any{any::config::of<reno>()}));
+    CHECK(regulates_recovery(paced{}));
+    CHECK_FALSE(regulates_recovery(reno{}));
+    using marked = any_congestion<reno, prague>;
+    CHECK(grows_beside_marks(marked{marked::config::of<prague>()}));
+    CHECK_FALSE(grows_beside_marks(marked{}));
+    CHECK(grows_beside_marks(prague{}));
+    CHECK_FALSE(grows_beside_marks(reno{}));
 }
 
 TEST_CASE("an index that does not exist means the first alternative", "[policy]")

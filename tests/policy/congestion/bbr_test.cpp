@@ -1,5 +1,6 @@
 #include "tcpco/policy/congestion/bbr.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <set>
 #include <utility>
@@ -45,6 +46,7 @@ struct said {
     octet_count delivered = smss;
     octet_count prior = -1;  // what was delivered when the packet left, if neither of the two
     bool cwnd_limited = true;
+    octet_count acked = -1;  // if not all that is delivered
 };
 
 struct fed {
@@ -59,7 +61,7 @@ struct fed {
         total += s.delivered;
         now += ms;
         policy.on_ack({.now = now,
-                       .acked = s.delivered,
+                       .acked = s.acked >= 0 ? s.acked : s.delivered,
                        .delivered = s.delivered,
                        .newly_lost = s.newly_lost,
                        .in_flight = s.in_flight,
@@ -667,6 +669,28 @@ TEST_CASE("BBR: before the first sample it paces at 2.77 windows in a round trip
     bbr unmeasured;
     unmeasured.on_connection_established({.initial_window = 10 * smss, .smss = smss});
     CHECK(unmeasured.pacing_rate() == 27'700'000);
+}
+
+TEST_CASE("BBR: without SACK a window grows by what is acknowledged and not by duplicates", "[policy][RFC5681-3.1i]")
+{
+    const bool probing = GENERATE(false, true);
+    CAPTURE(probing);
+    fed f;
+    if (probing) {
+        f.to_up();
+        REQUIRE(f.policy.state() == bbr::phase::probe_bw_up);
+        f.policy.on_retransmission_timeout({.first = true, .in_flight = 50 * smss, .smss = smss});
+    }
+    const octet_count before = f.policy.cwnd();
+    for (int i = 0; i < 3; ++i) {
+        f.ack({.sack = false, .acked = 0});
+    }
+    const octet_count least = std::max(before, 4 * smss);  // after the timeout it is less than BBR's least
+    CHECK(f.policy.cwnd() == least);
+    f.ack({.sack = false, .delivered = smss, .acked = 4 * smss});  // three of these had a duplicate each
+    CHECK(f.policy.cwnd() == least + 4 * smss);
+    f.ack({.acked = 0});  // with SACK a block says what arrived
+    CHECK(f.policy.cwnd() == least + 5 * smss);
 }
 
 TEST_CASE("BBR: rates taken while the application was the limit do not lower what is known",

@@ -26,10 +26,21 @@ class any_congestion {
 
 public:
     static constexpr bool wants_rate_samples = (wants_rate_samples_v<Cs> || ...);
-    // Only where all alternatives do: the mechanism asks the type, and the safe answer is that recovery is regulated
-    // for it.
+    // Of the type: what is true of all alternatives. The mechanism asks the chosen one.
     static constexpr bool regulates_recovery = (regulates_recovery_v<Cs> && ...);
-    static constexpr bool grows_beside_marks = (grows_beside_marks_v<Cs> && ...);  // likewise: no growth on such an ACK
+    static constexpr bool grows_beside_marks = (grows_beside_marks_v<Cs> && ...);
+    constexpr bool chosen_regulates_recovery() const noexcept
+    {
+        bool answer = false;
+        visit([&]<class C>(const C& c) { answer = tcpco::regulates_recovery(c); });
+        return answer;
+    }
+    constexpr bool chosen_grows_beside_marks() const noexcept
+    {
+        bool answer = false;
+        visit([&]<class C>(const C& c) { answer = tcpco::grows_beside_marks(c); });
+        return answer;
+    }
 
     struct config {
         std::size_t index = 0;  // which of Cs; one that does not exist means the first

@@ -75,7 +75,7 @@ public:
     {
         smss_ = std::max<octet_count>(a.smss, 1);
         selective_acks_ = a.selective_acks;
-        delivered_ += a.delivered;
+        delivered_ += earned(a);
         if (cycle_start_ == time_point::never()) {
             cycle_start_ = a.now;
         }
@@ -366,9 +366,9 @@ private:
         const octet_count holds = holds_ + model_.extra_acked();
         const octet_count largest = std::max(holds, budget_) + (phase_ == phase::probe_bw_up ? 2 * smss_ : 0);
         if (full_bw_reached_) {
-            cwnd_ = std::min(cwnd_ + a.delivered, largest);
+            cwnd_ = std::min(cwnd_ + earned(a), largest);
         } else if (cwnd_ < largest || delivered_ < initial_cwnd_) {
-            cwnd_ += a.delivered;
+            cwnd_ += earned(a);
         }
         octet_count bound = largest_cwnd;
         if (phase_ == phase::probe_rtt) {

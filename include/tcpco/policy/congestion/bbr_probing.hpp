@@ -89,6 +89,11 @@ protected:
         return std::max(model_.inflight_longterm - headroom, least_cwnd());
     }
 
+    // What a window may grow by. Without SACK a duplicate ACK stands for a delivery that nobody can check, and a peer
+    // sends as many as it likes: what it stood for counts when it is acknowledged. Linux lets it count at once.
+    // RFC5681-3.1i
+    static constexpr octet_count earned(const ack_info& a) noexcept { return a.selective_acks ? a.delivered : a.acked; }
+
     // Rounds are counted here, not by the connection: most phases begin a round of their own, so that what they send is
     // what their round measures.
     // BBR-5.5.1a
@@ -280,7 +285,7 @@ protected:
         if (!a.cwnd_limited || cwnd_ < model_.inflight_longterm) {
             return;
         }
-        up_credit_ += std::min(a.delivered, largest_ack);
+        up_credit_ += std::min(earned(a), largest_ack);
         const octet_count step = mul_div(up_credit_, up_growth_, std::max<octet_count>(cwnd_, 1));
         if (step > 0) {
             up_credit_ = 0;

@@ -1,0 +1,3 @@
+#include "support/link.hpp"
+
+template class tcpco_test::simulation<tcpco::default_policies>;
