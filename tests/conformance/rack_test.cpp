@@ -144,3 +144,36 @@ TEST_CASE("PRR: recovery ends with the window at ssthresh", "[conformance][RFC99
     p.forget();
     CHECK(p.info().in_flight == 5'000);
 }
+
+TEST_CASE("RACK: a loss that a probe repairs counts towards the path that drops ECT, a needless probe does not",
+          "[conformance][RFC8985-7.4b]")
+{
+    const bool needless = GENERATE(false, true);
+    CAPTURE(needless);
+    rack_peer p;
+    p.listen();
+    p.send("SEW seq=1000 mss=1000 sackok");
+    REQUIRE(p.next() == "SAE seq=5000 ack=1001");
+    p.wait(rtt);
+    p.send("A seq=1001 ack=5001");
+    REQUIRE(p.accept());
+    p.write(1'000);
+    REQUIRE(p.next() == "A seq=5001 len=1000 ecn=2");
+    p.wait(500_ms);
+    REQUIRE(p.next() == "A seq=5001 len=1000 ecn=0");
+    REQUIRE(p.info().timeouts == 0);
+    p.write(1'000);
+    REQUIRE(p.next() == "A seq=6001 len=1000 ecn=2");
+    p.send(needless ? "A seq=1001 ack=7001 sack=5001-6001" : "A seq=1001 ack=7001");
+    // Two more recoveries without a sign of ECT make three.
+    for (std::uint32_t at = 7'001; at < 9'001; at += 1'000) {
+        p.write(1'000);
+        REQUIRE(p.next() == "A len=1000 ecn=2 | AW len=1000 ecn=2");
+        p.wait(5_s);
+        p.forget();
+        p.send("A seq=1001 ack=" + std::to_string(at + 1'000));
+    }
+    REQUIRE(p.info().timeouts >= 2);
+    p.write(1'000);
+    CHECK(p.next() == (needless ? "A len=1000 ecn=2 | AW len=1000 ecn=2" : "A len=1000 ecn=0 | AW len=1000 ecn=0"));
+}

@@ -81,6 +81,32 @@ public:
             t.lost = false;
         }
     }
+    index past_run(index i) const
+    {
+        while (i < records_.size() && records_[i].sacked) {
+            ++i;
+        }
+        return i < records_.size() ? i : npos;
+    }
+    index highest_unsacked() const
+    {
+        const auto i = std::find_if(records_.rbegin(), records_.rend(), [](const transmission& t) { return !t.sacked; });
+        return i == records_.rend() ? npos : static_cast<index>(records_.rend() - i) - 1;
+    }
+    std::uint32_t sacked_ranges() const { return ranges_from(una_); }
+    stream_offset line() const { return std::max(line_, una_); }
+    std::uint32_t ranges_beyond() const { return ranges_from(line()); }
+    octet_count sacked_beyond() const
+    {
+        return sum([this](const transmission& t) { return t.sacked && t.first >= line(); });
+    }
+    void reset_line() { line_ = una_; }
+    index move_line(index i)
+    {
+        const index after = records_[i].sacked ? past_run(i) : next(i);
+        line_ = after == npos ? nxt_ : records_[after].first;
+        return after;
+    }
     void split(stream_offset at)
     {
         const index i = find(at);
@@ -150,6 +176,18 @@ private:
         }
         return octets;
     }
+    std::uint32_t ranges_from(stream_offset from) const
+    {
+        std::uint32_t ranges = 0;
+        bool inside = false;
+        for (const transmission& t : records_) {
+            if (t.first >= from) {
+                ranges += t.sacked && !inside ? 1U : 0U;
+                inside = t.sacked;
+            }
+        }
+        return ranges;
+    }
     // The earliest in flight that was sent after (at, end).
     index later_than(time_point at, stream_offset end) const
     {
@@ -170,6 +208,7 @@ private:
     std::vector<transmission> records_;
     stream_offset una_{1};
     stream_offset nxt_{1};
+    stream_offset line_{};
     octet_count emulated_ = 0;
 };
 

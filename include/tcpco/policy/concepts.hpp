@@ -147,6 +147,15 @@ concept loss_board = requires(B b, const B cb, typename B::index i, stream_offse
     b.mark_lost(i);                                             // idempotent; sacked records are left alone
     b.mark_all_lost();                                          // after a retransmission timeout
     b.clear_marks();                                            // takes all presumed losses back (undo)
+    // For rules that judge by what is SACKed above a record, without a walk for each ACK; runs are of SACKed neighbours
+    { b.past_run(i) } -> std::same_as<typename B::index>;       // i is SACKed: the record behind its run
+    { b.highest_unsacked() } -> std::same_as<typename B::index>;
+    { cb.sacked_ranges() } -> std::convertible_to<std::uint32_t>;  // runs
+    { cb.line() } -> std::same_as<stream_offset>;               // a place in sequence order that only policies move
+    { cb.sacked_beyond() } -> std::convertible_to<octet_count>;
+    { cb.ranges_beyond() } -> std::convertible_to<std::uint32_t>;  // runs of which a part lies beyond the line
+    b.reset_line();                                             // to una
+    { b.move_line(i) } -> std::same_as<typename B::index>;      // i is there: behind it, or its run; what is there
 };
 
 template <class R, class Board>

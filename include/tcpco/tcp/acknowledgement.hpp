@@ -252,21 +252,32 @@ void reduce_window(connection<B>& c, sender_active<B>& s, const congestion_event
 
 }  // namespace detail
 
-// What a recovery policy's verdict means for everybody else.
+// The windows as they are to be if what this verdict says is needless turns out to be so: what it undoes is given back,
+// and what a recovery that begins would undo is kept. To be called before anybody hears of the losses that the verdict
+// is about: a controller answers them, too (RFC4015-3.1a, RFC9438-4.9a).
+template <class B>
+void prepare_verdict(connection<B>& c, sender_active<B>& s, recovery_verdict verdict, octet_count newly_delivered,
+                     step<B>& st)
+{
+    if (verdict.undoes()) {
+        detail::undo_reduction(c, s, verdict.cause, newly_delivered, st);
+    }
+    if (verdict.kind == verdict_kind::enter) {
+        s.before = s.congestion;
+    }
+}
+
+// What a recovery policy's verdict means for everybody else; after prepare_verdict().
 template <class B>
 void apply_verdict(connection<B>& c, sender_active<B>& s, recovery_verdict verdict, octet_count flight_size,
                    octet_count newly_delivered, step<B>& st)
 {
     congestion_event event{.in_flight = flight_size, .smss = c.smss, .now = st.now};
-    if (verdict.undoes()) {
-        detail::undo_reduction(c, s, verdict.cause, newly_delivered, st);
-    }
     switch (verdict.kind) {
     case verdict_kind::none:
     case verdict_kind::spurious: break;
     case verdict_kind::enter:
         note_missing(c, st);
-        s.before = s.congestion;
         detail::reduce_window(c, s, event, newly_delivered, st);
         ++c.stats.fast_recoveries;
         break;
@@ -292,14 +303,9 @@ void apply_verdict(connection<B>& c, sender_active<B>& s, recovery_verdict verdi
 namespace detail {
 
 // What began a recovery was the loss of a probe for the MTU alone: it is repaired, and nobody slows down (RFC4821-4a).
-// An undo in the same verdict is of another episode.
 template <class B>
-void repair_probe(connection<B>& c, sender_active<B>& s, recovery_verdict verdict, octet_count newly_delivered,
-                  step<B>& st)
+void repair_probe(const connection<B>& c, sender_active<B>& s, octet_count newly_delivered)
 {
-    if (verdict.undoes()) {
-        undo_reduction(c, s, verdict.cause, newly_delivered, st);
-    }
     begin_recovery(c, s, newly_delivered, s.congestion.cwnd());
     s.before.reset();
 }
@@ -397,15 +403,17 @@ void process_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
     note_delivered(c, work.ect_delivered);
     detail::measure(c, *s, seg, work, st);
     detail::complete_info(c, *s, work);
-
     const bool was_in_recovery = s->recovery.in_recovery();
     const recovery_verdict verdict =
         s->recovery.on_ack(work.info, work.sack, timing_of(c, *s, work.info.now, work.echoed), s->board);
+    detail::keep_reduction_if_marked(c, *s, seg);
+    if (verdict.kind != verdict_kind::none) {
+        prepare_verdict(c, *s, verdict, work.info.delivered, st);
+    }
     work.info.newly_lost = report_losses(c, *s);
     work.info.in_flight = s->board.in_flight();
-    detail::keep_reduction_if_marked(c, *s, seg);
     if (detail::lost_only_a_probe(c, *s, work.info.newly_lost, st) && verdict.kind == verdict_kind::enter) {
-        detail::repair_probe(c, *s, verdict, work.info.delivered, st);
+        detail::repair_probe(c, *s, work.info.delivered);
     } else {
         apply_verdict(c, *s, verdict, work.flight_size, work.info.delivered, st);
     }

@@ -9,12 +9,16 @@
 //                      was sent again before it was found lost, the last copy alone (recovery::sack counts the other)
 //     sacked(), lost() octets SACKed; octets presumed lost
 //     segments_sacked() wire segments SACKed
+//     sacked_ranges()  runs of neighbouring records that are SACKed
 //     retransmitted()  octets in flight whose latest transmission was not the first
 //
 // An acknowledgement costs O(log n) for each block and O(1) for each record that it newly covers: SACKed records are
 // skipped by runs, so a block that covers ten thousand of them again costs no more than one. SACK blocks may cut a
 // record at any octet, as long as the records do not become more than the octets in flight justify (`fragment_octets`);
 // beyond that, and where memory is refused, a block counts only for the records that it covers whole.
+//
+// For rules that judge a record by what is SACKed above it (IsLost of RFC 6675) there is a line in sequence order which
+// a policy moves upwards: sacked_beyond() and ranges_beyond() count what is SACKed from there on, in O(1).
 //
 // The members up to "policies" belong to tcp/; policies get the board as concept `loss_board`: they look and mark. An
 // index stays valid until the mechanism's next call; references to records likewise. Not here: detecting loss, choosing
@@ -103,6 +107,8 @@ public:
     // flight: a receiver that SACKs every other octet must not cost a record an octet (the SACK panic of 2019).
     static constexpr octet_count fragment_octets = 512;
     static constexpr index free_fragments = 64;
+    // Likewise of each record as it was sent, by these and one for so many octets: a look-up walks over its pieces.
+    static constexpr index free_pieces = 16;
 
     // Left over by everything else, so that a piece of the first record can always be sent again.
     static constexpr index retransmission_room = 2;
@@ -219,7 +225,7 @@ public:
     index next_lost(index i) const noexcept { return slab_[i].lost_next; }
     index find(stream_offset o) const noexcept
     {
-        return o < state_.una || o >= state_.nxt ? npos : slab_.at(slab_.position_of(o));
+        return o < state_.una || o >= state_.nxt ? npos : slab_.find(o);
     }
 
     stream_offset una() const noexcept { return state_.una; }
@@ -231,6 +237,19 @@ public:
     octet_count lost() const noexcept { return state_.lost; }
     octet_count retransmitted() const noexcept { return state_.retransmitted; }
     stream_offset highest_sacked() const noexcept { return std::max(state_.highest_sacked, state_.una); }
+
+    // `i` is SACKed: the record behind the run of SACKed ones in which it is; npos: none.
+    index past_run(index i) noexcept { return slab_[run_end(i)].next; }
+    // The highest record that is not SACKed; npos: none. O(log n).
+    index highest_unsacked() noexcept;
+
+    std::uint32_t sacked_ranges() const noexcept { return state_.ranges; }
+    // The line is where a record begins, or nxt; never below una.
+    stream_offset line() const noexcept { return std::max(state_.line, state_.una); }
+    octet_count sacked_beyond() const noexcept { return state_.sacked_beyond; }
+    std::uint32_t ranges_beyond() const noexcept { return state_.ranges_beyond; }  // a part of them lies there
+    void reset_line() noexcept;      // to una
+    index move_line(index i) noexcept;  // `i` begins at the line: behind it, and its run; returns the record there
 
     void mark_lost(index i) noexcept;
     void mark_all_lost() noexcept;
@@ -245,12 +264,15 @@ private:
     bool split_for_sack(index i, stream_offset at, index& right) noexcept;
     void retransmit_record(index i, time_point now, const delivery_stamp& stamp, std::uint32_t segments) noexcept;
     index run_end(index i) noexcept;
+    void join_run(index before, index i) noexcept;
+    void leave_run(const transmission& t, index after) noexcept;
+    bool runs_hold() const noexcept;
     void list_lost(index i) noexcept;
     void unlist(index i) noexcept;
     void announce(index i) noexcept;
     void retract(index i) noexcept;
     void rebuild_time_order() noexcept;
-    index merge_by_time(index a, index b) noexcept;
+    class time_sorter;
     bool sequence_order_holds() const noexcept;
     bool time_order_holds() const noexcept;
 
@@ -271,13 +293,17 @@ private:
         index announced_tail = npos;
         std::uint32_t segments = 0;
         std::uint32_t segments_sacked = 0;
+        std::uint32_t ranges = 0;
+        std::uint32_t ranges_beyond = 0;
+        octet_count sacked_beyond = 0;
+        stream_offset line{};
     };
 
     detail::transmission_slab slab_;
     state state_;
 };
 
-static_assert(sizeof(scoreboard) <= 160, "an idle connection has one of these");
+static_assert(sizeof(scoreboard) <= 184, "an idle connection has one of these");
 static_assert(loss_board<scoreboard>);
 
 }  // namespace tcpco

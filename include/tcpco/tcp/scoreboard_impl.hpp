@@ -9,6 +9,7 @@
 
 #include "tcpco/tcp/scoreboard.hpp"
 #include "tcpco/tcp/scoreboard_lists.hpp"
+#include "tcpco/tcp/scoreboard_runs.hpp"
 
 namespace tcpco {
 
@@ -43,6 +44,7 @@ inline scoreboard::index scoreboard::split(index i, stream_offset at) noexcept
     count(right.record);
     if (left.record.sacked) {
         right.lost_prev = j;
+        right.lost_next = left.lost_next;  // where it is the last of its run now
     } else if (left.record.lost) {
         state_.by_loss.insert_after(nodes, i, j);
         if (left.announced_next != detail::not_announced) {
@@ -55,10 +57,15 @@ inline scoreboard::index scoreboard::split(index i, stream_offset at) noexcept
     return j;
 }
 
-// A peer can ask for these, so they are bounded.
+// A peer can ask for these, so they are bounded: all together by the memory that they take, those of one unit by the
+// steps of a look-up.
 inline bool scoreboard::split_for_sack(index i, stream_offset at, index& right) noexcept
 {
     if (records() >= free_fragments + flight_size() / fragment_octets || !slab_.reserve(1 + retransmission_room)) {
+        return false;
+    }
+    const auto unit = slab_.size_of_unit(at);
+    if (unit.pieces >= free_pieces + unit.octets / fragment_octets) {
         return false;
     }
     right = split(i, at);
@@ -161,6 +168,9 @@ ack_result scoreboard::on_cumulative_ack(stream_offset una, OnDelivered&& on_del
         uncount(t);
         if (t.last <= una) {
             unlist(i);
+            if (t.sacked) {
+                leave_run(t, slab_[i].next);
+            }
             slab_.pop_front();
             deliver(t);  // the record has left all lists; its memory is there until another is made
             continue;
@@ -168,6 +178,9 @@ ack_result scoreboard::on_cumulative_ack(stream_offset una, OnDelivered&& on_del
         transmission part = t;
         part.last = una;
         part.wire_segments = detail::segments_of_part(t, part.octets());
+        if (t.sacked && state_.line < t.last) {
+            state_.sacked_beyond -= part.octets();
+        }
         t.wire_segments -= std::min(part.wire_segments, t.wire_segments - 1);
         t.first = una;
         count(t);
@@ -179,27 +192,6 @@ ack_result scoreboard::on_cumulative_ack(stream_offset una, OnDelivered&& on_del
     return result;
 }
 
-// The last record of the run of SACKed records in which `i` is. Each keeps (in lost_prev) some record of its run at or
-// after itself; looking shortens the path, as in union-find, so that repeated blocks do not walk the run again.
-inline scoreboard::index scoreboard::run_end(index i) noexcept
-{
-    index end = i;
-    for (;;) {
-        while (slab_[end].lost_prev != end) {
-            end = slab_[end].lost_prev;
-        }
-        const index after = slab_[end].next;
-        if (after == npos || !slab_[after].record.sacked) {
-            break;
-        }
-        slab_[end].lost_prev = after;
-    }
-    while (i != end) {
-        i = std::exchange(slab_[i].lost_prev, end);
-    }
-    return end;
-}
-
 template <class OnDelivered>
 ack_result scoreboard::on_sack(offset_range block, OnDelivered&& on_delivered)
 {
@@ -209,13 +201,18 @@ ack_result scoreboard::on_sack(offset_range block, OnDelivered&& on_delivered)
     if (first >= last) {
         return result;
     }
-    for (index i = find(first); i != npos && slab_[i].record.first < last; i = slab_[i].next) {
+    index i = slab_.find(first);
+    index before = slab_[i].record.sacked || slab_[i].record.first < first ? npos : slab_.before(i);
+    for (; i != npos && slab_[i].record.first < last; before = i, i = slab_[i].next) {
         if (slab_[i].record.sacked) {
             i = run_end(i);
             continue;
         }
-        if (slab_[i].record.first < first && !split_for_sack(i, first, i)) {
-            continue;
+        if (slab_[i].record.first < first) {
+            before = i;
+            if (!split_for_sack(before, first, i)) {
+                continue;
+            }
         }
         index rest = npos;
         if (last < slab_[i].record.last && !split_for_sack(i, last, rest)) {
@@ -228,7 +225,7 @@ ack_result scoreboard::on_sack(offset_range block, OnDelivered&& on_delivered)
         result.add_delivered(t);
         on_delivered(std::as_const(t), false);
         t.sacked = true;
-        slab_[i].lost_prev = i;
+        join_run(before, i);
         count(t);
         result.newly_sacked += t.octets();
         state_.highest_sacked = std::max(state_.highest_sacked, t.last);
@@ -236,6 +233,7 @@ ack_result scoreboard::on_sack(offset_range block, OnDelivered&& on_delivered)
     return result;
 }
 
+// A sort of everything, once for a retransmission timeout.
 inline bool scoreboard::renege() noexcept
 {
     if (state_.sacked == 0) {
@@ -250,6 +248,8 @@ inline bool scoreboard::renege() noexcept
         }
     }
     state_.highest_sacked = state_.una;
+    state_.ranges = state_.ranges_beyond = 0;
+    state_.sacked_beyond = 0;
     rebuild_time_order();
     return true;
 }
@@ -281,22 +281,35 @@ inline void scoreboard::mark_all_lost() noexcept
     state_.emulated = 0;
 }
 
-// Takes all presumed losses back; those not taken yet are not reported.
+// Takes all presumed losses back; those not taken yet are not reported. They are sorted among themselves, and join the
+// flight from its oldest end: what is in flight there and older is little, since losses are found by age, or by
+// sequence among what was not sent again, which is the same. So it costs O(log n) for each record that was marked,
+// however long the flight.
 inline void scoreboard::clear_marks() noexcept
 {
     take_newly_lost();
     if (state_.lost == 0) {
         return;
     }
-    for (index i = state_.by_loss.head; i != npos; i = slab_[i].lost_next) {
-        transmission& t = slab_[i].record;
+    auto* const nodes = slab_.nodes();
+    time_sorter sorter{nodes};
+    for (index i = state_.by_loss.head; i != npos; i = nodes[i].lost_next) {
+        transmission& t = nodes[i].record;
         uncount(t);
         t.lost = false;
         count(t);
+        sorter.add(i);
     }
     state_.by_loss = {};
     state_.lost_finger = npos;
-    rebuild_time_order();
+    index younger = state_.by_time.head;
+    for (index i = sorter.sorted(), after = npos; i != npos; i = after) {
+        after = nodes[i].time_next;
+        while (younger != npos && !time_sorter::older(nodes[i].record, nodes[younger].record)) {
+            younger = nodes[younger].time_next;
+        }
+        state_.by_time.insert_after(nodes, younger == npos ? state_.by_time.tail : nodes[younger].time_prev, i);
+    }
 }
 
 // --- checking --------------------------------------------------------------------------------------------------------
@@ -312,7 +325,7 @@ inline bool scoreboard::sequence_order_holds() const noexcept
     for (index i = slab_.front(); i != npos; i = slab_[i].next, ++position) {
         const transmission& t = slab_[i].record;
         sound = sound && t.first == expected && t.first < t.last && t.wire_segments > 0 && t.transmissions > 0;
-        sound = sound && slab_.at(position) == i && find(t.first) == i;
+        sound = sound && find(t.first) == i && find(t.last - 1) == i;
         sound = sound && !(t.sacked && t.lost) && (!t.sacked || t.last <= state_.highest_sacked);
         if (t.lost) {
             sound = sound && lost == i;
@@ -346,6 +359,7 @@ inline void scoreboard::check_invariants() const noexcept
 {
     TCPCO_ASSERT(sequence_order_holds());
     TCPCO_ASSERT(time_order_holds());
+    TCPCO_ASSERT(runs_hold());
 }
 
 }  // namespace tcpco

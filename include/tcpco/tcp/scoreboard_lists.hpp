@@ -122,48 +122,75 @@ octet_count scoreboard::take_newly_lost(F&& f)
     return std::exchange(state_.newly_lost, 0);
 }
 
-// Two sorted chains made one; linked by time_next only. Stable: ties go to `a`.
-inline scoreboard::index scoreboard::merge_by_time(index a, index b) noexcept
-{
-    auto* const nodes = slab_.nodes();
-    index head = npos;
-    index* end = &head;
-    while (a != npos && b != npos) {
-        index& first = nodes[b].record.sent_at < nodes[a].record.sent_at ? b : a;
-        *end = first;
-        end = &nodes[first].time_next;
-        first = *end;
+// Records in the order of their transmission: a merge sort in place, linked by time_next only. What left at the same
+// time is in sequence order.
+class scoreboard::time_sorter {
+public:
+    explicit time_sorter(detail::transmission_node* nodes) noexcept : nodes_{nodes}
+    {
+        std::fill_n(chains_, levels, npos);
     }
-    *end = a != npos ? a : b;
-    return head;
-}
 
-// After many records came back in flight at once: a merge sort, in place, of what is in flight.
+    static bool older(const transmission& a, const transmission& b) noexcept
+    {
+        return a.sent_at < b.sent_at || (a.sent_at == b.sent_at && a.first < b.first);
+    }
+
+    void add(index i) noexcept
+    {
+        nodes_[i].time_next = npos;
+        int level = 0;
+        for (; chains_[level] != npos; ++level) {
+            i = merge(std::exchange(chains_[level], npos), i);
+        }
+        chains_[level] = i;
+    }
+
+    // The first of all, when all are added.
+    index sorted() noexcept
+    {
+        index chain = npos;
+        for (index one : chains_) {
+            chain = merge(one, chain);
+        }
+        return chain;
+    }
+
+private:
+    static constexpr int levels = std::numeric_limits<index>::digits;
+
+    index merge(index a, index b) noexcept
+    {
+        index head = npos;
+        index* end = &head;
+        while (a != npos && b != npos) {
+            index& first = older(nodes_[b].record, nodes_[a].record) ? b : a;
+            *end = first;
+            end = &nodes_[first].time_next;
+            first = *end;
+        }
+        *end = a != npos ? a : b;
+        return head;
+    }
+
+    detail::transmission_node* nodes_;
+    index chains_[levels];  // the k-th: none, or sorted, of 2^k records
+};
+
+// After all that was SACKed came back in flight.
 inline void scoreboard::rebuild_time_order() noexcept
 {
     auto* const nodes = slab_.nodes();
-    constexpr int levels = std::numeric_limits<index>::digits;
-    index sorted[levels];  // sorted[k]: none, or a chain of 2^k records
-    std::fill_n(sorted, levels, npos);
+    time_sorter sorter{nodes};
     for (index i = slab_.front(); i != npos; i = nodes[i].next) {
-        if (!is_in_flight(nodes[i].record)) {
-            continue;
+        if (is_in_flight(nodes[i].record)) {
+            sorter.add(i);
         }
-        nodes[i].time_next = npos;
-        index chain = i;
-        int level = 0;
-        for (; sorted[level] != npos; ++level) {
-            chain = merge_by_time(std::exchange(sorted[level], npos), chain);
-        }
-        sorted[level] = chain;
-    }
-    index chain = npos;
-    for (int level = 0; level < levels; ++level) {
-        chain = merge_by_time(sorted[level], chain);
     }
     state_.by_time = {};
-    while (chain != npos) {
-        state_.by_time.push_back(nodes, std::exchange(chain, nodes[chain].time_next));
+    for (index i = sorter.sorted(), after = npos; i != npos; i = after) {
+        after = nodes[i].time_next;
+        state_.by_time.push_back(nodes, i);
     }
 }
 

@@ -65,6 +65,7 @@ void on_retransmission_timeout(connection<B>& c, sender_active<B>& s, step<B>& s
     c.rto.on_retransmission_timeout();  // RFC6298-5.5a
     ask_for_black_hole(c, s, st);
     const recovery_verdict verdict = s.recovery.on_timer(retransmission_timer::rto, timing_of(c, s, st.now), s.board);
+    prepare_verdict(c, s, verdict, 0, st);
     lost_only_a_probe(c, s, report_losses(c, s), st);
     apply_verdict(c, s, verdict, flight_size, 0, st);
     if (is_synchronized(c.state)) {
@@ -88,8 +89,9 @@ void on_recovery_timer(connection<B>& c, sender_active<B>& s, retransmission_tim
 {
     const octet_count flight_size = s.board.flight_size();
     const recovery_verdict verdict = s.recovery.on_timer(kind, timing_of(c, s, st.now), s.board);
+    prepare_verdict(c, s, verdict, 0, st);
     if (lost_only_a_probe(c, s, report_losses(c, s), st) && verdict.kind == verdict_kind::enter) {
-        repair_probe(c, s, verdict, 0, st);
+        repair_probe(c, s, 0);
     } else {
         apply_verdict(c, s, verdict, flight_size, 0, st);
     }

@@ -1,9 +1,11 @@
 // Memory and order of transmission records, underneath the scoreboard.
 //
 // Records live in a slab addressed by index, so that a copied stack needs no fix-ups. They are found by offset in a
-// ring of indices sorted by sequence: transmitting appends at its end, a cumulative ACK pops its front (both O(1)),
-// a look-up is a binary search, and a split moves the shorter side of the ring, four octets a record. A balanced tree
-// would make the split O(log n), and each append and pop, of which there are thousands for one split, five times
+// ring of indices sorted by sequence: transmitting appends at its end, a cumulative ACK pops its front (both O(1)), and
+// a look-up is a binary search. The ring has one entry for what left as a unit. Its pieces hang behind one another, so
+// a split is O(1) however long the flight, and a look-up walks over those of one unit besides; there are no more of
+// them than the octets of a unit justify (scoreboard::split_for_sack), while the flight can be as long as the peer's
+// window. A balanced tree would make each append and pop, of which there are thousands for one split, five times
 // dearer. Nothing is allocated before the first record; growth doubles and may be refused.
 //
 // A record is in two intrusive lists besides: in order of transmission while it is in flight, in order of sequence
@@ -31,7 +33,7 @@ struct transmission_node {
     record_index time_prev = no_record;
     record_index time_next = no_record;
     record_index lost_prev = no_record;  // while SACKed: a record up to which all are SACKed (see scoreboard::run_end)
-    record_index lost_next = no_record;
+    record_index lost_next = no_record;  // while SACKed, in the last record of its run: the first (highest_unsacked)
     record_index announced_next = not_announced;  // newly lost records, in the order of marking
 };
 static_assert(sizeof(transmission_node) <= 112, "a bulk sender keeps one per super-frame in flight");
@@ -84,7 +86,9 @@ public:
         std::copy_n(other.ring_, other.capacity_, ring_);
         capacity_ = other.capacity_;
         head_ = other.head_;
+        units_ = other.units_;
         size_ = other.size_;
+        last_ = other.last_;
         used_ = other.used_;
         free_ = other.free_;
     }
@@ -117,24 +121,44 @@ public:
         return nodes_[i];
     }
 
-    record_index front() const noexcept { return size_ == 0 ? no_record : at(0); }
-    record_index back() const noexcept { return size_ == 0 ? no_record : at(size_ - 1); }
-    // The record at a position in sequence order.
-    record_index at(record_index position) const noexcept { return ring_[(head_ + position) & (capacity_ - 1)]; }
+    record_index front() const noexcept { return size_ == 0 ? no_record : unit(0); }
+    record_index back() const noexcept { return size_ == 0 ? no_record : last_; }
 
-    // Position of the last record that begins at or before `o`. Requires a record and front's first <= o.
-    record_index position_of(stream_offset o) const noexcept
+    // The last record that begins at or before `o`. Requires a record and front's first <= o.
+    record_index find(stream_offset o) const noexcept
     {
-        if (nodes_[at(size_ - 1)].record.first <= o) {
-            return size_ - 1;
+        if (nodes_[last_].record.first <= o) {
+            return last_;
         }
-        record_index low = 0;  // begins at or before o
-        record_index high = size_ - 1;  // begins after o
-        while (high - low > 1) {
-            const record_index middle = low + (high - low) / 2;
-            (nodes_[at(middle)].record.first <= o ? low : high) = middle;
+        record_index i = unit(unit_of(o));
+        for (record_index after = nodes_[i].next; nodes_[after].record.first <= o;) {
+            i = after;
+            after = nodes_[i].next;
         }
-        return low;
+        return i;
+    }
+
+    // The record before `i` in sequence order; no_record: there is none.
+    record_index before(record_index i) const noexcept
+    {
+        return i == front() ? no_record : find(nodes_[i].record.first - 1);
+    }
+
+    // The pieces of what left as a unit with the octet at `o`, and their octets.
+    struct unit_size {
+        record_index pieces = 0;
+        octet_count octets = 0;
+    };
+    unit_size size_of_unit(stream_offset o) const noexcept
+    {
+        const record_index number = unit_of(o);
+        const record_index end = number + 1 < units_ ? unit(number + 1) : no_record;
+        unit_size size;
+        for (record_index i = unit(number); i != end; i = nodes_[i].next) {
+            ++size.pieces;
+            size.octets += nodes_[i].record.octets();
+        }
+        return size;
     }
 
     // Room for `extra` more records; false: refused, and nothing changed.
@@ -147,12 +171,12 @@ public:
     // Requires reserve(1). The record is the caller's to write, all of it.
     record_index push_back() noexcept
     {
-        const record_index last = back();
         const record_index i = allocate();
-        if (last != no_record) {
-            nodes_[last].next = i;
+        if (size_++ != 0) {
+            nodes_[last_].next = i;
         }
-        ring_[(head_ + size_++) & (capacity_ - 1)] = i;
+        last_ = i;
+        ring_[(head_ + units_++) & (capacity_ - 1)] = i;
         return i;
     }
 
@@ -167,29 +191,34 @@ public:
     // then moves the boundary between the two. Requires reserve(1).
     record_index duplicate(record_index i) noexcept
     {
-        const record_index position = position_of(nodes_[i].record.first);
         const record_index copy = allocate();
         nodes_[copy].record = nodes_[i].record;
         nodes_[copy].next = std::exchange(nodes_[i].next, copy);
-        insert_into_ring(position + 1, copy);
+        last_ = last_ == i ? copy : last_;
+        ++size_;
         return copy;
     }
 
     void pop_front() noexcept
     {
-        const record_index i = at(0);
-        head_ = (head_ + 1) & (capacity_ - 1);
         if (--size_ == 0) {
             clear();  // start again at the bottom of the slab, where the cache is warm
             return;
         }
-        nodes_[i].next = free_;
+        const record_index i = unit(0);
+        const record_index after = std::exchange(nodes_[i].next, free_);
         free_ = i;
+        if (units_ > 1 && unit(1) == after) {
+            head_ = (head_ + 1) & (capacity_ - 1);
+            --units_;
+        } else {
+            ring_[head_] = after;  // the next piece of the same unit
+        }
     }
 
     void clear() noexcept
     {
-        head_ = size_ = used_ = 0;
+        head_ = units_ = size_ = used_ = 0;
         free_ = no_record;
     }
 
@@ -202,6 +231,24 @@ public:
     }
 
 private:
+    // The first record of a unit, by its number in sequence order.
+    record_index unit(record_index number) const noexcept { return ring_[(head_ + number) & (capacity_ - 1)]; }
+
+    // The last unit that begins at or before `o`.
+    record_index unit_of(stream_offset o) const noexcept
+    {
+        if (nodes_[unit(units_ - 1)].record.first <= o) {
+            return units_ - 1;
+        }
+        record_index low = 0;  // begins at or before o
+        record_index high = units_ - 1;  // begins after o
+        while (high - low > 1) {
+            const record_index middle = low + (high - low) / 2;
+            (nodes_[unit(middle)].record.first <= o ? low : high) = middle;
+        }
+        return low;
+    }
+
     record_index allocate() noexcept
     {
         TCPCO_ASSERT(size_ < capacity_);
@@ -226,40 +273,14 @@ private:
             return false;
         }
         std::copy_n(nodes_, used_, nodes);
-        for (record_index position = 0; position < size_; ++position) {
-            ring[position] = at(position);
+        for (record_index number = 0; number < units_; ++number) {
+            ring[number] = unit(number);
         }
         delete[] std::exchange(nodes_, nodes);
         delete[] std::exchange(ring_, ring);
         head_ = 0;
         capacity_ = capacity;
         return true;
-    }
-
-    // Moves the shorter side, in stretches that do not wrap.
-    void insert_into_ring(record_index position, record_index i) noexcept
-    {
-        const record_index mask = capacity_ - 1;
-        if (position > size_ / 2) {
-            for (record_index left = size_ - position; left > 0;) {
-                const record_index last = (head_ + position + left - 1) & mask;
-                const record_index run = last == mask ? 1 : std::min(left, last + 1);
-                record_index* const end = ring_ + last + 1;
-                std::copy_backward(end - run, end, last == mask ? ring_ + 1 : end + 1);
-                left -= run;
-            }
-        } else {
-            for (record_index done = 0; done < position;) {
-                const record_index first = (head_ + done) & mask;
-                const record_index run = first == 0 ? 1 : std::min(position - done, capacity_ - first);
-                record_index* const begin = ring_ + first;
-                std::copy(begin, begin + run, first == 0 ? ring_ + mask : begin - 1);
-                done += run;
-            }
-            head_ = (head_ - 1) & mask;
-        }
-        ring_[(head_ + position) & mask] = i;
-        ++size_;
     }
 
     void swap(transmission_slab& other) noexcept
@@ -269,7 +290,9 @@ private:
         std::swap(capacity_, other.capacity_);
         std::swap(limit_, other.limit_);
         std::swap(head_, other.head_);
+        std::swap(units_, other.units_);
         std::swap(size_, other.size_);
+        std::swap(last_, other.last_);
         std::swap(used_, other.used_);
         std::swap(free_, other.free_);
     }
@@ -279,7 +302,9 @@ private:
     record_index capacity_ = 0;
     record_index limit_ = max_capacity;
     record_index head_ = 0;  // of the ring
-    record_index size_ = 0;
+    record_index units_ = 0;  // in the ring
+    record_index size_ = 0;   // records
+    record_index last_ = no_record;
     record_index used_ = 0;  // nodes below were used since the slab was last empty
     record_index free_ = no_record;
 };

@@ -39,6 +39,14 @@ public:
     }
     void mark_all_lost() noexcept { board_->mark_all_lost(); }
     void clear_marks() noexcept { board_->clear_marks(); }
+    index past_run(index i) noexcept { return board_->past_run(i); }
+    index highest_unsacked() noexcept { return board_->highest_unsacked(); }
+    std::uint32_t sacked_ranges() const noexcept { return board_->sacked_ranges(); }
+    stream_offset line() const noexcept { return board_->line(); }
+    octet_count sacked_beyond() const noexcept { return board_->sacked_beyond(); }
+    std::uint32_t ranges_beyond() const noexcept { return board_->ranges_beyond(); }
+    void reset_line() noexcept { board_->reset_line(); }
+    index move_line(index i) noexcept { return board_->move_line(i); }
 
     // Marks of records that were acknowledged or SACKed, or never were.
     unsigned wrong_marks() const noexcept { return wrong_marks_; }

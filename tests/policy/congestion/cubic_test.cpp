@@ -145,6 +145,16 @@ TEST_CASE("CUBIC: losses in two successive windows take 0.7 twice, however much 
     CHECK(c.cwnd() == 490 * smss);
 }
 
+TEST_CASE("CUBIC: a timeout in recovery lowers the threshold a second time, whatever is outstanding",
+          "[policy][RFC5681-4.3d][RFC9438-4.8a]")
+{
+    cubic c = established(100 * smss, 100 * smss);
+    c.on_congestion_event({.in_flight = 100 * smss, .smss = smss});
+    REQUIRE(c.cwnd() == 70 * smss);
+    c.on_retransmission_timeout({.first = true, .in_flight = 100 * smss, .smss = smss});
+    CHECK(c.ssthresh() == 49 * smss);
+}
+
 TEST_CASE("CUBIC: after a timeout slow start to 0.7, then the flat point of the curve",
           "[policy][RFC9438-4.8a][RFC9438-4.10a]")
 {

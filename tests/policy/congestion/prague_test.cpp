@@ -184,7 +184,8 @@ TEST_CASE("Prague: without counted marks, and for a loss, it is Reno", "[policy]
     lost.on_congestion_event({.in_flight = window, .smss = smss, .now = s.now});
     CHECK(lost.cwnd() == window / 2);
     CHECK(lost.ssthresh() == window / 2);
-    lost.on_retransmission_timeout({.in_flight = window / 2, .smss = smss, .now = s.now});
+    // Whatever is outstanding: with the window that the loss has left it is lowered a second time.
+    lost.on_retransmission_timeout({.in_flight = window, .smss = smss, .now = s.now});
     CHECK(lost.cwnd() == smss);
     CHECK(lost.ssthresh() == window / 4);
     lost.on_retransmission_timeout({.first = false, .in_flight = smss, .smss = smss, .now = s.now});

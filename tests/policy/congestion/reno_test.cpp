@@ -149,6 +149,16 @@ TEST_CASE("Reno: the loss of a retransmission halves what the first loss left", 
     CHECK(c.cwnd() == 5 * smss);
 }
 
+TEST_CASE("Reno: a timeout in recovery lowers the threshold a second time, whatever is outstanding",
+          "[policy][RFC5681-4.3d][RFC5681-3.1n]")
+{
+    reno c = established(20 * smss);
+    c.on_congestion_event({.in_flight = 20 * smss, .smss = smss});
+    c.on_retransmission_timeout({.first = true, .in_flight = 20 * smss, .smss = smss});
+    CHECK(c.ssthresh() == 5 * smss);
+    CHECK(c.cwnd() == smss);
+}
+
 TEST_CASE("Reno: a timeout leaves one segment, and a repeated one does not lower ssthresh again",
           "[policy][RFC5681-3.1n][RFC5681-3.1o][RFC5681-3.1p]")
 {

@@ -18,7 +18,7 @@ using reno_sender = fake::sender<with_undo<recovery::new_reno>>;
 using sack_sender = fake::sender<with_undo<recovery::sack>>;
 using rack_sender = fake::sender<with_undo<recovery::rack_tlp>>;
 
-static_assert(told_of_deliveries<with_undo<recovery::rack_tlp>> && !told_of_deliveries<with_undo<recovery::sack>>);
+static_assert(told_of_deliveries<with_undo<recovery::rack_tlp>> && !told_of_deliveries<with_undo<recovery::new_reno>>);
 static_assert(loss_recovery_over<with_undo<recovery::go_back_n>, fake::board>);
 static_assert(told_of_undo<recovery::new_reno> && told_of_undo<recovery::sack> && told_of_undo<recovery::rack_tlp>);
 

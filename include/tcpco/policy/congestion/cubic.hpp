@@ -90,7 +90,7 @@ public:
     {
         if (e.first) {
             cwnd_prior_ = cwnd_;
-            ssthresh_ = std::max(scaled(e.in_flight, config_.beta_milli), 2 * e.smss);
+            ssthresh_ = std::max(scaled(reduced_from(e, cwnd_), config_.beta_milli), 2 * e.smss);
         }
         cwnd_ = e.smss;
         w_max_ = 0;

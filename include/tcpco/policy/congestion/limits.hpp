@@ -36,7 +36,13 @@ constexpr octet_count inherited_cwnd(const connection_established& e) noexcept
 // FlightSize counts what was SACKed, too: where one recovery follows the other, or a retransmission was lost, up to
 // twice the window is outstanding, and half of that would be no reduction at all (RFC5681-3.1g, 4.3d). The equation
 // bounds ssthresh from above; a window that was not used is still no base.
-constexpr octet_count reduced_from(const congestion_event& e, octet_count cwnd) noexcept
+//
+// A timeout likewise: it mostly is the loss of a retransmission, and FlightSize has not shrunk since the recovery
+// began, however much of it was SACKed. Half of it would be the window that this recovery has left, and RFC 5681
+// section 4.3 wants that lowered twice. RFC 6675 section 5.1 leaves the window to RFC 5681; RFC 9937 takes off what was
+// SACKed only for its pace (RecoverFS). Linux starts from the window (tcp_enter_loss), too.
+template <class Event>
+constexpr octet_count reduced_from(const Event& e, octet_count cwnd) noexcept
 {
     return cwnd < e.in_flight ? cwnd : e.in_flight;
 }

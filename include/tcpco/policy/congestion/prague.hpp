@@ -112,7 +112,7 @@ public:
     constexpr void on_retransmission_timeout(const retransmission_timeout& e) noexcept
     {
         if (e.first) {
-            ssthresh_ = std::max(e.in_flight / 2, 2 * e.smss);
+            ssthresh_ = std::max(reduced_from(e, cwnd_) / 2, 2 * e.smss);
         }
         cwnd_ = e.smss;  // the loss window
     }

@@ -71,7 +71,7 @@ public:
     constexpr void on_retransmission_timeout(const retransmission_timeout& e) noexcept
     {
         if (e.first) {
-            ssthresh_ = halved(e.in_flight, e.smss);
+            ssthresh_ = std::max(reduced_from(e, cwnd_) / 2, 2 * e.smss);
         }
         cwnd_ = e.smss;  // the loss window
         counted_ = 0;
@@ -100,12 +100,6 @@ public:
     constexpr octet_count ssthresh() const noexcept { return ssthresh_; }
 
 private:
-    // FlightSize, not cwnd: the window may be larger than what was in flight.
-    static constexpr octet_count halved(octet_count in_flight, octet_count smss) noexcept
-    {
-        return std::max(in_flight / 2, 2 * smss);
-    }
-
     // min(N, SMSS) per ACK: an ACK cut into ten must not grow the window tenfold. Stops at ssthresh exactly.
     // RFC5681-3.1j
     constexpr void slow_start(const ack_info& a) noexcept

@@ -3,7 +3,13 @@
 //
 // The rules in the board's terms: `HighRxt` is resent_to(), `pipe` is in_flight() and counted_twice(), NextSeg rules 1
 // and 2 are next(), rules 3 and 4 are without_data(), which is asked when there is no new data to send. Against a peer
-// without SACK it does as NewReno. One ACK costs a walk over the records below the highest SACKed octet.
+// without SACK it does as NewReno.
+//
+// IsLost is a frontier, the board's line: it holds of what lies below, and the frontier moves upwards by what is SACKed
+// beyond it. So each record is judged once in a recovery, and an ACK costs a look-up and what it newly shows. The
+// RFC asks anew for each ACK, and by that letter what was lost would be in flight again where two small ranges become
+// one: fewer than DupThresh of them are left, of fewer octets than that many segments. Here it stays lost until the
+// recovery ends: more has arrived above it, not less.
 #pragma once
 
 #include <algorithm>
@@ -34,9 +40,17 @@ public:
             rescued_to_ = recovery_point_;
             rescue_end_ = {};
         } else {
+            const stream_offset first = std::max({t.first, resent_to_, lost_below_});
+            fresh_copies_ += t.sacked ? 0 : std::max<octet_count>(t.last - first, 0);
             resent_to_ = std::max(resent_to_, t.last);
-            copies_ += t.first >= lost_below_ ? t.octets() : 0;
         }
+    }
+
+    // One copy has arrived: nothing of it is in flight.
+    constexpr void on_delivered(const transmission& t, const path_timing&) noexcept
+    {
+        const octet_count resent = std::min(t.last, counted_to_) - std::max(t.first, lost_below_);
+        copies_ -= std::max<octet_count>(resent, 0);
     }
 
     template <class Board>
@@ -99,23 +113,18 @@ public:
     // else nothing.
     // RFC6675-4f, 4g, 4h
     template <class Board>
-    constexpr send_decision without_data(const Board& board, octet_count) noexcept
+    constexpr send_decision without_data(Board& board, octet_count) noexcept
     {
         if (!in_recovery_ || board.sacked() == 0) {
             return {send_action::nothing};
         }
-        auto tail = Board::npos;
-        for (auto i = board.first_unacked(); i != Board::npos; i = board.next(i)) {
-            const transmission& t = board[i];
-            if (t.sacked) {
-                continue;
-            }
-            if (t.first >= resent_to_ && t.first < board.highest_sacked()) {
-                return {send_action::retransmit, {t.first, std::min(t.last, t.first + smss_)}};
-            }
-            tail = i;
+        const auto hole = first_not_resent(board);
+        if (hole != Board::npos && board[hole].first < board.highest_sacked()) {
+            const transmission& t = board[hole];
+            return {send_action::retransmit, {t.first, std::min(t.last, t.first + smss_)}};
         }
-        if (tail == Board::npos || board.una() <= rescued_to_) {
+        const auto tail = board.una() <= rescued_to_ ? Board::npos : board.highest_unsacked();
+        if (tail == Board::npos) {
             return {send_action::nothing};
         }
         const transmission& t = board[tail];
@@ -124,7 +133,7 @@ public:
     }
 
     // What was sent again although it is not lost by the rules: both copies may be on their way (SetPipe, RFC6675-4c).
-    constexpr octet_count counted_twice() const noexcept { return in_recovery_ ? copies_ : 0; }
+    constexpr octet_count counted_twice() const noexcept { return in_recovery_ ? copies_ + fresh_copies_ : 0; }
 
     constexpr timer_request timer() const noexcept { return {}; }
     constexpr bool in_recovery() const noexcept { return in_recovery_; }
@@ -143,7 +152,7 @@ private:
     constexpr bool loss_is_seen(const Board& board) const noexcept
     {
         return board.first_unacked() != Board::npos &&
-               (duplicates_ >= config_.duplicate_threshold || is_lost(sacked_ranges(board), board.sacked()));
+               (duplicates_ >= config_.duplicate_threshold || is_lost(board.sacked_ranges(), board.sacked()));
     }
 
     // RFC6675-4b
@@ -151,21 +160,6 @@ private:
     {
         return ranges_above >= config_.duplicate_threshold ||
                octets_above > (config_.duplicate_threshold - 1) * std::max<octet_count>(smss_, 1);
-    }
-
-    template <class Board>
-    static constexpr std::uint32_t sacked_ranges(const Board& board) noexcept
-    {
-        std::uint32_t ranges = 0;
-        bool inside = false;
-        if (board.sacked() > 0) {
-            for (auto i = board.first_unacked(); i != Board::npos && board[i].first < board.highest_sacked();
-                 i = board.next(i)) {
-                ranges += board[i].sacked && !inside ? 1U : 0U;
-                inside = board[i].sacked;
-            }
-        }
-        return ranges;
     }
 
     // RFC6675-5e; ssthresh is the controller's.
@@ -177,8 +171,10 @@ private:
         resent_to_ = a.una;
         rescued_to_ = a.una + smss_;
         rescue_end_ = {};
-        copies_ = 0;
+        copies_ = fresh_copies_ = 0;
+        counted_to_ = a.una;
         lost_below_ = recovery_point_;
+        board.reset_line();
         mark_segment_lost(board, board.first_unacked(), smss_);
         if (s.sack_permitted) {
             mark_losses(board);
@@ -187,32 +183,52 @@ private:
     }
 
     // Upwards, as long as IsLost holds: the less lies above, the less is lost. What was sent again in this episode is
-    // left to the timeout. RFC6675-4c, 4d, 5g
+    // left to the timeout; where it is lost by the rules its first copy is in flight no more. RFC6675-4c, 4d, 5g
     template <class Board>
     constexpr void mark_losses(Board& board) noexcept
     {
-        std::uint32_t ranges = sacked_ranges(board);
-        octet_count above = board.sacked();
-        bool inside = false;
-        auto i = board.first_unacked();
-        while (i != Board::npos && is_lost(ranges, above)) {
-            const auto following = board.next(i);
+        count_copies(board);
+        if (is_lost(board.ranges_beyond(), board.sacked_beyond())) {
+            auto i = board.find(board.line());
+            while (i != Board::npos && is_lost(board.ranges_beyond(), board.sacked_beyond())) {
+                const transmission& t = board[i];
+                if (!t.sacked && t.first < resent_to_) {
+                    copies_ -= t.octets();
+                } else if (!t.sacked && !t.lost) {
+                    board.mark_lost(i);
+                }
+                i = board.move_line(i);
+            }
+        }
+        lost_below_ = board.line();
+    }
+
+    // HighRxt has moved: over what was sent again since the last ACK, and over what an earlier recovery had sent.
+    template <class Board>
+    constexpr void count_copies(Board& board) noexcept
+    {
+        fresh_copies_ = 0;
+        if (counted_to_ >= resent_to_) {
+            return;
+        }
+        auto i = board.find(std::max(counted_to_, board.line()));
+        while (i != Board::npos && board[i].first < resent_to_) {
             const transmission& t = board[i];
-            if (t.sacked) {
-                above -= t.octets();
-                ranges -= inside ? 0U : 1U;
-            }
-            inside = t.sacked;
-            if (!t.sacked && !t.lost && t.first >= resent_to_) {
-                board.mark_lost(i);
-            }
-            i = following;
+            copies_ += t.sacked ? 0 : t.octets();
+            i = t.sacked ? board.past_run(i) : board.next(i);
         }
-        lost_below_ = i != Board::npos ? board[i].first : recovery_point_;
-        copies_ = 0;
-        for (; i != Board::npos && board[i].first < resent_to_; i = board.next(i)) {
-            copies_ += board[i].sacked ? 0 : board[i].octets();
+        counted_to_ = resent_to_;
+    }
+
+    // The lowest record that may be sent again by rule 3.
+    template <class Board>
+    constexpr typename Board::index first_not_resent(Board& board) const noexcept
+    {
+        auto i = board.find(std::max(resent_to_, board.una()));
+        if (i != Board::npos && board[i].first < resent_to_) {
+            i = board.next(i);
         }
+        return i != Board::npos && board[i].sacked ? board.past_run(i) : i;
     }
 
     // As NewReno: a partial ACK shows that the segment after it is missing.
@@ -231,7 +247,9 @@ private:
     stream_offset rescued_to_{};  // RescueRxt
     stream_offset rescue_end_{};  // end of the range that rule 4 chose and that has not left yet
     stream_offset lost_below_{};  // where IsLost ends
-    octet_count copies_ = 0;      // of what lies above that and was sent again
+    stream_offset counted_to_{};  // resent_to_ at the last ACK
+    octet_count copies_ = 0;      // of what lies above lost_below_ and below counted_to_
+    octet_count fresh_copies_ = 0;  // of what was sent again since the last ACK
     octet_count smss_ = 0;
     std::uint32_t duplicates_ = 0;
     config config_{};
@@ -239,6 +257,6 @@ private:
     bool force_ = false;
 };
 
-static_assert(policy<sack> && std::is_trivially_copyable_v<sack> && sizeof(sack) <= 72);
+static_assert(policy<sack> && std::is_trivially_copyable_v<sack> && sizeof(sack) <= 88);
 
 }  // namespace tcpco::recovery
