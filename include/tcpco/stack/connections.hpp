@@ -71,8 +71,8 @@ auto basic_stack<B>::make_connection() -> connection_type*
 template <class B>
 void basic_stack<B>::settle(connection_type& c, tcp_state was, step_type& st)
 {
-    if (st.reply) {  // asked first: to exchange it would copy 180 octets for each segment
-        answer(st.reply);
+    if (st.reply) {
+        answer(*st.reply);
         st.reply.reset();
     }
     if (std::exchange(st.doubtful, false)) {
