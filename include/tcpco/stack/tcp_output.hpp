@@ -85,10 +85,20 @@ std::size_t basic_stack<B>::transmit_connection(std::uint32_t index, Sink& sink,
     constexpr std::size_t quantum = 16;
     connection_type& c = connections_.at(index);
     step_type st = step_at(now_);
+    if (is_at_rest(c, st)) {
+        dirty_.erase(index);
+        rearm_timer(c, st);
+        arm(c);
+        return 0;
+    }
     std::size_t taken = 0;
     segment_run run;
     send_outcome outcome = send_outcome::sent;
     while (taken < std::min(budget, quantum) && outcome == send_outcome::sent) {
+        if (taken > 0 && !run.goes_on && is_at_rest(c, st)) {
+            outcome = send_outcome::idle;
+            break;
+        }
         outcome = send_one(c, st, run, sink);
         taken += outcome == send_outcome::sent ? 1 : 0;
         if constexpr (sends_runs_v<B>) {
@@ -131,9 +141,6 @@ auto basic_stack<B>::send_one(connection_type& c, step_type& st, segment_run& ru
     leaving_segment& out = run.segment;
     run.goes_on = run.goes_on && repeat_segment(out, c, st);
     if (!run.goes_on) {
-        if (is_at_rest(c, st)) {
-            return send_outcome::idle;
-        }
         if (!std::exchange(run.blank, false)) {
             out = {};
         }
