@@ -172,6 +172,7 @@ private:
 
     // tcp_input.hpp
     bool receive_known(frame& f);
+    bool receive_alike(frame& f, datagram& d);
     void receive_predicted(connection_type& c, frame& f, std::uint8_t ecn, step_type& st);
     void receive_segment(datagram&& d);
     bool read_segment(const ip_address& source, const ip_address& destination, slice&& octets, const frame_info& info,

@@ -17,7 +17,7 @@ void basic_stack<B>::receive(time_point now, frame&& f)
         on_neighbours();
         return;
     }
-    if (datagram d; network_.receive(now_, std::move(f), d)) {
+    if (datagram d; receive_alike(f, d) || network_.receive(now_, std::move(f), d)) {
         receive_segment(std::move(d));
     } else if (const auto notice = network_.take_notice()) {
         on_icmp(*notice);
@@ -63,6 +63,31 @@ bool basic_stack<B>::receive_known(frame& f)
     if (read_segment(c->remote.address, c->local.address, std::move(f.data), f.info, ecn, seg)) {
         arrive(*c, seg);
     }
+    return true;
+}
+
+// The segment of another connection with the host that the last one came from: what the network layer would say of it.
+template <class B>
+bool basic_stack<B>::receive_alike(frame& f, datagram& d)
+{
+    const std::size_t link = network_.link_header();
+    if (!recent_.is_from_same_host(f.data.octets(), link)) {
+        return false;
+    }
+    const std::byte* const ip = f.data.data + link;
+    d.source = read_ipv4_address(ip + 12);
+    d.destination = read_ipv4_address(ip + 16);
+    d.ecn = static_cast<std::uint8_t>(std::to_integer<unsigned>(ip[1]) & 3);
+    d.plain = true;
+    if constexpr (TCPCO_CHECKED != 0) {
+        datagram asked;
+        TCPCO_ASSERT(network_.receive(now_, frame{f}, asked) && asked.source == d.source && asked.plain &&
+                     asked.destination == d.destination && asked.ecn == d.ecn &&
+                     asked.payload.data == ip + ipv4_header_size);
+    }
+    d.info = f.info;
+    d.payload = std::move(f.data);
+    d.payload.remove_prefix(static_cast<std::uint32_t>(link + ipv4_header_size));
     return true;
 }
 
