@@ -59,9 +59,12 @@ TEST_CASE("a frame is known by its addresses, ports, code points and fragment fi
             const bool free = i >= link && (ip == 4 || ip == 5 || ip == 8 || ip >= 24);
             CAPTURE(link, i, length);
             CHECK((memory.match(other, link) == owner) == free);
+            const bool port = i >= link && ip >= 20 && ip < 24;
+            CHECK(memory.is_from_same_host(other, link) == (free || port));
         }
         memory.forget();
         CHECK_FALSE(memory.match(first, link));
+        CHECK_FALSE(memory.is_from_same_host(first, link));
     }
 }
 
@@ -72,10 +75,12 @@ TEST_CASE("a frame that is shorter or longer than its packet says is left to the
     memory.keep(first.data() + 14, 14, owner);
     for (std::size_t size = 0; size < first.size(); ++size) {
         CHECK_FALSE(memory.match(std::span{first}.first(size), 14));
+        CHECK_FALSE(memory.is_from_same_host(std::span{first}.first(size), 14));
     }
     std::vector<std::byte> padded = first;
     padded.push_back(std::byte{0});
     CHECK_FALSE(memory.match(padded, 14));
+    CHECK_FALSE(memory.is_from_same_host(padded, 14));
     CHECK(memory.match(frame_of(14, 0), 14) == owner);  // another length that is right
     CHECK(memory.match(frame_of(14, 1'448), 14) == owner);
 }

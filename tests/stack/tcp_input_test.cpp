@@ -563,6 +563,23 @@ TEST_CASE("a checksum that the device checked or left out is not checked again, 
     CHECK(p.host().dropped(drop_reason::tcp_checksum) == (taken ? 0U : 1U));
 }
 
+TEST_CASE("damaged text is dropped, also where all before it was as expected", "[stack][MUST-3]")
+{
+    provocation p;
+    refusing_peer& peer = p.established();
+    for (int i = 0; i < 3; ++i) {
+        peer.send(tcp_flag::ack, pattern(100));
+    }
+    octets damaged = peer.packet(tcp_flag::ack, pattern(100));
+    damaged.back() ^= std::byte{1};
+    p.host().receive_packet(damaged);
+    CHECK(p.host().dropped(drop_reason::tcp_checksum) == 1);
+    octets got(1'000);
+    CHECK(p.host().stack.read(p.id, got).value == 300);
+    peer.send(tcp_flag::ack, pattern(100));
+    CHECK(p.host().stack.read(p.id, got).value == 100);
+}
+
 TEST_CASE("padding behind the IP packet is no payload", "[stack]")
 {
     provocation p;

@@ -114,6 +114,14 @@ private:
         if (model_.octets.size() + static_cast<std::size_t>(n) > 60) {
             return;
         }
+        if (!model_.octets.empty() && random_.below(2) == 0) {
+            const octet_state& newest = model_.octets.back();
+            if (newest.sent_at == now_ && newest.transmissions == 1 && !newest.sacked && !newest.lost) {
+                board_.extend_newest(n, 1 + random_.below(2));
+                model_.octets.resize(model_.octets.size() + static_cast<std::size_t>(n), octet_state{now_});
+                return;
+            }
+        }
         expect(board_.on_transmit_new({model_.nxt()}, {model_.nxt() + n}, time_point{now_}, 1 + random_.below(4), {}),
                "on_transmit_new");
         model_.octets.resize(model_.octets.size() + static_cast<std::size_t>(n), octet_state{now_});

@@ -186,12 +186,17 @@ concept decides_without_data = requires(R r, Board& board, octet_count room) {
 // holds_timer: an ACK of `una` does not start the RTO anew, nor does what is sent again at `una` (RFC 6582 section 4).
 // counted_twice: octets of which two copies are taken to be in flight (SetPipe of RFC 6675 section 4).
 // on_reordering: a fast recovery, perhaps one that has ended, was needless: what seemed lost had been overtaken.
+// is_steady: nothing is lost, and next() answers new_data, however much of that leaves, until an ACK or a timer comes;
+// and what leaves at one time may be one record, since the policy goes by the time that each record left and by what
+// SACK blocks cut out of it, never by the number of records. on_transmit is told of each piece of it.
 template <class R>
 concept told_of_undo = requires(R r, stream_offset point) { r.on_undo(point); };
 template <class R>
 concept told_of_reordering = requires(R r) { r.on_reordering(); };
 template <class R>
 concept holds_timer = requires(const R r, stream_offset una) { { r.holds_timer(una) } -> std::same_as<bool>; };
+template <class R>
+concept knows_steady = requires(const R r) { { r.is_steady() } -> std::same_as<bool>; };
 template <class R>
 concept counts_copies = requires(const R r) { { r.counted_twice() } -> std::same_as<octet_count>; };
 

@@ -50,6 +50,23 @@ public:
         return same ? connection_ : slab_id{};
     }
 
+    // Whether the frame comes from the same host as the one before, for the same address of ours, and is as plain: then
+    // only the connection is another, and the network layer would say what it said.
+    bool is_from_same_host(std::span<const std::byte> frame, std::size_t link) const noexcept
+    {
+        if (!connection_ || frame.size() < link + ipv4_header_size + 20) {
+            return false;
+        }
+        const std::byte* const ip = frame.data() + link;
+        words differs = words_of(ip, link);
+        for (std::size_t i = 0; i < differs.size(); ++i) {
+            differs[i] ^= words_[i];
+        }
+        constexpr auto address = std::bit_cast<std::uint64_t>(octets{255, 255, 255, 255, 0, 0, 0, 0});
+        return (differs[0] | differs[1] | differs[2] | differs[3] | (differs[4] & address)) == 0 &&
+               read_be16(ip + 2) == frame.size() - link && detail::sum_header<ipv4_header_size / 4>(ip) == 0xFFFF;
+    }
+
 private:
     using words = std::array<std::uint64_t, 5>;
     using octets = std::array<std::uint8_t, 8>;

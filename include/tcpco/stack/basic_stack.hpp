@@ -26,6 +26,7 @@
 #include "tcpco/stack/stack_port.hpp"
 #include "tcpco/storage/flow_table.hpp"
 #include "tcpco/storage/timer_wheel.hpp"
+#include "tcpco/tcp/header_prediction.hpp"
 #include "tcpco/tcp/listener.hpp"
 #include "tcpco/tcp/segment_arrives.hpp"
 #include "tcpco/tcp/segment_run.hpp"
@@ -171,6 +172,8 @@ private:
 
     // tcp_input.hpp
     bool receive_known(frame& f);
+    bool receive_alike(frame& f, datagram& d);
+    void receive_predicted(connection_type& c, frame& f, std::uint8_t ecn, step_type& st);
     void receive_segment(datagram&& d);
     bool read_segment(const ip_address& source, const ip_address& destination, slice&& octets, const frame_info& info,
                       std::uint8_t ecn, arriving_segment& seg);
@@ -199,6 +202,9 @@ private:
     struct segment_run;
     template <class Sink>
     send_outcome send_one(connection_type& c, step_type& st, segment_run& run, Sink& sink);
+    template <class Sink>
+    std::size_t send_run(connection_type& c, step_type& st, segment_run& run, Sink& sink, std::size_t most,
+                         send_outcome& outcome);
     void build_frame(outbox::entry& e, const connection_type& c, leaving_segment& out, mac_address next_hop,
                      frame_info& info);
     bool build_again(outbox::entry& e, const connection_type& c, const segment_run& run);

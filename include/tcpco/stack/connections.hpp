@@ -71,8 +71,8 @@ auto basic_stack<B>::make_connection() -> connection_type*
 template <class B>
 void basic_stack<B>::settle(connection_type& c, tcp_state was, step_type& st)
 {
-    if (st.reply) {  // asked first: to exchange it would copy 180 octets for each segment
-        answer(st.reply);
+    if (st.reply) {
+        answer(*st.reply);
         st.reply.reset();
     }
     if (std::exchange(st.doubtful, false)) {
@@ -86,7 +86,8 @@ void basic_stack<B>::settle(connection_type& c, tcp_state was, step_type& st)
         bury(c);
         return;
     }
-    if (c.acks_owed > 0 || c.read_since_ack || c.sender || c.probe_owed || c.sendable_end() > c.snd.nxt) {
+    if (c.acks_owed > 0 || c.read_since_ack || c.probe_owed || c.sendable_end() > c.snd.nxt ||
+        (c.sender && !is_at_rest(c, st))) {
         dirty_.push_back(c.self.index);
     }
     arm(c);

@@ -17,7 +17,7 @@ void basic_stack<B>::receive(time_point now, frame&& f)
         on_neighbours();
         return;
     }
-    if (datagram d; network_.receive(now_, std::move(f), d)) {
+    if (datagram d; receive_alike(f, d) || network_.receive(now_, std::move(f), d)) {
         receive_segment(std::move(d));
     } else if (const auto notice = network_.take_notice()) {
         on_icmp(*notice);
@@ -54,11 +54,73 @@ bool basic_stack<B>::receive_known(frame& f)
                      d.destination == c->local.address && flows_.find({c->local, c->remote}) == c->self.index);
     }
     f.data.remove_prefix(static_cast<std::uint32_t>(link + ipv4_header_size));
+    step_type st = step_at(now_);
+    if (ecn != ecn_codepoint::ce && is_predicted(*c, f.data.octets(), st)) {
+        receive_predicted(*c, f, ecn, st);
+        return true;
+    }
     arriving_segment seg;
     if (read_segment(c->remote.address, c->local.address, std::move(f.data), f.info, ecn, seg)) {
         arrive(*c, seg);
     }
     return true;
+}
+
+// The segment of another connection with the host that the last one came from: what the network layer would say of it.
+template <class B>
+bool basic_stack<B>::receive_alike(frame& f, datagram& d)
+{
+    const std::size_t link = network_.link_header();
+    if (!recent_.is_from_same_host(f.data.octets(), link)) {
+        return false;
+    }
+    const std::byte* const ip = f.data.data + link;
+    d.source = read_ipv4_address(ip + 12);
+    d.destination = read_ipv4_address(ip + 16);
+    d.ecn = static_cast<std::uint8_t>(std::to_integer<unsigned>(ip[1]) & 3);
+    d.plain = true;
+    if constexpr (TCPCO_CHECKED != 0) {
+        datagram asked;
+        TCPCO_ASSERT(network_.receive(now_, frame{f}, asked) && asked.source == d.source && asked.plain &&
+                     asked.destination == d.destination && asked.ecn == d.ecn &&
+                     asked.payload.data == ip + ipv4_header_size);
+    }
+    d.info = f.info;
+    d.payload = std::move(f.data);
+    d.payload.remove_prefix(static_cast<std::uint32_t>(link + ipv4_header_size));
+    return true;
+}
+
+// The next octets of the stream, and nothing else. Builds with assertions have them arrive the long way as well.
+template <class B>
+void basic_stack<B>::receive_predicted(connection_type& c, frame& f, [[maybe_unused]] std::uint8_t ecn, step_type& st)
+{
+    if (f.info.checksum == checksum_state::verify &&
+        !transport_checksum_good(c.remote.address, c.local.address, ip_protocol::tcp, f.data.octets())) {
+        host.counters.drop(drop_reason::tcp_checksum);  // MUST-3
+        return;
+    }
+    host.counters.segments_received += f.info.wire_segments;
+    const std::size_t head = c.timestamps ? 32 : 20;
+    observe(host.observer,
+            event::segment_received{.connection = key_of(c),
+                                    .at = f.info.arrived_at,
+                                    .octets = static_cast<octet_count>(f.data.size - head),
+                                    .wire_segments = f.info.wire_segments,
+                                    .flags = static_cast<std::uint16_t>(read_be16(f.data.data + 12) & 0xFFF)});
+    if constexpr (TCPCO_CHECKED != 0) {
+        [[maybe_unused]] const bool room =
+            !f.data.owner.pool_is_short() && !host.small.is_short() && !host.large.is_short();
+        arriving_segment seg;
+        TCPCO_ASSERT(read_segment(c.remote.address, c.local.address, slice{f.data}, f.info, ecn, seg));
+        host.counters.segments_received -= f.info.wire_segments;
+        [[maybe_unused]] const connection_type expected = arrive_the_long_way(c, std::move(seg), st);
+        take_predicted(c, std::move(f.data), f.info, st);
+        TCPCO_ASSERT(!room || agree(expected, c));  // what pools refuse is another matter
+    } else {
+        take_predicted(c, std::move(f.data), f.info, st);
+    }
+    settle(c, tcp_state::established, st);
 }
 
 // The TCP segment in `octets`. False: it is none, or was damaged; counted.

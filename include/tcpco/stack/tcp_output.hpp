@@ -85,12 +85,27 @@ std::size_t basic_stack<B>::transmit_connection(std::uint32_t index, Sink& sink,
     constexpr std::size_t quantum = 16;
     connection_type& c = connections_.at(index);
     step_type st = step_at(now_);
+    if (is_at_rest(c, st)) {
+        dirty_.erase(index);
+        rearm_timer(c, st);
+        arm(c);
+        return 0;
+    }
     std::size_t taken = 0;
     segment_run run;
     send_outcome outcome = send_outcome::sent;
     while (taken < std::min(budget, quantum) && outcome == send_outcome::sent) {
+        if (taken > 0 && !run.goes_on && is_at_rest(c, st)) {
+            outcome = send_outcome::idle;
+            break;
+        }
         outcome = send_one(c, st, run, sink);
         taken += outcome == send_outcome::sent ? 1 : 0;
+        if constexpr (sends_runs_v<B>) {
+            if (outcome == send_outcome::sent && run.goes_on) {
+                taken += send_run(c, st, run, sink, std::min(budget, quantum) - taken, outcome);
+            }
+        }
     }
     switch (outcome) {
     case send_outcome::sent:
@@ -179,6 +194,56 @@ auto basic_stack<B>::send_one(connection_type& c, step_type& st, segment_run& ru
         outbox_.release(token);
     }
     return send_outcome::sent;
+}
+
+// As many segments like the one that has just left as may follow it now, up to `most`. Builds with assertions choose
+// each of them anew, and compare.
+template <class B>
+template <class Sink>
+std::size_t basic_stack<B>::send_run(connection_type& c, step_type& st, segment_run& run, Sink& sink, std::size_t most,
+                                     send_outcome& outcome)
+{
+    leaving_segment& out = run.segment;
+    const std::size_t n = run_length(out, c, st, most);
+    const bool writer_waits = n > 0 && c.low_water != 0 && !has_writing_room(c);
+    frame_info info;
+    info.checksum = checksum_offload_ || run.local ? checksum_state::partial : checksum_state::verify;
+    std::size_t sent = 0;
+    for (; sent < n; ++sent) {
+        out.seq += out.octets;
+        if constexpr (TCPCO_CHECKED != 0) {
+            [[maybe_unused]] leaving_segment asked;
+            TCPCO_ASSERT(next_segment(asked, c, st) && asked == out);
+        }
+        outbox::entry* e = outbox_.acquire();
+        if (e == nullptr) {
+            outcome = send_outcome::refused;
+            break;
+        }
+        const transmit_token token = outbox_.token_of(*e);
+        run.goes_on = build_again(*e, c, run);
+        const sink_verdict verdict =
+            run.goes_on ? emit(outgoing_frame{e->gather(), info, token}, run.local, sink) : sink_verdict::refused;
+        if (verdict != sink_verdict::held) {
+            outbox_.release(token);
+        }
+        if (verdict == sink_verdict::refused) {
+            outcome = run.goes_on ? send_outcome::refused : outcome;
+            break;
+        }
+        network_.packet_left();
+        if constexpr (TCPCO_CHECKED != 0) {
+            commit_run(c, out, 1, st);
+        }
+    }
+    if (TCPCO_CHECKED == 0 && sent > 0) {
+        commit_run(c, out, static_cast<std::uint32_t>(sent), st);
+    }
+    if (sent > 0 && writer_waits && has_writing_room(c) && c.owned) {
+        c.events |= readiness::writable;
+        ready_.push_back(c.self.index);
+    }
+    return sent;
 }
 
 // The frame of a segment that is the one before but for its octets. False: these lie in too many pieces.

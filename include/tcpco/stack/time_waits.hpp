@@ -120,7 +120,9 @@ void basic_stack<B>::on_time_wait(std::uint32_t index, Call&& call)
     step_type st = step_at(now_);
     connection_type c = view_of(time_waits_.at(index), st);
     call(c, st);
-    answer(st.reply);
+    if (st.reply) {
+        answer(*st.reply);
+    }
     if (c.acks_owed > 0) {
         network_.reply_segment(acknowledgement_of(c, st), now_);
     }

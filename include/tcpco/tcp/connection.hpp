@@ -166,7 +166,7 @@ template <class B>
 struct step {
     tcp_host<B>& host;
     time_point now{};
-    std::optional<stateless_segment> reply{};
+    pending_segment reply{};
     bool doubtful = false;  // R1 is reached: the way to the peer may have changed (RFC 9293 3.8.3)
 
     sender_active<B>* sender(const connection<B>& c) noexcept { return host.senders.get(c.sender); }

@@ -154,6 +154,10 @@ public:
                          const delivery_stamp& stamp) noexcept;
     bool may_transmit_new() noexcept { return slab_.reserve(1 + retransmission_room); }
 
+    // `octets` more, in as many segments, left right behind the newest record and at its time: they are part of it, as
+    // if a device had cut them from one super-frame. That record is in flight, and was sent once.
+    void extend_newest(octet_count octets, std::uint32_t wire_segments) noexcept;
+
     // [first, last), inside [una, nxt), was sent again, in `wire_segments` segments. False: as above; never for a range
     // that ends where records end.
     bool on_retransmit(stream_offset first, stream_offset last, time_point now, const delivery_stamp& stamp,

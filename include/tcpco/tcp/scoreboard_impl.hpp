@@ -96,6 +96,18 @@ inline bool scoreboard::on_transmit_new(stream_offset first, stream_offset last,
     return true;
 }
 
+inline void scoreboard::extend_newest(octet_count octets, std::uint32_t wire_segments) noexcept
+{
+    transmission& t = slab_[slab_.back()].record;
+    TCPCO_ASSERT(is_in_flight(t) && t.transmissions == 1 && t.last == state_.nxt && octets > 0);
+    t.last += octets;
+    t.wire_segments += wire_segments;
+    t.stamp.in_flight += octets;
+    state_.in_flight += octets;
+    state_.segments += wire_segments;
+    state_.nxt = t.last;
+}
+
 inline bool scoreboard::on_retransmit(stream_offset first, stream_offset last, time_point now,
                                       const delivery_stamp& stamp, std::uint32_t wire_segments) noexcept
 {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "tcpco/core/sequence.hpp"
 #include "tcpco/policy/events.hpp"
@@ -98,6 +99,34 @@ struct stateless_segment {
     std::uint16_t flags = 0;
     std::uint16_t window = 0;
     tcp_options options{};
+};
+
+// One of them, or none. Not std::optional: its 180 octets would be cleared for each segment that is answered with none.
+class pending_segment {
+public:
+    pending_segment() noexcept {}
+    pending_segment(const pending_segment&) = delete;
+    pending_segment& operator=(const pending_segment&) = delete;
+    pending_segment& operator=(const std::optional<stateless_segment>& segment) noexcept
+    {
+        there_ = segment.has_value();
+        if (there_) {
+            value_ = *segment;
+        }
+        return *this;
+    }
+    ~pending_segment() = default;
+
+    explicit operator bool() const noexcept { return there_; }
+    stateless_segment& operator*() noexcept { return value_; }
+    stateless_segment* operator->() noexcept { return &value_; }
+    void reset() noexcept { there_ = false; }
+
+private:
+    union {
+        stateless_segment value_;
+    };
+    bool there_ = false;
 };
 
 }  // namespace tcpco

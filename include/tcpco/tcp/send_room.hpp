@@ -36,12 +36,13 @@ octet_count pipe_of(const sender_active<B>& s)
 }
 
 // cwnd counts octets, but the packets in flight are bounded too: with small segments, no more than twice as many as a
-// cwnd of full-sized ones has, and 10 at the least (else a cwnd of 14600 octets became 14600 frames of one octet).
+// cwnd of full-sized ones has, and 10 at the least (else a cwnd of 14600 octets became 14600 frames of one octet). May
+// another packet leave after `more`?
 template <class B>
-bool packets_are_bounded(const connection<B>& c, const sender_active<B>& s)
+bool packets_are_bounded(const connection<B>& c, const sender_active<B>& s, octet_count more = 0)
 {
     // No division: n are fewer than twice the full-sized segments of cwnd exactly where n / 2 + 1 of these fit into it.
-    const octet_count in_flight = s.board.segments_in_flight();
+    const octet_count in_flight = s.board.segments_in_flight() + more;
     return in_flight < 2 * 10 || (in_flight / 2 + 1) * c.smss <= congestion_window(s);
 }
 

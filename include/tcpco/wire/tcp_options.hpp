@@ -299,6 +299,17 @@ constexpr tcp_options parse_tcp_options(std::span<const std::byte> octets) noexc
     return options;
 }
 
+namespace detail {
+
+constexpr std::size_t encoded_size_of_many(const tcp_options& options) noexcept
+{
+    const std::size_t others = encoded_size_without_sacks(options);
+    const std::size_t sacks = fitting_sacks(options, others);
+    return others + (sacks == 0 ? 0 : 4 + 8 * sacks);
+}
+
+}  // namespace detail
+
 // How many octets write_tcp_options will write: a multiple of 4, at most 40. SACK blocks that do not fit are not
 // counted: with timestamps three fit (RFC 2018 section 3).
 constexpr std::size_t encoded_size(const tcp_options& options) noexcept
@@ -308,9 +319,7 @@ constexpr std::size_t encoded_size(const tcp_options& options) noexcept
     if (common && options.sack_count == 0 && options.user_timeout == 0) {
         return options.has_timestamps ? detail::aligned_timestamps_size : 0;  // nearly every segment
     }
-    const std::size_t others = detail::encoded_size_without_sacks(options);
-    const std::size_t sacks = detail::fitting_sacks(options, others);
-    return others + (sacks == 0 ? 0 : 4 + 8 * sacks);
+    return detail::encoded_size_of_many(options);
 }
 
 // Writes the options at the start of `out`, which must hold encoded_size(options), and returns that size.

@@ -144,6 +144,7 @@ public:
         return {};
     }
     constexpr bool in_recovery() const noexcept { return in_recovery_ || without_sack_.in_recovery(); }
+    constexpr bool is_steady() const noexcept { return sack_ && !probe_due_ && !force_ && !recovering(); }
     constexpr bool reordering_seen() const noexcept { return reordering_seen_; }
     constexpr std::uint32_t reordering_multiplier() const noexcept { return reo_wnd_mult_; }
 

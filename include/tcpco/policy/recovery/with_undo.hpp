@@ -123,6 +123,11 @@ public:
         return base_.counted_twice();
     }
     constexpr bool in_recovery() const noexcept { return base_.in_recovery(); }
+    constexpr bool is_steady() const noexcept
+        requires knows_steady<Recovery>
+    {
+        return detector_.step() == f_rto_step::none && base_.is_steady();
+    }
 
     // For tests and observers.
     constexpr const Recovery& base() const noexcept { return base_; }

@@ -1,0 +1,246 @@
+// The ways around SEGMENT ARRIVES and around the choice of a segment: what they take, and what they leave to the long
+// way. That both ways end alike is compared for each segment by every build with assertions.
+#include "tcpco/tcp/header_prediction.hpp"
+#include "tcpco/tcp/segment_run.hpp"
+
+#include <array>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "catch.hpp"
+#include "tcpco/policy/bundle.hpp"
+
+using namespace tcpco;
+
+namespace {
+
+using bundle = default_policies;
+
+constexpr std::size_t head = 32;
+constexpr octet_count size = 1'000;  // of a segment's text
+
+struct in_established {
+    tcp_host<bundle> host{tcp_settings{}, policy_configs<bundle>{}, stack_seed{7},
+                          {.connections = 4, .small_slots = 64, .large_slots = 16}};
+    step<bundle> st{host, time_point{1'000'000'000}};
+    connection<bundle> c;
+
+    in_established()
+    {
+        c.state = tcp_state::established;
+        c.local = {"192.0.2.1"_ip, 80};
+        c.remote = {"192.0.2.2"_ip, 5'000};
+        c.timestamps = c.sack_permitted = true;
+        c.snd.iss = sequence_number{0xFFFF'FFF0};
+        c.snd.una = c.snd.nxt = stream_offset{1};
+        c.snd.wnd = c.snd.max_wnd = 50'000;
+        c.rcv.irs = sequence_number{77};
+        c.rcv.nxt = c.rcv.last_ack_sent = stream_offset{5'000};
+        c.rcv.right_edge = c.rcv.nxt + 20'000;
+        c.ts_recent = 100;
+        c.life = life_timer::quiet;
+        c.send = send_queue{1'000'000};
+        c.peer_mss = 1'460;
+        c.smss = size;
+    }
+
+    // The next text, with the timestamp after the last one.
+    std::vector<std::byte> next_text(std::size_t octets = 10) const
+    {
+        std::vector<std::byte> segment(head + octets, std::byte{0x55});
+        const tcp_options options{.has_timestamps = true, .tsval = 101, .tsecr = 9};
+        write_tcp(tcp_header{.source_port = 5'000,
+                             .destination_port = 80,
+                             .seq = to_wire(c.rcv.nxt, c.rcv.irs),
+                             .ack = to_wire(c.snd.una, c.snd.iss),
+                             .flags = tcp_flag::ack,
+                             .window = 60'000},
+                  options, segment);
+        return segment;
+    }
+
+    // Three segments are in flight, of which the last has just left, and there is text for a hundred.
+    sender_active<bundle>& sends()
+    {
+        c.sender = host.senders.emplace();
+        sender_active<bundle>& s = *st.sender(c);
+        s.congestion.on_connection_established({.initial_window = 20 * size, .smss = size, .prior_cwnd = 20 * size});
+        s.board.start(c.snd.una);
+        const std::vector<std::byte> text(100 * size);
+        REQUIRE(c.send.append(text, host.small, host.large) == text.size());
+        for (int i = 0; i < 3; ++i) {
+            REQUIRE(s.board.on_transmit_new(c.snd.nxt, c.snd.nxt + size, st.now - duration{2 - i}, 1, {}));
+            c.snd.nxt += size;
+        }
+        const ack_info told{.smss = size};
+        s.recovery.on_ack(told, {.sack_permitted = true}, timing_of(c, s, st.now), s.board);
+        return s;
+    }
+    leaving_segment last() const
+    {
+        leaving_segment out;
+        out.kind = segment_kind::new_data;
+        out.seq = c.snd.nxt - size;
+        out.octets = size;
+        out.fresh = true;
+        return out;
+    }
+};
+
+}  // namespace
+
+TEST_CASE("header prediction takes the next text in order, and no segment that says anything else", "[tcp]")
+{
+    in_established e;
+    const std::vector<std::byte> expected = e.next_text();
+    REQUIRE(is_predicted(e.c, expected, e.st));
+    for (std::size_t i = 0; i < head; ++i) {
+        for (unsigned bit = 0; bit < 8; ++bit) {
+            std::vector<std::byte> other = expected;
+            other[i] ^= static_cast<std::byte>(1U << bit);
+            // Ports are the caller's matter; window, checksum, urgent pointer without URG and echo may be anything, PSH
+            // changes nothing, and a timestamp may be later.
+            const bool later = i >= 24 && i < 28 && static_cast<std::int32_t>(read_be32(other.data() + 24) - 100) >= 0;
+            const bool free = i < 4 || (i >= 14 && i < 20) || i >= 28 || later || (i == 13 && bit == 3);
+            CAPTURE(i, bit);
+            CHECK(is_predicted(e.c, other, e.st) == free);
+        }
+    }
+    CHECK_FALSE(is_predicted(e.c, e.next_text(0), e.st));
+    CHECK(is_predicted(e.c, e.next_text(20'000), e.st));
+    CHECK_FALSE(is_predicted(e.c, e.next_text(20'001), e.st));  // beyond the window
+    for (std::size_t n = 0; n <= head; ++n) {
+        CHECK_FALSE(is_predicted(e.c, std::span{expected}.first(n), e.st));
+    }
+}
+
+TEST_CASE("header prediction is for who only receives, in ESTABLISHED, with nothing to be remembered", "[tcp]")
+{
+    using change = std::function<void(in_established&)>;
+    const std::array changes{
+        change{[](in_established& e) { e.c.state = tcp_state::fin_wait_1; }},
+        change{[](in_established& e) { e.c.state = tcp_state::close_wait; }},
+        change{[](in_established& e) { e.c.timestamps = false; }},
+        change{[](in_established& e) {  // all is sent, and not all acknowledged
+            e.c.send.append(std::vector<std::byte>(1), e.host.small, e.host.large);
+            e.c.snd.nxt += 1;
+        }},
+        change{[](in_established& e) { e.c.send.append(std::vector<std::byte>(1), e.host.small, e.host.large); }},
+        change{[](in_established& e) { e.c.timer = retransmission_timer::persist; }},
+        change{[](in_established& e) { e.c.life = life_timer::none; }},
+        change{[](in_established& e) { e.c.snd.wnd = 0; }},
+        change{[](in_established& e) { e.c.snd.wl1 = e.c.rcv.nxt + 1; }},
+        change{[](in_established& e) { e.c.receiver = slab_id{0, 1}; }},
+        change{[](in_established& e) { e.c.accurate = slab_id{0, 1}; }},
+        change{[](in_established& e) { e.c.ecn = true; }},
+        change{[](in_established& e) { e.c.ce_last = true; }},
+        change{[](in_established& e) { e.c.reader_gone = true; }},
+        change{[](in_established& e) { e.c.refuses_text = true; }},
+        change{[](in_established& e) { e.c.adv_uto = 1; }},
+    };
+    for (std::size_t i = 0; i < changes.size(); ++i) {
+        in_established e;
+        const std::vector<std::byte> expected = e.next_text();
+        REQUIRE(is_predicted(e.c, expected, e.st));
+        changes[i](e);
+        CAPTURE(i);
+        CHECK_FALSE(is_predicted(e.c, expected, e.st));
+    }
+}
+
+TEST_CASE("a run is as long as text, windows and the bound of packets allow, and none while anything is lost", "[tcp]")
+{
+    in_established e;
+    sender_active<bundle>& s = e.sends();
+    const auto run = [&](std::size_t most) { return run_length(e.last(), e.c, e.st, most); };
+    CHECK(run(100) == 17);  // cwnd has room for twenty
+    CHECK(run(5) == 5);
+    CHECK(run(0) == 0);
+    e.c.snd.wnd = 7 * size + 999;
+    CHECK(run(100) == 4);
+    e.c.snd.wnd = 3 * size;
+    CHECK(run(100) == 0);
+    e.c.snd.wnd = 2 * size;  // it shrank
+    CHECK(run(100) == 0);
+    e.c.snd.wnd = 50'000;
+    const std::vector<std::byte> few(8 * size);
+    e.c.send = send_queue{100'000};
+    REQUIRE(e.c.send.append(few, e.host.small, e.host.large) == few.size());
+    CHECK(run(100) == 4);  // the last one has PSH
+    s.board.mark_lost(s.board.first_unacked());
+    CHECK(run(100) == 0);
+    s.board.clear_marks();
+    CHECK(run(100) == 4);
+    s.recovery = {};  // of a peer without SACK
+    CHECK(run(100) == 0);
+}
+
+TEST_CASE("a run that is committed at once is in one record, and counts as its segments one by one", "[tcp]")
+{
+    in_established one;
+    in_established all;
+    sender_active<bundle>& s = one.sends();
+    sender_active<bundle>& t = all.sends();
+    const leaving_segment out = one.last();
+    for (int i = 0; i < 6; ++i) {
+        commit_run(one.c, out, 1, one.st);
+    }
+    REQUIRE(t.recovery.timer().kind == retransmission_timer::none);
+    commit_run(all.c, out, 6, all.st);
+    CHECK(t.recovery.timer().kind == retransmission_timer::pto);  // the policy was told
+    CHECK(all.c.snd.nxt == stream_offset{1} + 9 * size);
+    CHECK(t.board.records() == 3);
+    CHECK(t.board.segments_in_flight() == 9);
+    CHECK(t.board.in_flight() == 9 * size);
+    const transmission& last = t.board[t.board.find(all.c.snd.nxt - 1)];
+    CHECK(last.octets() == 7 * size);
+    CHECK(last.wire_segments == 7);
+    CHECK(last.sent_at == all.st.now);
+    t.board.check_invariants();
+
+    CHECK(s.board.records() == 3);
+    CHECK(s.board.in_flight() == t.board.in_flight());
+    CHECK(s.board.segments_in_flight() == t.board.segments_in_flight());
+    CHECK(s.recovery.timer().at == t.recovery.timer().at);
+    CHECK(one.c.snd.nxt == all.c.snd.nxt);
+    CHECK(one.c.stats.octets_sent == all.c.stats.octets_sent);
+    CHECK(one.c.stats.segments_sent == all.c.stats.segments_sent);
+    CHECK(one.c.stats.data_segments_sent == 6);
+    CHECK(all.c.stats.data_segments_sent == 6);
+    CHECK(one.host.counters.segments_sent == all.host.counters.segments_sent);
+}
+
+TEST_CASE("nothing is sent by who is at rest, and what is owed, waits or is lost ends that", "[tcp]")
+{
+    in_established e;
+    sender_active<bundle>& s = e.sends();
+    CHECK_FALSE(is_at_rest(e.c, e.st));  // there is more text
+    const auto text = static_cast<octet_count>(e.c.send.size());
+    s.board.extend_newest(text - 3 * size, 97);
+    e.c.snd.nxt += text - 3 * size;
+    REQUIRE(is_at_rest(e.c, e.st));
+    CHECK(s.rate.app_limited());
+    CHECK_FALSE(e.c.cwnd_limited);
+    const auto ends_it = [&](auto& member) {
+        member = 1;
+        const bool rests = is_at_rest(e.c, e.st);
+        member = 0;
+        return !rests;
+    };
+    CHECK(ends_it(e.c.acks_owed));
+    e.c.read_since_ack = true;
+    CHECK_FALSE(is_at_rest(e.c, e.st));
+    e.c.read_since_ack = false;
+    e.c.probe_owed = true;
+    CHECK_FALSE(is_at_rest(e.c, e.st));
+    e.c.probe_owed = false;
+    e.c.fin_queued = true;
+    CHECK_FALSE(is_at_rest(e.c, e.st));
+    e.c.fin_queued = false;
+    REQUIRE(is_at_rest(e.c, e.st));
+    s.recovery.on_timer(retransmission_timer::pto, timing_of(e.c, s, e.st.now), s.board);
+    CHECK_FALSE(is_at_rest(e.c, e.st));  // a probe is due
+    s.recovery.on_timer(retransmission_timer::rto, timing_of(e.c, s, e.st.now), s.board);
+    CHECK_FALSE(is_at_rest(e.c, e.st));
+}
