@@ -20,6 +20,23 @@ static_assert(coroutine_safe<shield_operation<manual_operation>>);
 
 namespace {
 
+// One that may complete at once, and counts in its result how often it was asked to.
+class eager_operation : public manual_operation {
+public:
+    eager_operation(manual& m, bool completes) noexcept : manual_operation{m}, of_{m}, completes_{completes} {}
+
+    bool complete_at_once() noexcept
+    {
+        of_.outcome.n += completes_ ? 1 : 0;
+        return completes_;
+    }
+
+private:
+    manual& of_;
+    bool completes_;
+};
+static_assert(completes_at_once<eager_operation> && !completes_at_once<manual_operation>);
+
 task<io_result> await(manual& m)
 {
     co_return co_await manual_operation{m};
@@ -48,6 +65,74 @@ TEST_CASE("An operation that is ready is not started, and its coroutine does not
     REQUIRE(main.done());
     CHECK(main.result().n == 5);
     CHECK(m.starts == 0);
+}
+
+TEST_CASE("An operation that completes at once is asked nothing else, and its coroutine does not suspend", "[async]")
+{
+    loop l;
+    manual m;
+    root main{l.exec, [](manual& of, bool completes) -> task<io_result> {
+        eager_operation eager{of, completes};
+        co_return co_await eager;
+    }(m, true)};
+    CHECK(l.exec.run_ready(1) == 1);
+    REQUIRE(main.done());
+    CHECK(main.result().n == 1);  // asked once
+    CHECK(m.starts == 0);
+}
+
+TEST_CASE("An operation that cannot complete at once is started", "[async]")
+{
+    loop l;
+    manual m;
+    root main{l.exec, [](manual& of, bool completes) -> task<io_result> {
+        eager_operation eager{of, completes};
+        co_return co_await eager;
+    }(m, false)};
+    l.settle();
+    REQUIRE(m.waiting != nullptr);
+    m.complete({{}, 7});
+    l.settle();
+    REQUIRE(main.done());
+    CHECK(main.result().n == 7);
+}
+
+TEST_CASE("What completes at once is not asked to once a stop is requested", "[async]")
+{
+    loop l;
+    manual m;
+    root main{l.exec, [](manual& of) -> task<io_result> {
+        eager_operation eager{of, true};
+        co_return co_await eager;
+    }(m)};
+    main.request_stop();
+    l.settle();
+    REQUIRE(main.done());
+    CHECK(main.result().ec == std::errc::operation_canceled);
+    CHECK(m.starts == 1);
+}
+
+TEST_CASE("What completes at once lets the others run after a while", "[async]")
+{
+    loop l;
+    manual m;
+    manual other;
+    other.is_ready = true;
+    root greedy{l.exec, [](manual& of) -> task<int> {
+        for (int i = 0; i < 1'000; ++i) {
+            eager_operation eager{of, true};
+            static_cast<void>(co_await eager);
+        }
+        co_return 1'000;
+    }(m)};
+    root modest{l.exec, await(other)};
+    CHECK(l.exec.run_ready(1) == 1);
+    CHECK(m.results == static_cast<int>(executor::synchronous_limit));
+    CHECK(l.exec.run_ready(1) == 1);
+    CHECK(modest.done());
+    m.is_ready = true;
+    l.settle();
+    CHECK(greedy.result() == 1'000);
 }
 
 TEST_CASE("An operation that is done in start() does not suspend its coroutine", "[async]")

@@ -187,6 +187,80 @@ TEST_CASE("a write that met exhausted pools: not writable, and told when slots a
     CHECK(s.host.stack.write(s.id, pattern(5'000)).value == 5'000);
 }
 
+// --- at once -------------------------------------------------------------------------------------------------------
+
+TEST_CASE("write_at_once: all octets behind the last ones, or nothing where write() has to look", "[stack]")
+{
+    served s{with_send_buffer(30'000)};
+    s.open();
+    auto& stack = s.host.stack;
+    const octets text = pattern(100);
+    CHECK_FALSE(stack.write_at_once(s.id, text));  // nothing is queued, so there is no slot
+    REQUIRE(stack.write(s.id, text).value == 100);
+    s.host.drain();
+    REQUIRE_FALSE(stack.has_output());
+    CHECK(stack.write_at_once(s.id, text));
+    CHECK(stack.has_output());
+    CHECK(stack.info(s.id).value.send_queued == 200);
+    CHECK_FALSE(stack.write_at_once(s.id, octets{}));
+    CHECK_FALSE(stack.write_at_once({s.id.index + 1, s.id.generation}, text));
+
+    waiter w;
+    REQUIRE(stack.wait_for(s.id, wait_kind::write, w) == errc::ok);
+    CHECK_FALSE(stack.write_at_once(s.id, text));  // somebody was here before
+    stack.stop_waiting(s.id, wait_kind::write, w);
+    const octet_count unsent = stack.info(s.id).value.unsent;
+    REQUIRE(stack.set_low_water(s.id, static_cast<std::uint32_t>(unsent + 199)) == errc::ok);
+    CHECK(stack.write_at_once(s.id, text));
+    CHECK_FALSE(stack.write_at_once(s.id, text));  // one octet too many
+    REQUIRE(stack.set_low_water(s.id, 0) == errc::ok);
+    CHECK(stack.write_at_once(s.id, text));
+    REQUIRE(stack.shutdown(s.id) == errc::ok);
+    CHECK_FALSE(stack.write_at_once(s.id, text));
+    CHECK(stack.info(s.id).value.send_queued == 400);
+}
+
+TEST_CASE("write_at_once: a connection beyond its share leaves what is left of the slots to the others", "[stack]")
+{
+    auto c = host_type::default_config();
+    c.limits.large_slots = 8;
+    served s{c};
+    s.open();
+    auto& stack = s.host.stack;
+    REQUIRE(stack.write(s.id, pattern(5 * 32'768 + 10)).value == 5 * 32'768 + 10);
+    CHECK_FALSE(stack.write_at_once(s.id, pattern(10)));  // two are left, a quarter
+    served other{host_type::default_config()};
+    other.open();
+    REQUIRE(other.host.stack.write(other.id, pattern(5 * 32'768 + 10)).value == 5 * 32'768 + 10);
+    CHECK(other.host.stack.write_at_once(other.id, pattern(10)));
+}
+
+TEST_CASE("read_at_once: out of the first slot, and the window update is thought of", "[stack]")
+{
+    served s;
+    s.open();
+    auto& stack = s.host.stack;
+    octets got(400);
+    CHECK_FALSE(stack.read_at_once(s.id, got));
+    const octets text = pattern(536);
+    s.peer.send(tcp_flag::ack, text);
+    s.host.drain();
+    CHECK_FALSE(stack.read_at_once(s.id, std::span<std::byte>{}));
+    waiter w;
+    REQUIRE(stack.wait_for(s.id, wait_kind::read, w) == errc::ok);
+    CHECK_FALSE(stack.read_at_once(s.id, got));
+    stack.stop_waiting(s.id, wait_kind::read, w);
+    REQUIRE_FALSE(stack.has_output());
+    CHECK(stack.read_at_once(s.id, got));
+    CHECK(stack.has_output());
+    CHECK(std::equal(got.begin(), got.end(), text.begin()));
+    CHECK(stack.info(s.id).value.receive_queued == 136);
+    CHECK_FALSE(stack.read_at_once(s.id, got));  // less is there
+    CHECK(stack.info(s.id).value.receive_queued == 136);
+    REQUIRE(stack.close(s.id) == errc::ok);
+    CHECK_FALSE(stack.read_at_once(s.id, std::span{got}.first(10)));
+}
+
 // --- reading -------------------------------------------------------------------------------------------------------
 
 TEST_CASE("read, peek and take see the same octets", "[stack]")

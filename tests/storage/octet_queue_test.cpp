@@ -218,7 +218,8 @@ TEST_CASE("send queue: it agrees with a string under random calls", "[storage]")
     std::int64_t front = 1;
     for (int step = 0; step < 3'000; ++step) {
         const std::string text = random_text(random, random.below(150));
-        const std::size_t n = queue.append(octets(text), small, large);
+        const bool at_once = random.chance(0.5) && queue.append_behind(octets(text));
+        const std::size_t n = at_once ? text.size() : queue.append(octets(text), small, large);
         REQUIRE(n <= text.size());
         model += text.substr(0, n);
         if (n < text.size()) {
@@ -237,6 +238,55 @@ TEST_CASE("send queue: it agrees with a string under random calls", "[storage]")
         REQUIRE(queue.front().value == front);
         REQUIRE(queue.pinned_octets() == (4 - small.available()) * 16 + (20 - large.available()) * 64);
     }
+}
+
+TEST_CASE("send queue: the short way takes all octets into the last slot, or none", "[storage]")
+{
+    pools p;
+    send_queue queue{60};
+    CHECK_FALSE(queue.append_behind(octets("a")));  // no slot yet
+    REQUIRE(queue.append(octets("ab"), p.small, p.large) == 2);
+    CHECK(queue.append_behind(octets("cdefghijklmnop")));
+    CHECK(gathered(queue, 1, 16, 1) == "abcdefghijklmnop");
+    CHECK_FALSE(queue.append_behind(octets("q")));  // the slot is full
+    REQUIRE(queue.append(octets("qr"), p.small, p.large) == 2);
+    CHECK_FALSE(queue.append_behind(octets(std::string(43, 'x'))));  // one more than the limit
+    CHECK(queue.size() == 18);
+    CHECK(queue.append_behind(octets(std::string(42, 'x'))));
+    CHECK(queue.size() == 60);
+    queue.release_until({queue.end()});
+    CHECK_FALSE(queue.append_behind(octets("y")));  // no slot any more
+}
+
+TEST_CASE("send queue: the short way does not write behind what was lent", "[storage]")
+{
+    pools p;
+    send_queue queue{100};
+    REQUIRE(queue.append(make_slice(p.large, "lent")));
+    CHECK_FALSE(queue.append_behind(octets("a")));
+    REQUIRE(queue.append(octets("b"), p.small, p.large) == 1);
+    send_queue copy{queue};
+    CHECK_FALSE(copy.append_behind(octets("c")));
+    CHECK(queue.append_behind(octets("c")));
+    CHECK(gathered(queue, 1, 9) == "lentbc");
+}
+
+TEST_CASE("receive queue: the short way reads where the first slice holds more than is wanted", "[storage]")
+{
+    pools p;
+    receive_queue queue;
+    std::array<std::byte, 3> out{};
+    CHECK_FALSE(queue.read_first(out));
+    REQUIRE(queue.push(make_slice(p.large, "abcdef")));
+    REQUIRE(queue.push(make_slice(p.large, "ghi")));
+    CHECK(queue.read_first(out));
+    CHECK((out == std::array{std::byte{'a'}, std::byte{'b'}, std::byte{'c'}}));
+    CHECK(queue.size() == 6);
+    CHECK_FALSE(queue.read_first(out));  // the slot would be empty, and has to be given back
+    CHECK(queue.size() == 6);
+    CHECK(queue.pinned_octets() == 128);
+    CHECK(read(queue, 4) == "defg");
+    CHECK(queue.pinned_octets() == 64);
 }
 
 TEST_CASE("receive queue: octets come out as they went in", "[storage]")
@@ -412,7 +462,9 @@ TEST_CASE("receive queue: it agrees with a string under random calls", "[storage
             break;
         default: {
             const auto most = random.below(400);
-            REQUIRE(read(queue, most) == model.substr(0, most));
+            std::string text_at_once(most, ' ');
+            const bool at_once = random.chance(0.5) && queue.read_first(std::as_writable_bytes(std::span{text_at_once}));
+            REQUIRE((at_once ? text_at_once : read(queue, most)) == model.substr(0, most));
             model.erase(0, most);
         }
         }

@@ -77,10 +77,27 @@ inline const std::error_category& error_category() noexcept
     return category;
 }
 
-// errc::ok is the std::error_code of no category's error, so that it equals a default one.
-inline std::error_code make_error_code(errc e) noexcept
+namespace detail {
+
+// Out of line: what stands everywhere is the question whether there is an error.
+[[gnu::noinline]] inline std::error_code error_code_of(errc e) noexcept
 {
-    return e == errc::ok ? std::error_code{} : std::error_code{static_cast<int>(e), error_category()};
+    return {static_cast<int>(e), tcpco::error_category()};
+}
+
+// A default one asks the library for its category each time.
+[[gnu::always_inline]] inline std::error_code no_error() noexcept
+{
+    static const std::error_category& category = std::system_category();
+    return {0, category};
+}
+
+}  // namespace detail
+
+// errc::ok is the std::error_code of no category's error, so that it equals a default one.
+[[gnu::always_inline]] inline std::error_code make_error_code(errc e) noexcept
+{
+    return e == errc::ok ? detail::no_error() : detail::error_code_of(e);
 }
 
 }  // namespace tcpco

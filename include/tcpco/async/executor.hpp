@@ -155,6 +155,10 @@ public:
     // The executor whose run_ready() is on this thread's stack; null outside.
     static executor* current() noexcept { return current_; }
 
+    // The same in two steps: asked before, and counted when it has completed.
+    bool has_synchronous() const noexcept { return synchronous_left_ != 0; }
+    void spend_synchronous() noexcept { --synchronous_left_; }
+
     // One await that completes without suspending; false once synchronous_limit is used up.
     bool take_synchronous() noexcept
     {

@@ -12,6 +12,10 @@
 //     result()         what became of it; once.
 //     destruction      before its completion abandons the operation: it forgets `c` and touches it no more.
 //
+// It may have a sixth call, which an awaiter asks before ready(), where nothing asks it to stop or to let others run:
+//
+//     complete_at_once()   true: all is done, result() may be called without start(). False: nothing has happened.
+//
 // An operation is movable until start(), then it stays where it is. It does not listen to env.stop while it waits: who
 // started it does, and calls cancel(). Nothing here allocates, so when_all, when_any and with_timeout, which are
 // operations over operations, do not either.
@@ -34,6 +38,11 @@ concept operation = requires(Op& op, completion& c, const environment& env) {
     { op.start(c, env) } -> std::same_as<bool>;
     op.cancel();
     op.result();
+};
+
+template <class Op>
+concept completes_at_once = requires(Op& op) {
+    { op.complete_at_once() } -> std::same_as<bool>;
 };
 
 template <operation Op>
@@ -60,6 +69,12 @@ public:
             return false;  // start() knows what to do then: nothing
         }
         executor* here = env_ != nullptr ? env_->exec : executor::current();
+        if constexpr (completes_at_once<Op>) {
+            if (here != nullptr && here->has_synchronous() && op_.complete_at_once()) {
+                here->spend_synchronous();
+                return true;
+            }
+        }
         return op_.ready() && (here == nullptr || here->take_synchronous());
     }
 

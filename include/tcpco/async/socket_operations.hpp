@@ -34,12 +34,22 @@ public:
     }
 
     bool ready() const noexcept { return nothing_to_read() || base::ready(); }
+    bool complete_at_once() noexcept
+        requires(N == 1)
+    {
+        stack_port* p = this->port();
+        at_once_ = p != nullptr && p->read_at_once(this->id(), buffers_[0]);
+        return at_once_;
+    }
     bool start(completion& c, const environment& env) noexcept
     {
         return (!nothing_to_read() || env.stop.stop_requested()) && base::start(c, env);
     }
     io_result result() noexcept
     {
+        if (at_once_) {
+            return {make_error_code(errc::ok), buffers_[0].size()};
+        }
         const auto [ec, n] = finish<std::size_t>([this](stack_port& port, connection_id id) { return read(port, id); });
         return {make_error_code(ec), n};
     }
@@ -69,6 +79,7 @@ private:
         return {errc::ok, total};
     }
 
+    bool at_once_ = false;
     std::array<std::span<std::byte>, N> buffers_;
 };
 
@@ -139,6 +150,13 @@ public:
 
 private:
     friend base;
+
+    bool step_at_once(stack_port& port, connection_id id) noexcept
+    {
+        const bool done = port.read_at_once(id, rest_);
+        rest_ = done ? rest_.last(0) : rest_;
+        return done;
+    }
 
     errc step(stack_port& port, connection_id id) noexcept
     {
@@ -253,6 +271,14 @@ public:
 
 private:
     friend base;
+
+    bool step_at_once(stack_port& port, connection_id id) noexcept
+        requires(N == 1)
+    {
+        const bool done = port.write_at_once(id, buffers_[0]);
+        n_ = done ? buffers_[0].size() : 0;
+        return done;
+    }
 
     errc step(stack_port& port, connection_id id) noexcept
     {

@@ -90,6 +90,9 @@ public:
     }
 
 protected:
+    stack_port* port() const noexcept { return place_.port(); }
+    connection_id id() const noexcept { return place_.id(); }
+
     // Does the work: attempt(stack_port&, connection_id) -> result<T>. Completed wins over cancelled.
     template <class T, class Attempt>
     result<T> finish(Attempt&& attempt)
@@ -111,7 +114,8 @@ protected:
 private:
     void leave() noexcept
     {
-        if (std::exchange(holds_place_, false)) {
+        if (holds_place_) {
+            holds_place_ = false;
             place_.leave(*continuation_);
         }
     }
@@ -132,6 +136,17 @@ public:
     ~stepwise_wait() { leave(); }
 
     bool ready() const noexcept { return false; }  // start() finds out
+
+    bool complete_at_once() noexcept
+        requires requires(Derived& d, stack_port& port, connection_id id) { d.step_at_once(port, id); }
+    {
+        stack_port* p = place_.port();
+        if (p == nullptr || !static_cast<Derived&>(*this).step_at_once(*p, place_.id())) {
+            return false;
+        }
+        outcome_ = errc::ok;
+        return true;
+    }
 
     bool start(completion& c, const environment& env) noexcept
     {
@@ -188,7 +203,8 @@ private:
 
     void leave() noexcept
     {
-        if (std::exchange(holds_place_, false)) {
+        if (holds_place_) {
+            holds_place_ = false;
             place_.leave(*this);
         }
     }

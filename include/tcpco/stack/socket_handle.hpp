@@ -25,7 +25,7 @@ public:
         std::swap(anchor_, other.anchor_);
         return *this;
     }
-    ~socket_handle()
+    [[gnu::always_inline]] ~socket_handle()
     {
         if (anchor_ != nullptr) {
             release_anchor(anchor_);

@@ -86,6 +86,11 @@ public:
         return answer;
     }
 
+    // The short ways of read() and write(), for a coroutine that nobody waits beside (calls_at_once.hpp): true, and all
+    // octets have gone. False: nothing has happened.
+    bool read_at_once(connection_id id, std::span<std::byte> out) noexcept;
+    bool write_at_once(connection_id id, std::span<const std::byte> octets) noexcept;
+
     // As write(); up to what it took, the peer's reader is asked for haste (MUST-30). Not for new programs (SHLD-13).
     result<std::size_t> write_urgent(connection_id id, std::span<const std::byte> octets) noexcept;
     // Octets to read until the peer's urgent ones are passed, 0: nothing is urgent (MUST-33).
@@ -264,7 +269,7 @@ protected:
     transmission_control_block* find(connection_id id) const noexcept
     {
         transmission_control_block* c = id.index < tcbs_.size() ? tcbs_[id.index] : nullptr;
-        return c != nullptr && c->self == id ? c : nullptr;
+        return c != nullptr && c->self.generation == id.generation ? c : nullptr;  // its index is its place
     }
     transmission_control_block* owned(connection_id id) const noexcept
     {
@@ -367,5 +372,6 @@ private:
 
 }  // namespace tcpco
 
+#include "tcpco/stack/calls_at_once.hpp"
 #include "tcpco/stack/socket_settings.hpp"
 #include "tcpco/stack/socket_waits.hpp"

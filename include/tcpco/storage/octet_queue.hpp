@@ -18,6 +18,7 @@
 #include "tcpco/core/sequence.hpp"
 #include "tcpco/storage/buffer.hpp"
 #include "tcpco/storage/ring_deque.hpp"
+#include "tcpco/storage/short_copy.hpp"
 
 namespace tcpco {
 
@@ -98,6 +99,24 @@ public:
             taken += n;
         }
         return taken;
+    }
+
+    // The short way of append(), for octets that fit behind the last one, in its slot and within the limit: all or
+    // nothing.
+    bool append_behind(std::span<const std::byte> octets) noexcept
+    {
+        if (!tail_open_ || chunks_.empty() || octets.size() > room()) {
+            return false;
+        }
+        slice& tail = chunks_.back().data;
+        const auto used = static_cast<std::size_t>(tail.data - tail.owner.data()) + tail.size;
+        if (tail.owner.capacity() - used < octets.size()) {
+            return false;
+        }
+        detail::copy_octets(tail.owner.data() + used, octets.data(), octets.size());
+        tail.size += static_cast<std::uint32_t>(octets.size());
+        end_ += static_cast<std::int64_t>(octets.size());
+        return true;
     }
 
     // Takes a lent slice without copying; all or nothing. It is held until release_until() passes it.
@@ -282,6 +301,20 @@ public:
         const std::size_t n = peek(out);
         discard(n);
         return n;
+    }
+
+    // The short way of read(), where the first slice holds more than `out` does: true, and `out` is full. False:
+    // nothing has happened.
+    bool read_first(std::span<std::byte> out) noexcept
+    {
+        if (slices_.empty() || slices_.front().size <= out.size()) {
+            return false;
+        }
+        slice& first = slices_.front();
+        detail::copy_octets(out.data(), first.data, out.size());
+        first.remove_prefix(static_cast<std::uint32_t>(out.size()));
+        size_ -= out.size();
+        return true;
     }
 
     // Like read(), but they stay. `skip` leaves out so many at the front.

@@ -1,0 +1,31 @@
+// Copies of a few octets without a call: 16 to 64 are four loads and four stores, which overlap where they must. For
+// anything else it is std::memcpy().
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstring>
+
+namespace tcpco::detail {
+
+// `from` and `to` must not overlap.
+[[gnu::always_inline]] inline void copy_octets(std::byte* to, const std::byte* from, std::size_t n) noexcept
+{
+    using lane = std::array<std::byte, 16>;
+    if (n < sizeof(lane) || n > 4 * sizeof(lane)) {
+        std::memcpy(to, from, n);
+        return;
+    }
+    const std::size_t second = n > 2 * sizeof(lane) ? sizeof(lane) : 0;
+    lane lanes[4];
+    std::memcpy(&lanes[0], from, sizeof(lane));
+    std::memcpy(&lanes[1], from + second, sizeof(lane));
+    std::memcpy(&lanes[2], from + (n - sizeof(lane) - second), sizeof(lane));
+    std::memcpy(&lanes[3], from + (n - sizeof(lane)), sizeof(lane));
+    std::memcpy(to, &lanes[0], sizeof(lane));
+    std::memcpy(to + second, &lanes[1], sizeof(lane));
+    std::memcpy(to + (n - sizeof(lane) - second), &lanes[2], sizeof(lane));
+    std::memcpy(to + (n - sizeof(lane)), &lanes[3], sizeof(lane));
+}
+
+}  // namespace tcpco::detail
