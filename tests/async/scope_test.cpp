@@ -3,6 +3,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 #include "tcpco/async/event.hpp"
 #include "tcpco/async/timeout.hpp"
@@ -220,10 +221,16 @@ TEST_CASE("Arguments are copied or moved into the child, where reference paramet
             (void)co_await sleep_for(1_ms);
             log += text + std::to_string(*n);
         }
+        static task<> looks(std::string_view text, std::string& log)
+        {
+            (void)co_await sleep_for(2_ms);
+            log += text.substr(0, 6);
+        }
         static task<> run(scope& s, std::string& log)
         {
             std::string gone = "a text that is too long for the small string's buffer ";
             s.spawn(reads, gone, std::make_unique<int>(7), std::ref(log));
+            s.spawn(looks, gone, std::ref(log));  // what a parameter by value refers to is kept, too
             gone = "overwritten, likewise too long for the small string's buffer";
             co_return;
         }
@@ -231,7 +238,7 @@ TEST_CASE("Arguments are copied or moved into the child, where reference paramet
     loop l;
     std::string log;
     l.run(in_scope(body::run, std::ref(log)));
-    CHECK(log == "a text that is too long for the small string's buffer 7");
+    CHECK(log == "a text that is too long for the small string's buffer 7a text");
 }
 
 TEST_CASE("A lambda with captures is safe in spawn(): it lives as long as the child", "[async]")
