@@ -36,7 +36,7 @@ static_assert(sizeof(transmission) <= 88);  // one for each segment in flight
 
 // A half-open connection (every forged SYN makes one), and one in TIME-WAIT.
 static_assert(sizeof(syn_received_record) == 64);
-static_assert(sizeof(time_wait_record) <= 96);
+static_assert(sizeof(time_wait_record) == 64);
 
 // What travels with each frame, and names of things.
 static_assert(sizeof(frame_info) <= 16);

@@ -80,8 +80,7 @@ public:
             dirty_.push_back(c->self.index);
         }
         if (answer.value < wanted && send_status(*c) == errc::ok) {
-            c->starved = true;
-            (c->queued() < reserve_share ? hungry_ : starved_).push_back(c->self.index);
+            starve(*c);
         }
         return answer;
     }
@@ -257,8 +256,8 @@ protected:
     bool reserve(std::uint32_t connections, std::uint32_t listeners) noexcept
     {
         return tcbs_.make_room(connections) && ready_.reserve(connections) && dirty_.reserve(connections) &&
-               unresolved_.reserve(connections) && starved_.reserve(connections) &&
-               hungry_.reserve(connections) && ready_listeners_.reserve(listeners);
+               unresolved_.reserve(connections) && starving_.reserve(connections) &&
+               ready_listeners_.reserve(listeners);
     }
 
     transmission_control_block* find(connection_id id) const noexcept
@@ -277,17 +276,27 @@ protected:
     // Slots are back: writers that met exhausted pools may try again.
     void feed_starved() noexcept
     {
-        while (!hungry_.empty() && small_->available() > 0 && large_->available() > 0) {
-            feed(hungry_.pop_front());
+        while (!starving_.empty(hungry) && small_->available() > 0 && large_->available() > 0) {
+            feed(starving_.pop_front(hungry));
         }
-        while (!starved_.empty() && !small_->is_short() && !large_->is_short()) {
-            feed(starved_.pop_front());
+        while (!starving_.empty(starved) && !small_->is_short() && !large_->is_short()) {
+            feed(starving_.pop_front(starved));
         }
+    }
+    void starve(transmission_control_block& c) noexcept
+    {
+        const bool has_less = c.queued() < reserve_share;
+        if (has_less && !c.hungry) {
+            starving_.erase(c.self.index);  // it had more when it came, and may go before those who have
+        }
+        starving_.push_back(c.self.index, has_less ? hungry : starved);
+        c.starved = true;
+        c.hungry = c.hungry || has_less;
     }
     void feed(std::uint32_t index) noexcept
     {
         transmission_control_block& c = *tcbs_[index];
-        c.starved = false;
+        c.starved = c.hungry = false;
         c.events |= readiness::writable;
         if (c.owned) {
             ready_.push_back(index);
@@ -319,8 +328,11 @@ protected:
     index_list ready_;  // connections with events
     index_list ready_listeners_;
     index_list dirty_;       // connections that may have something to send
-    index_list starved_;     // connections whose write met pools that run short: they have their share
-    index_list hungry_;      // those whose write met pools without any slot: they have less than their share
+    // Connections whose write met pools that run short, though they have their share; and those whose write met pools
+    // without any slot, and that have less than their share.
+    static constexpr std::size_t starved = 0;
+    static constexpr std::size_t hungry = 1;
+    index_lists<2> starving_;
     index_list unresolved_;  // connections whose next hop is being asked for
     time_point now_{};
 

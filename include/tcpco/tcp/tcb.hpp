@@ -146,6 +146,7 @@ struct transmission_control_block {
     bool blocked_small : 1 = false;  // silly-window avoidance holds octets back
     bool reset_received : 1 = false;
     bool starved : 1 = false;  // a write met exhausted pools: told when slots come back
+    bool hungry : 1 = false;   // and it had less than its share of them
     bool keep_probe_owed : 1 = false;  // the next pure ACK is a keep-alive probe
     bool fast_open : 1 = false;    // our first SYN (or SYN,ACK) carries the option of RFC 7413
     bool uto_changeable : 1 = true;  // the peer's advice may set user_timeout (RFC 5482 3)
