@@ -127,10 +127,12 @@ TEST_CASE("flow table: it finds what was inserted, until it is erased", "[storag
     CHECK(t.insert(echo, 5) == connections::outcome::inserted);
     CHECK(t.insert(echo, 6) == connections::outcome::exists);
     CHECK(t.find(echo) == 5);
+    CHECK(t.table.guess(echo) == 5);
     CHECK(t.replace(echo, 6));
     CHECK(t.find(echo) == 6);
     CHECK(t.erase(echo));
     CHECK(t.find(echo) == t.npos);
+    CHECK(t.table.guess(echo) == t.npos);
     CHECK_FALSE(t.replace(echo, 7));
     CHECK(t.table.empty());
 }

@@ -150,7 +150,11 @@ template <class B>
 errc basic_stack<B>::set_fin_wait_2_timeout(connection_id id, std::int16_t seconds)
 {
     return on_connection(id, [seconds](connection_type& c, step_type&) {
-        c.fin_wait_2_seconds = seconds;
+        rare_state* const r = c.rare.make();
+        if (r == nullptr) {
+            return errc::no_buffer_space;
+        }
+        r->fin_wait_2_seconds = seconds;
         return errc::ok;
     });
 }

@@ -89,7 +89,7 @@ private:
     std::uint32_t& end_at(std::uint32_t i) noexcept
     {
         std::size_t which = 0;
-        while (ends_[which].*End != i) {
+        while (Lists > 1 && ends_[which].*End != i) {
             ++which;
         }
         return ends_[which].*End;

@@ -44,8 +44,8 @@ struct time_wait_record {
     endpoint local() const noexcept { return {local_address, local_port}; }
     endpoint remote() const noexcept { return {remote_address, remote_port}; }
 
-    // When challenge ACKs have credit again, and it said of another time: rounded up to the microsecond. A time more
-    // than 71 minutes before `expires` counts as past, as it is unless 2 MSL is as long.
+    // When challenge ACKs have credit again, rounded up to the microsecond. A time more than 71 minutes before
+    // `expires` counts as past, as it is unless 2 MSL is as long.
     time_point challenge_window() const noexcept
     {
         return challenge_us == 0 ? time_point{} : challenge_origin() - duration{std::int64_t{challenge_us} * 1'000};
@@ -87,12 +87,12 @@ time_wait_record record_of(const connection<B>& c)
     r.ts_recent = c.ts_recent;
     r.ts_offset = c.ts_offset;
     r.rto_us = static_cast<std::uint32_t>(std::clamp<std::int64_t>(c.rto.rto().microseconds(), 0, most));
-    r.set_challenge_window(c.challenge_window);
+    r.set_challenge_window(c.rare->challenge_window);
     r.local_address = c.local.address.v4();
     r.remote_address = c.remote.address.v4();
     r.local_port = c.local.port;
     r.remote_port = c.remote.port;
-    r.challenge_credit = c.challenge_credit;
+    r.challenge_credit = c.rare->challenge_credit;
     r.rcv_wscale = c.rcv.wscale & 15;
     r.timestamps = c.timestamps;
     r.sack_permitted = c.sack_permitted;
@@ -123,8 +123,10 @@ connection<B> view_of(const time_wait_record& r, const step<B>& st)
     c.ts_recent = r.ts_recent;
     c.ts_recent_at = st.now;  // 24 days are longer than any TIME-WAIT
     c.ts_offset = r.ts_offset;
-    c.challenge_window = r.challenge_window();
-    c.challenge_credit = r.challenge_credit;
+    if (rare_state* rare = r.challenge_window() > st.now ? c.rare.make() : nullptr) {
+        rare->challenge_window = r.challenge_window();
+        rare->challenge_credit = r.challenge_credit;
+    }
     c.life = life_timer::two_msl;
     c.life_at = r.expires;
     return c;
@@ -137,8 +139,8 @@ void update(time_wait_record& r, const connection<B>& c, const step<B>& st)
     if (c.life_at != r.expires) {  // 2 MSL began anew; the view does not know the RTO
         r.expires = st.now + st.host.time_wait.two_msl(duration{std::int64_t{r.rto_us} * 1'000});
     }
-    r.set_challenge_window(c.challenge_window);
-    r.challenge_credit = c.challenge_credit;
+    r.set_challenge_window(c.rare->challenge_window);
+    r.challenge_credit = c.rare->challenge_credit;
     r.ts_recent = c.ts_recent;
 }
 
