@@ -333,31 +333,41 @@ TEST_CASE("A scope that is destroyed while it runs destroys its children, queued
         int* n;
     };
     struct body {
-        static task<> child(alive) { (void)co_await sleep_for(1_s); }
-        static task<> run(scope& s, int& n)
+        static task<> child(alive, int& begun)
+        {
+            ++begun;
+            (void)co_await sleep_for(1_s);
+        }
+        static task<> run(scope& s, int& n, int& begun)
         {
             for (int i = 0; i < 3; ++i) {
-                s.spawn(child, alive{n});
+                s.spawn(child, alive{n}, std::ref(begun));
             }
             (void)co_await sleep_for(1_ms);
-            s.spawn(child, alive{n});
+            s.spawn(child, alive{n}, std::ref(begun));
+            s.spawn([a = alive{n}, &begun]() -> task<> {
+                ++begun;
+                (void)co_await sleep_for(1_s);
+            });
             co_await async_forever();
         }
         static task<> async_forever() { (void)co_await sleep_for(duration::max()); }
     };
     loop l;
     int n = 0;
+    int begun = 0;
     {
-        root main{l.exec, in_scope(body::run, std::ref(n))};
+        root main{l.exec, in_scope(body::run, std::ref(n), std::ref(begun))};
         l.settle();
         CHECK(n == 3);
         l.exec.set_now(time_point{1_ms});
         l.exec.fire_timers(l.exec.now());
         l.exec.run_ready(1);
-        CHECK(n == 4);
+        CHECK(n == 5);
         CHECK(l.exec.has_ready());
     }
     CHECK(n == 0);
+    CHECK(begun == 3);  // those that were still queued never began
     CHECK_FALSE(l.exec.has_ready());
     CHECK(l.exec.next_timer() == time_point::never());
 }
