@@ -9,6 +9,8 @@
 #include "arguments.hpp"
 #include "figures.hpp"
 #include "tcpco/storage/flow_table.hpp"
+#include "tcpco/storage/slab.hpp"
+#include "tcpco/tcp/connection.hpp"
 
 namespace {
 
@@ -24,13 +26,32 @@ four_tuple flow(std::uint32_t i)
 
 constexpr siphash_key key{0x0123456789ABCDEF, 0xFEDCBA9876543210};
 
+// As in the stack: the table's values are indices of connections, and each of these knows its own two ends.
 class table {
+    using connection_type = connection<default_policies>;
+
+    auto is(const four_tuple& wanted) const
+    {
+        return [this, wanted](std::uint32_t index) {
+            const connection_type& c = connections_.at(index);
+            return c.remote == wanted.remote && c.local == wanted.local;
+        };
+    }
+
 public:
-    explicit table(std::uint32_t n) : flows_{n, four_tuple_hash{key}} {}
-    void insert(std::uint32_t i) { flows_.insert(flow(i), i); }
-    std::uint32_t find(std::uint32_t i) { return flows_.find(flow(i)); }
+    explicit table(std::uint32_t n) : connections_{n}, flows_{n, four_tuple_hash{key}} {}
+    void insert(std::uint32_t i)
+    {
+        const slab_id id = connections_.emplace();
+        connection_type& c = connections_.at(id.index);
+        c.local = flow(i).local;
+        c.remote = flow(i).remote;
+        flows_.insert(flow(i), id.index, is(flow(i)));
+    }
+    std::uint32_t find(std::uint32_t i) { return flows_.find(flow(i), is(flow(i))); }
 
 private:
+    slab<connection_type> connections_;
     flow_table<four_tuple, four_tuple_hash> flows_;
 };
 

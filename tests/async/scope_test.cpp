@@ -3,6 +3,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 #include "tcpco/async/event.hpp"
 #include "tcpco/async/timeout.hpp"
@@ -220,10 +221,16 @@ TEST_CASE("Arguments are copied or moved into the child, where reference paramet
             (void)co_await sleep_for(1_ms);
             log += text + std::to_string(*n);
         }
+        static task<> looks(std::string_view text, std::string& log)
+        {
+            (void)co_await sleep_for(2_ms);
+            log += text.substr(0, 6);
+        }
         static task<> run(scope& s, std::string& log)
         {
             std::string gone = "a text that is too long for the small string's buffer ";
             s.spawn(reads, gone, std::make_unique<int>(7), std::ref(log));
+            s.spawn(looks, gone, std::ref(log));  // what a parameter by value refers to is kept, too
             gone = "overwritten, likewise too long for the small string's buffer";
             co_return;
         }
@@ -231,7 +238,7 @@ TEST_CASE("Arguments are copied or moved into the child, where reference paramet
     loop l;
     std::string log;
     l.run(in_scope(body::run, std::ref(log)));
-    CHECK(log == "a text that is too long for the small string's buffer 7");
+    CHECK(log == "a text that is too long for the small string's buffer 7a text");
 }
 
 TEST_CASE("A lambda with captures is safe in spawn(): it lives as long as the child", "[async]")
@@ -326,31 +333,41 @@ TEST_CASE("A scope that is destroyed while it runs destroys its children, queued
         int* n;
     };
     struct body {
-        static task<> child(alive) { (void)co_await sleep_for(1_s); }
-        static task<> run(scope& s, int& n)
+        static task<> child(alive, int& begun)
+        {
+            ++begun;
+            (void)co_await sleep_for(1_s);
+        }
+        static task<> run(scope& s, int& n, int& begun)
         {
             for (int i = 0; i < 3; ++i) {
-                s.spawn(child, alive{n});
+                s.spawn(child, alive{n}, std::ref(begun));
             }
             (void)co_await sleep_for(1_ms);
-            s.spawn(child, alive{n});
+            s.spawn(child, alive{n}, std::ref(begun));
+            s.spawn([a = alive{n}, &begun]() -> task<> {
+                ++begun;
+                (void)co_await sleep_for(1_s);
+            });
             co_await async_forever();
         }
         static task<> async_forever() { (void)co_await sleep_for(duration::max()); }
     };
     loop l;
     int n = 0;
+    int begun = 0;
     {
-        root main{l.exec, in_scope(body::run, std::ref(n))};
+        root main{l.exec, in_scope(body::run, std::ref(n), std::ref(begun))};
         l.settle();
         CHECK(n == 3);
         l.exec.set_now(time_point{1_ms});
         l.exec.fire_timers(l.exec.now());
         l.exec.run_ready(1);
-        CHECK(n == 4);
+        CHECK(n == 5);
         CHECK(l.exec.has_ready());
     }
     CHECK(n == 0);
+    CHECK(begun == 3);  // those that were still queued never began
     CHECK_FALSE(l.exec.has_ready());
     CHECK(l.exec.next_timer() == time_point::never());
 }

@@ -104,6 +104,39 @@ TEST_CASE("TIME-WAIT record: challenge ACKs stay limited", "[stack][RFC5961-7a]"
     }
     CHECK(answers > 0);
     CHECK(answers < 20);
+    // A repeated FIN begins 2 MSL anew; the limit knows nothing of that.
+    p.wait(4'900_ms);
+    p.send("FA seq=1001 ack=5002");
+    p.send("A seq=1 ack=5002");
+    p.forget();
+    const auto limited = p.stack.counters().challenge_acks_limited;
+    p.send("A seq=1 ack=5002");
+    CHECK(p.forget() == 0);
+    CHECK(p.stack.counters().challenge_acks_limited == limited + 1);
+    p.wait(1'200_ms);
+    p.send("A seq=1 ack=5002");
+    CHECK(p.forget() == 1);
+    CHECK(p.stack.counters().challenge_acks_limited == limited + 1);
+}
+
+TEST_CASE("TIME-WAIT record: the time of the next challenge ACKs is kept to the microsecond, whatever 2 MSL is", "[stack]")
+{
+    const auto kept = [](time_point expires, time_point at) {
+        time_wait_record r;
+        r.expires = expires;
+        r.set_challenge_window(at);
+        return r.challenge_window();
+    };
+    const time_point now{1'000'000'000'123'456};
+    CHECK(kept(now + 60_s, now + 5'500_ms) == now + 5'500_ms);
+    CHECK(kept(now, now + 6_s) == now + 6_s);
+    CHECK(kept(now + 60_s, now) == now);
+    const time_point odd = now + duration{5'500'000'001};
+    CHECK(kept(now + 60_s, odd) >= odd);
+    CHECK(kept(now + 60_s, odd) < odd + 1_us);
+    CHECK(kept(now + 60_s, time_point{}) == time_point{});       // never set
+    CHECK(kept(now + 10'000_s, now) == time_point{});            // too long ago to tell
+    CHECK(kept(time_point::never(), now + 5_s) == time_point{});  // 2 MSL without an end
 }
 
 TEST_CASE("TIME-WAIT record: SYNs are judged by number and timestamp", "[stack][MAY-2][RFC6191-2a][RFC6191-2e]")

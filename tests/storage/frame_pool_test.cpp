@@ -16,9 +16,11 @@ using tcpco::frame_pool_caches;
 
 static_assert(tcpco::detail::frame_class_of(0) == 0);
 static_assert(tcpco::detail::frame_class_of(1) == 0);
-static_assert(tcpco::detail::frame_class_of(64) == 0);
-static_assert(tcpco::detail::frame_class_of(65) == 1);
-static_assert(tcpco::detail::frame_class_of(2'048) == 31);
+static_assert(tcpco::detail::frame_class_of(8) == 0);
+static_assert(tcpco::detail::frame_class_of(9) == 1 && tcpco::detail::frame_class_of(24) == 1);
+static_assert(tcpco::detail::frame_class_of(25) == 2);
+static_assert(tcpco::detail::frame_class_of(tcpco::largest_pooled_frame) == 128);
+static_assert(tcpco::detail::octets_of_frame_class(128) == tcpco::largest_pooled_frame);
 
 namespace {
 
@@ -36,11 +38,11 @@ TEST_CASE("frame pool: a frame given back serves the next one of its size class"
     frame_deallocate(first, 300);
     if (frame_pool_caches) {
         CHECK(cached(300) == 1);
-        void* second = frame_allocate(257);
+        void* second = frame_allocate(297);
         CHECK(second == first);
         CHECK(cached(300) == 0);
-        std::memset(second, 2, 320);  // the whole class is there
-        frame_deallocate(second, 257);
+        std::memset(second, 2, 312);  // the whole class is there
+        frame_deallocate(second, 297);
     } else {
         CHECK(cached(300) == 0);
     }
@@ -78,19 +80,20 @@ TEST_CASE("frame pool: what it keeps of a size class is bounded", "[storage]")
 {
     std::vector<void*> frames;
     for (int i = 0; i < 300; ++i) {
-        frames.push_back(frame_allocate(2'048));
+        frames.push_back(frame_allocate(tcpco::largest_pooled_frame));
     }
     for (void* frame : frames) {
-        frame_deallocate(frame, 2'048);
+        frame_deallocate(frame, tcpco::largest_pooled_frame);
     }
-    CHECK(cached(2'048) == (frame_pool_caches ? tcpco::cached_octets_per_class / 2'048 : 0));
+    CHECK(cached(tcpco::largest_pooled_frame) ==
+          (frame_pool_caches ? tcpco::cached_octets_per_class / tcpco::largest_pooled_frame : 0));
 }
 
 TEST_CASE("frame pool: a large frame is not cached", "[storage]")
 {
-    void* frame = frame_allocate(2'049);
-    std::memset(frame, 1, 2'049);
-    frame_deallocate(frame, 2'049);
+    void* frame = frame_allocate(tcpco::largest_pooled_frame + 1);
+    std::memset(frame, 1, tcpco::largest_pooled_frame + 1);
+    frame_deallocate(frame, tcpco::largest_pooled_frame + 1);
     SUCCEED();
 }
 

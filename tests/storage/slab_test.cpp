@@ -6,7 +6,9 @@
 
 #include "catch.hpp"
 #include "tcpco/core/random.hpp"
+#include "tcpco/storage/cold_part.hpp"
 
+using tcpco::owned_slab_id;
 using tcpco::slab;
 using tcpco::slab_id;
 
@@ -29,6 +31,7 @@ static_assert(std::is_trivially_copyable_v<slab_id>);
 static_assert(!slab_id{});
 static_assert(slab_id{1, 1} != slab_id{1, 3});
 static_assert(sizeof(slab_id) == 8);
+static_assert(sizeof(owned_slab_id) == 4 && !owned_slab_id{} && !owned_slab_id{slab_id{}});
 
 }  // namespace
 
@@ -195,4 +198,58 @@ TEST_CASE("slab: it agrees with a map under random calls", "[storage]")
         }
         REQUIRE(s.size() == model.size());
     }
+}
+
+TEST_CASE("slab: its owner finds an object by its index alone", "[storage]")
+{
+    int alive = 0;
+    slab<counted> s{10};
+    s.emplace(1, &alive);
+    owned_slab_id own = s.emplace(2, &alive);
+    REQUIRE(own);
+    REQUIRE(s.get(own) != nullptr);
+    CHECK(s.get(own)->value == 2);
+    CHECK(s.erase(own));
+    own = {};
+    CHECK(s.get(own) == nullptr);
+    CHECK_FALSE(s.erase(own));
+    CHECK(alive == 1);
+}
+
+TEST_CASE("slab: objects whose cells are whole cache lines begin with one", "[storage]")
+{
+    struct lines {
+        char octets[120];
+    };
+    slab<lines> s{1'000};
+    for (int i = 0; i < 1'000; ++i) {
+        const slab_id id = s.emplace();
+        REQUIRE(reinterpret_cast<std::uintptr_t>(s.get(id)) % 64 == 0);
+    }
+}
+
+TEST_CASE("cold part: it reads as in the beginning until somebody changes it", "[storage]")
+{
+    struct limits {
+        int most = 7;
+        bool operator==(const limits&) const = default;
+    };
+    tcpco::cold_part<limits> part;
+    static_assert(sizeof part == sizeof(void*));
+    CHECK(part->most == 7);
+    CHECK(part.present() == nullptr);
+    limits* l = part.make();
+    REQUIRE(l != nullptr);
+    CHECK(part.make() == l);
+    CHECK(part.present() == l);
+    part.drop_if_default();
+    CHECK(part.present() == nullptr);
+    part.make()->most = 8;
+    part.drop_if_default();
+    CHECK(part->most == 8);
+    tcpco::cold_part<limits> copy{part};
+    part.make()->most = 9;
+    CHECK(copy->most == 8);
+    part = std::move(copy);
+    CHECK(part->most == 8);
 }

@@ -18,8 +18,8 @@
 // Children may refer to what lives outside of with_scope, and to its arguments; not to locals of fn, which are gone
 // when fn has ended and its children have not (or fn ends with `co_await scope.join()`, where no exception comes
 // before). spawn() copies or moves its function and arguments into the child, as std::thread does; std::ref passes a
-// reference. So a lambda with captures is safe in spawn(), and with_scope() refuses a temporary one that is not
-// trivially destructible (g++ 12 destroys its captures twice).
+// reference. What copying them throws, spawn() throws. So a lambda with captures is safe in spawn(), and with_scope()
+// refuses a temporary one that is not trivially destructible (g++ 12 destroys its captures twice).
 #pragma once
 
 #include <cstddef>
@@ -46,6 +46,14 @@ inline constexpr bool is_task = false;
 template <class T>
 inline constexpr bool is_task<task<T>> = true;
 
+template <class Task>
+struct task_value;
+template <class T>
+struct task_value<task<T>> {
+    using type = T;
+};
+
+template <class T>
 class scope_child;
 
 }  // namespace detail
@@ -75,11 +83,11 @@ public:
     join_operation join() noexcept;
 
 private:
-    friend detail::scope_child;
+    class child;
+    template <class T>
+    friend class detail::scope_child;
     template <class T, class Function, class... Args>
     friend class scope_operation;
-
-    class child_promise;
 
     void open(completion& continuation, environment env) noexcept
     {
@@ -107,106 +115,12 @@ private:
     environment env_;
     completion* continuation_ = nullptr;
     join_operation* joiner_ = nullptr;
-    child_promise* first_child_ = nullptr;
+    child* first_child_ = nullptr;
     std::size_t children_ = 0;
     std::exception_ptr first_exception_;
     bool body_ended_ = false;
+    bool abandoned_ = false;
 };
-
-// A child's frame holds its arguments and is its own entry in the scope: as a completion it is first queued to begin,
-// then, by its final suspend, to be destroyed.
-class scope::child_promise : public detail::task_promise_base, public completion {
-public:
-    child_promise() noexcept : completion{&begin} {}
-    child_promise(const child_promise&) = delete;
-    child_promise& operator=(const child_promise&) = delete;
-    ~child_promise() { leave(); }
-
-    inline detail::scope_child get_return_object() noexcept;
-    void return_void() const noexcept {}
-    void unhandled_exception() noexcept { scope_->fail(std::current_exception()); }
-
-    void join(scope& s) noexcept
-    {
-        scope_ = &s;
-        next_ = s.first_child_;
-        link_ = &s.first_child_;
-        if (next_ != nullptr) {
-            next_->link_ = &next_;
-        }
-        s.first_child_ = this;
-        ++s.children_;
-        prepare(*this, s.env_);
-        s.env_.exec->schedule(*this);
-    }
-
-    std::coroutine_handle<child_promise> handle() noexcept
-    {
-        return std::coroutine_handle<child_promise>::from_promise(*this);
-    }
-
-private:
-    void leave() noexcept
-    {
-        if (link_ != nullptr) {
-            *link_ = next_;
-            if (next_ != nullptr) {
-                next_->link_ = link_;
-            }
-            --scope_->children_;
-        }
-    }
-
-    static void begin(completion& c) noexcept
-    {
-        c.invoke = &end;
-        static_cast<child_promise&>(c).handle().resume();
-    }
-
-    static void end(completion& c) noexcept
-    {
-        child_promise& self = static_cast<child_promise&>(c);
-        scope& s = *self.scope_;
-        self.handle().destroy();
-        s.child_ended();
-    }
-
-    scope* scope_ = nullptr;
-    child_promise* next_ = nullptr;
-    child_promise** link_ = nullptr;  // what points here: first_child_ or the next_ of the child before
-};
-
-namespace detail {
-
-class scope_child {
-public:
-    using promise_type = scope::child_promise;
-    explicit scope_child(promise_type& p) noexcept : promise{p} {}
-    promise_type& promise;
-};
-
-template <class Function, class... Args>
-scope_child make_scope_child(Function function, Args... arguments)
-{
-    co_await std::invoke(std::move(function), std::move(arguments)...);
-}
-
-}  // namespace detail
-
-inline detail::scope_child scope::child_promise::get_return_object() noexcept
-{
-    return detail::scope_child{*this};
-}
-
-template <class Function, class... Args>
-    requires detail::is_task<std::invoke_result_t<std::decay_t<Function>, std::decay_t<Args>...>>
-void scope::spawn(Function&& function, Args&&... arguments)
-{
-    TCPCO_ASSERT(env_.exec != nullptr && !joined());
-    detail::make_scope_child<std::decay_t<Function>, std::decay_t<Args>...>(std::forward<Function>(function),
-                                                                            std::forward<Args>(arguments)...)
-        .promise.join(*this);
-}
 
 class scope::join_operation {
 public:
@@ -265,13 +179,6 @@ inline void scope::child_ended() noexcept
     }
     if (joined()) {
         continuation_->invoke(*continuation_);  // last: it may destroy the scope
-    }
-}
-
-inline void scope::abandon() noexcept
-{
-    while (first_child_ != nullptr) {
-        first_child_->handle().destroy();
     }
 }
 
@@ -359,13 +266,6 @@ private:
 
 namespace detail {
 
-template <class Task>
-struct task_value;
-template <class T>
-struct task_value<task<T>> {
-    using type = T;
-};
-
 template <class Function, class... Args>
 using scope_operation_for =
     scope_operation<typename task_value<std::invoke_result_t<Function, scope&, Args...>>::type, Function, Args...>;
@@ -383,3 +283,5 @@ auto with_scope(Function&& function, Args&&... arguments)
 }
 
 }  // namespace tcpco
+
+#include "tcpco/async/scope_child.hpp"

@@ -55,6 +55,10 @@ template <class T>
 class task_awaiter;
 template <class T>
 class task_starter;
+template <class T>
+class scope_child;
+template <class T, class Function, class... Args>
+class scope_call;
 
 class task_promise_base : public pooled_frame {
 public:
@@ -190,6 +194,10 @@ private:
     friend class detail::task_awaiter;
     template <class U>
     friend class detail::task_starter;
+    template <class U>
+    friend class detail::scope_child;
+    template <class U, class Function, class... Args>
+    friend class detail::scope_call;
 
     explicit task(std::coroutine_handle<promise_type> coroutine) noexcept : coroutine_{coroutine} {}
 

@@ -253,6 +253,33 @@ private:
     void revive_listeners();
     void end_without_reset(connection_type& c, errc why);
 
+    // flows.hpp
+    four_tuple flow_of(std::uint32_t value) const noexcept;
+    bool has_flow(std::uint32_t value, const four_tuple& flow) const noexcept;
+    auto is_named(const four_tuple& flow) const noexcept
+    {
+        return [this, &flow](std::uint32_t value) { return has_flow(value, flow); };
+    }
+    std::uint32_t find_flow(const four_tuple& flow) const noexcept { return flows_.find(flow, is_named(flow)); }
+    bool insert_flow(const four_tuple& flow, std::uint32_t value) noexcept
+    {
+        return flows_.insert(flow, value, is_named(flow)) == decltype(flows_)::outcome::inserted;
+    }
+    bool replace_flow(const four_tuple& flow, std::uint32_t value) noexcept
+    {
+        return flows_.replace(flow, value, is_named(flow));
+    }
+    void erase_flow(const four_tuple& flow) noexcept { flows_.erase(flow, is_named(flow)); }
+    auto is_listening(const endpoint& local) const noexcept
+    {
+        return [this, &local](std::uint32_t index) { return listeners_.at(index).local == local; };
+    }
+    std::uint32_t find_listening(const endpoint& local) const noexcept
+    {
+        return listening_.find(local, is_listening(local));
+    }
+    void erase_listening(const endpoint& local) noexcept { listening_.erase(local, is_listening(local)); }
+
     // connections.hpp, socket_calls.hpp
     connection_type* make_connection();
     void settle(connection_type& c, tcp_state was, step_type& st);
@@ -293,7 +320,7 @@ private:
     slab<connection_type> connections_;
     slab<listener> listeners_;
     flow_table<four_tuple, four_tuple_hash> flows_;
-    flow_table<four_tuple, four_tuple_hash> listening_;  // remote side unspecified
+    flow_table<endpoint, endpoint_hash> listening_;
     timer_wheel timers_;
     slab<time_wait_record> time_waits_;
     timer_wheel time_wait_timers_;
@@ -319,6 +346,7 @@ private:
 }  // namespace tcpco
 
 #include "tcpco/stack/connections.hpp"
+#include "tcpco/stack/flows.hpp"
 #include "tcpco/stack/link_life.hpp"
 #include "tcpco/stack/socket_calls.hpp"
 #include "tcpco/stack/syn_queue.hpp"

@@ -43,8 +43,8 @@ struct stack_limits {
     // are served. One more is reset on close(), and counted (Linux's tcp_max_orphans). A quarter of the connections;
     // close_all() and shutdown() are exempt.
     std::uint32_t orphans = 16'384;
-    // Connections in TIME-WAIT that nobody holds any more, 96 octets each. As many as connections: a thousand closings
-    // a second with 60 s each, and 6 MiB when full. Beyond it the oldest is forgotten, and counted. 0: none, each keeps
+    // Connections in TIME-WAIT that nobody holds any more, 64 octets each. As many as connections: a thousand closings
+    // a second with 60 s each, and 4 MiB when full. Beyond it the oldest is forgotten, and counted. 0: none, each keeps
     // its connection until it is over.
     std::uint32_t time_wait = 65'536;
     // Half-open connections as compact records, 64 octets each (IPv4), over all listeners, each of which has a limit of

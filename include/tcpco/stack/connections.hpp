@@ -28,7 +28,7 @@ basic_stack<B>::basic_stack(const config& c)
       listeners_{c.limits.listeners},
       flows_{c.limits.connections + c.limits.time_wait + c.limits.syn_received,
              four_tuple_hash{derive_key(c.seed, 5)}},
-      listening_{c.limits.listeners, four_tuple_hash{derive_key(c.seed, 6)}},
+      listening_{c.limits.listeners, endpoint_hash{derive_key(c.seed, 6)}},
       time_waits_{c.limits.time_wait}, syn_queue_{c.limits.syn_received}, port_key_{derive_key(c.seed, 7)},
       orphan_limit_{c.limits.orphans}
 {
@@ -140,13 +140,12 @@ void basic_stack<B>::enqueue(listener& l, connection_type& c)
 template <class B>
 void basic_stack<B>::bury(connection_type& c)
 {
-    if (flows_.find({c.local, c.remote}) == c.self.index) {
-        flows_.erase({c.local, c.remote});
+    if (find_flow({c.local, c.remote}) == c.self.index) {
+        erase_flow({c.local, c.remote});
     }
     timers_.cancel(c.self.index);
     dirty_.erase(c.self.index);
-    starved_.erase(c.self.index);
-    hungry_.erase(c.self.index);
+    starving_.erase(c.self.index);
     unresolved_.erase(c.self.index);
     if (!c.owned && !c.in_accept_queue) {
         erase(c);
@@ -326,7 +325,7 @@ void basic_stack<B>::check_connection([[maybe_unused]] const connection_type& c)
         [[maybe_unused]] const std::uint32_t i = c.self.index;
         [[maybe_unused]] const bool closed = c.state == tcp_state::closed || c.state == tcp_state::listen;
         TCPCO_ASSERT(tcbs_[i] == &c);
-        TCPCO_ASSERT(closed == (flows_.find({c.local, c.remote}) != i));
+        TCPCO_ASSERT(closed == (find_flow({c.local, c.remote}) != i));
         TCPCO_ASSERT(closed || c.deadline() == time_point::never() || timers_.when(i) <= c.deadline());
         TCPCO_ASSERT(closed || (c.snd.una <= c.snd.nxt && c.snd.nxt <= c.sendable_end()));
         TCPCO_ASSERT(closed || c.rcv.nxt <= c.rcv.right_edge || c.rcv.nxt == stream_offset{0});
@@ -361,7 +360,7 @@ void basic_stack<B>::check_invariants() const
         for (std::uint32_t i = 0; i < syn_queue_.capacity(); ++i) {
             if (syn_queue_.occupied(i)) {
                 [[maybe_unused]] const syn_received_record& r = syn_queue_.at(i);
-                TCPCO_ASSERT(flows_.find({r.local(), r.remote()}) == first_half_open() + i);
+                TCPCO_ASSERT(find_flow({r.local(), r.remote()}) == first_half_open() + i);
                 TCPCO_ASSERT(syn_timers_.when(i) != time_point::never());
                 ++live;
             }
@@ -372,10 +371,8 @@ void basic_stack<B>::check_invariants() const
         for (std::uint32_t i = 0; i < time_waits_.capacity(); ++i) {
             if (time_waits_.occupied(i)) {
                 [[maybe_unused]] const time_wait_record& r = time_waits_.at(i);
-                [[maybe_unused]] const four_tuple flow =
-                    r.set_aside ? four_tuple{r.remote, r.local} : four_tuple{r.local, r.remote};
                 aside += r.set_aside ? 1U : 0U;
-                TCPCO_ASSERT(flows_.find(flow) == connections_.limit() + i);
+                TCPCO_ASSERT(find_flow(flow_of(connections_.limit() + i)) == connections_.limit() + i);
                 TCPCO_ASSERT(time_wait_order_.contains(i));
             }
         }

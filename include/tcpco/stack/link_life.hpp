@@ -37,7 +37,7 @@ void basic_stack<B>::revive_listeners()
         return;
     }
     listeners_.for_each([this](slab_id id, listener& l) {
-        if (listening_.find({l.local, {}}) == id.index) {
+        if (find_listening(l.local) == id.index) {
             l.error = errc::ok;
         }
     });
@@ -108,14 +108,14 @@ void basic_stack<B>::set_address(time_point now, const ip_prefix& address)
         }
     });
     time_waits_.for_each([&](slab_id id, const time_wait_record& r) {
-        if (r.local.address == old) {
+        if (r.local().address == old) {
             forget_time_wait(id.index);
         }
     });
     listeners_.for_each([&](slab_id id, listener& l) {
         if (l.local.address == old) {
             l.error = errc::address_not_available;
-            listening_.erase({l.local, {}});
+            erase_listening(l.local);
             ready_listeners_.push_back(id.index);
         }
     });

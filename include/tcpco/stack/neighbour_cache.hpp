@@ -64,11 +64,11 @@ public:
     // The entry of an address, made when it is new; npos when the cache is full of entries in use.
     index entry_of(ipv4_address address)
     {
-        if (const std::uint32_t found = table_.find(address); found != table_.npos) {
+        if (const std::uint32_t found = find(address); found != npos) {
             return found;
         }
         const index i = free_entry();
-        if (i == npos || table_.insert(address, i) != decltype(table_)::outcome::inserted) {
+        if (i == npos || table_.insert(address, i, is(address)) != decltype(table_)::outcome::inserted) {
             return npos;
         }
         entries_[i] = entry{};
@@ -129,8 +129,8 @@ public:
     template <class F>
     bool learn(ipv4_address address, mac_address mac, bool create, time_point now, F&& fn)
     {
-        index i = table_.find(address);
-        if (i == table_.npos) {
+        index i = find(address);
+        if (i == npos) {
             i = create ? entry_of(address) : npos;
             if (i == npos) {
                 return false;
@@ -219,6 +219,14 @@ private:
         std::array<slice, waiting_packets> waiting{};
     };
 
+    struct is_at {
+        const neighbour_cache& cache;
+        ipv4_address address;
+        bool operator()(index i) const noexcept { return cache.entries_[i].address == address; }
+    };
+    is_at is(ipv4_address address) const noexcept { return {*this, address}; }
+    index find(ipv4_address address) const noexcept { return table_.find(address, is(address)); }
+
     void ask(entry& e, state what, time_point now)
     {
         e.what = what;
@@ -252,7 +260,7 @@ private:
             entry& e = entries_[i];
             if (e.what == state::reachable || e.what == state::failed) {
                 victim_ = i + 1;
-                table_.erase(e.address);
+                table_.erase(e.address, is(e.address));
                 return i;
             }
         }

@@ -16,7 +16,7 @@ std::uint16_t basic_stack<B>::ephemeral_port(const endpoint& remote, const ip_ad
     for (std::uint32_t i = 0; i < count; ++i) {
         const auto offset = static_cast<std::uint32_t>((hashed + port_counter_++) % count);
         const auto port = static_cast<std::uint16_t>(first + offset);
-        if (flows_.find({{local, port}, remote}) == flows_.npos && find_listener({local, port}) == listening_.npos) {
+        if (find_flow({{local, port}, remote}) == flows_.npos && find_listener({local, port}) == listening_.npos) {
             return port;
         }
     }
@@ -61,7 +61,7 @@ result<connection_id> basic_stack<B>::connect(endpoint remote, const connect_opt
             return {errc::address_not_available, {}};
         }
     }
-    if (flows_.find({local, remote}) != flows_.npos) {
+    if (find_flow({local, remote}) != flows_.npos) {
         return {errc::address_in_use, {}};
     }
     connection_type* c = make_connection();
@@ -76,7 +76,7 @@ result<connection_id> basic_stack<B>::connect(endpoint remote, const connect_opt
     const bool machine_allows =
         find_transition<typename B::state_machine>(tcp_state::closed, tcp_event::active_open, {}) != nullptr;
     if (!open_active(*c, local, remote, st) ||
-        flows_.insert({local, remote}, c->self.index) != decltype(flows_)::outcome::inserted) {
+        !insert_flow({local, remote}, c->self.index)) {
         --live_;
         detail::delete_tcb(*c, st);
         erase(*c);
@@ -115,12 +115,12 @@ result<listener_id> basic_stack<B>::listen(endpoint local, std::uint32_t backlog
             return {errc::address_not_available, {}};
         }
     }
-    if (listening_.find({local, {}}) != listening_.npos) {
+    if (find_listening(local) != listening_.npos) {
         return {errc::address_in_use, {}};
     }
     const slab_id id = listeners_.emplace(local, std::max(backlog, 1u));
     if (!id || !reserve(connections_.capacity(), listeners_.capacity()) ||
-        listening_.insert({local, {}}, id.index) != decltype(listening_)::outcome::inserted) {
+        listening_.insert(local, id.index, is_listening(local)) != decltype(listening_)::outcome::inserted) {
         listeners_.erase(id);
         return {errc::no_buffer_space, {}};
     }
@@ -137,8 +137,8 @@ errc basic_stack<B>::close(listener_id id)
     }
     l->error = errc::bad_file_descriptor;
     abandon_waiters(*l);
-    if (listening_.find({l->local, {}}) == id.value.index) {  // else it has lost its place: set_address()
-        listening_.erase({l->local, {}});
+    if (find_listening(l->local) == id.value.index) {  // else it has lost its place: set_address()
+        erase_listening(l->local);
     }
     l->queue.clear();
     syn_queue_.for_each([&](slab_id record, const syn_received_record& r) {

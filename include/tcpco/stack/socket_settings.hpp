@@ -68,6 +68,9 @@ inline errc stack_port::set_low_water(connection_id id, std::uint32_t octets) no
 
 inline result<std::size_t> stack_port::write_urgent(connection_id id, std::span<const std::byte> octets) noexcept
 {
+    if (transmission_control_block* c = owned(id); c != nullptr && c->rare.make() == nullptr) {
+        return {errc::no_buffer_space, 0};
+    }
     const auto answer = write(id, octets);
     if (answer.value > 0) {
         mark_urgent(*owned(id));

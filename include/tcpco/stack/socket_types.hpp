@@ -92,18 +92,34 @@ inline void release_anchor(port_anchor* a) noexcept
     }
 }
 
-// Where the completion of a suspended operation stands.
-inline completion*& waiting(transmission_control_block& c, wait_kind kind) noexcept
+// Where in rare_state the completion of a suspended operation stands, but for the reader's.
+constexpr completion* rare_state::*rare_place(wait_kind kind) noexcept
 {
     switch (kind) {
-    case wait_kind::connect: return c.waiting.connector;
-    case wait_kind::read: return c.waiting.reader;
-    case wait_kind::write: return c.waiting.writer;
-    case wait_kind::flush: return c.waiting.flusher;
-    case wait_kind::urgent: return c.waiting.urgent;
+    case wait_kind::connect: return &rare_state::connector;
+    case wait_kind::write: return &rare_state::writer;
+    case wait_kind::flush: return &rare_state::flusher;
+    case wait_kind::urgent: return &rare_state::urgent;
+    case wait_kind::read:
     case wait_kind::close: break;
     }
-    return c.waiting.closer;
+    return &rare_state::closer;
+}
+
+// Who waits: the completion of a suspended operation, or null.
+inline completion* waiting(const transmission_control_block& c, wait_kind kind) noexcept
+{
+    return kind == wait_kind::read ? c.reader : (*c.rare).*rare_place(kind);
+}
+
+// Where its completion goes. Null: memory is short, which it never is where something has waited.
+inline completion** waiting_place(transmission_control_block& c, wait_kind kind) noexcept
+{
+    if (kind == wait_kind::read) {
+        return &c.reader;
+    }
+    rare_state* const r = c.rare.make();
+    return r != nullptr ? &(r->*rare_place(kind)) : nullptr;
 }
 
 // The wait is over, by success or failure.

@@ -36,11 +36,14 @@ inline errc stack_port::wait_for(connection_id id, wait_kind kind, completion& c
     if (tcb == nullptr) {
         return errc::bad_file_descriptor;
     }
-    completion*& place = waiting(*tcb, kind);
-    if (place != nullptr) {
+    if (waiting(*tcb, kind) != nullptr) {
         return errc::operation_in_progress;
     }
-    place = &c;
+    completion** const place = waiting_place(*tcb, kind);
+    if (place == nullptr) {
+        return errc::no_buffer_space;
+    }
+    *place = &c;
     if (satisfied(*tcb, kind)) {
         ready_.push_back(tcb->self.index);
     }
@@ -51,7 +54,7 @@ inline void stack_port::stop_waiting(connection_id id, wait_kind kind, completio
 {
     transmission_control_block* tcb = find(id);
     if (tcb != nullptr && (waiting(*tcb, kind) == &c || waiting(*tcb, kind) == &told_)) {
-        waiting(*tcb, kind) = nullptr;
+        *waiting_place(*tcb, kind) = nullptr;
     }
 }
 
@@ -113,9 +116,10 @@ void stack_port::dispatch_connection(transmission_control_block& c, Executor& ex
 {
     c.events = readiness::none;
     for (const auto& [kind, bit] : wait_kinds) {
-        completion*& place = waiting(c, kind);
-        if (place != nullptr && place != &told_ && satisfied(c, kind)) {
-            executor.schedule(*std::exchange(place, &told_));
+        completion* const waiter = waiting(c, kind);
+        if (waiter != nullptr && waiter != &told_ && satisfied(c, kind)) {
+            *waiting_place(c, kind) = &told_;
+            executor.schedule(*waiter);
         }
     }
 }

@@ -80,8 +80,7 @@ public:
             dirty_.push_back(c->self.index);
         }
         if (answer.value < wanted && send_status(*c) == errc::ok) {
-            c->starved = true;
-            (c->queued() < reserve_share ? hungry_ : starved_).push_back(c->self.index);
+            starve(*c);
         }
         return answer;
     }
@@ -149,7 +148,7 @@ public:
 
     // `c` is scheduled by dispatch() when the wait is over, by success or failure. operation_in_progress: another
     // operation of this kind waits already. The place stays taken until stop_waiting(), so that nobody comes between
-    // the news and whoever waited for it.
+    // the news and whoever waited for it. no_buffer_space: memory is short.
     errc wait_for(connection_id id, wait_kind kind, completion& c) noexcept;
     void stop_waiting(connection_id id, wait_kind kind, completion& c) noexcept;
     bool is_waiting(connection_id id, wait_kind kind) const noexcept;
@@ -262,8 +261,7 @@ protected:
     bool reserve(std::uint32_t connections, std::uint32_t listeners) noexcept
     {
         return tcbs_.make_room(connections) && ready_.reserve(connections) && dirty_.reserve(connections) &&
-               unresolved_.reserve(connections) && starved_.reserve(connections) &&
-               hungry_.reserve(connections) && ready_listeners_.reserve(listeners);
+               ready_listeners_.reserve(listeners);
     }
 
     transmission_control_block* find(connection_id id) const noexcept
@@ -282,17 +280,35 @@ protected:
     // Slots are back: writers that met exhausted pools may try again.
     void feed_starved() noexcept
     {
-        while (!hungry_.empty() && small_->available() > 0 && large_->available() > 0) {
-            feed(hungry_.pop_front());
+        if (starving_.size() == 0) {
+            return;
         }
-        while (!starved_.empty() && !small_->is_short() && !large_->is_short()) {
-            feed(starved_.pop_front());
+        while (!starving_.empty(hungry) && small_->available() > 0 && large_->available() > 0) {
+            feed(starving_.pop_front(hungry));
         }
+        while (!starving_.empty(starved) && !small_->is_short() && !large_->is_short()) {
+            feed(starving_.pop_front(starved));
+        }
+    }
+    void starve(transmission_control_block& c) noexcept
+    {
+        if (!starving_.reserve(dirty_.capacity())) {  // it is told at once, to try again
+            c.events |= readiness::writable;
+            ready_.push_back(c.self.index);
+            return;
+        }
+        const bool has_less = c.queued() < reserve_share;
+        if (has_less && !c.hungry) {
+            starving_.erase(c.self.index);  // it had more when it came, and may go before those who have
+        }
+        starving_.push_back(c.self.index, has_less ? hungry : starved);
+        c.starved = true;
+        c.hungry = c.hungry || has_less;
     }
     void feed(std::uint32_t index) noexcept
     {
         transmission_control_block& c = *tcbs_[index];
-        c.starved = false;
+        c.starved = c.hungry = false;
         c.events |= readiness::writable;
         if (c.owned) {
             ready_.push_back(index);
@@ -302,10 +318,11 @@ protected:
     // Whoever waits on this connection is told, though nothing became ready: its socket was closed.
     void abandon_waiters(transmission_control_block& c) noexcept
     {
-        for (completion** place :
-             {&c.waiting.connector, &c.waiting.reader, &c.waiting.writer, &c.waiting.flusher, &c.waiting.urgent,
-              &c.waiting.closer}) {
-            completion* waiter = std::exchange(*place, nullptr);
+        for (const auto& [kind, bit] : wait_kinds) {
+            completion* const waiter = waiting(c, kind);
+            if (waiter != nullptr) {
+                *waiting_place(c, kind) = nullptr;
+            }
             if (waiter != nullptr && waiter != &told_) {
                 waiter->link_before(abandoned_);
             }
@@ -324,8 +341,12 @@ protected:
     index_list ready_;  // connections with events
     index_list ready_listeners_;
     index_list dirty_;       // connections that may have something to send
-    index_list starved_;     // connections whose write met pools that run short: they have their share
-    index_list hungry_;      // those whose write met pools without any slot: they have less than their share
+    // These two have room when they are first needed: most stacks never do. Connections whose write met pools that run
+    // short, though they have their share; and those whose write met pools without any slot, and that have less than
+    // their share.
+    static constexpr std::size_t starved = 0;
+    static constexpr std::size_t hungry = 1;
+    index_lists<2> starving_;
     index_list unresolved_;  // connections whose next hop is being asked for
     time_point now_{};
 

@@ -24,7 +24,7 @@ void basic_stack<B>::to_syn_queue(connection_type& c)
         ++host.counters.syn_received_refused;
         return;
     }
-    flows_.replace({c.local, c.remote}, first_half_open() + id.index);
+    replace_flow({c.local, c.remote}, first_half_open() + id.index);
     syn_timers_.schedule(id.index, c.timer_at);
     step_type st = step_at(now_);
     detail::delete_tcb(c, st);
@@ -47,7 +47,7 @@ auto basic_stack<B>::from_syn_queue(std::uint32_t index) -> connection_type*
         erase(*c);
         return nullptr;
     }
-    flows_.replace({c->local, c->remote}, c->self.index);
+    replace_flow({c->local, c->remote}, c->self.index);
     syn_timers_.cancel(index);
     syn_queue_.erase(syn_queue_.id_of(index));
     dirty_.push_back(c->self.index);  // transmit() makes a record of it again
@@ -63,7 +63,7 @@ void basic_stack<B>::forget_half_open(std::uint32_t index)
         --l->half_open;
     }
     const four_tuple flow{r.local(), r.remote()};
-    flows_.erase(flow);
+    erase_flow(flow);
     syn_timers_.cancel(index);
     syn_queue_.erase(syn_queue_.id_of(index));
     --live_;

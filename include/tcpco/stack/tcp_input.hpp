@@ -51,7 +51,7 @@ bool basic_stack<B>::receive_known(frame& f)
     if constexpr (TCPCO_CHECKED != 0) {
         datagram d;
         TCPCO_ASSERT(network_.receive(now_, frame{f}, d) && d.ecn == ecn && d.source == c->remote.address &&
-                     d.destination == c->local.address && flows_.find({c->local, c->remote}) == c->self.index);
+                     d.destination == c->local.address && find_flow({c->local, c->remote}) == c->self.index);
     }
     f.data.remove_prefix(static_cast<std::uint32_t>(link + ipv4_header_size));
     step_type st = step_at(now_);
@@ -160,7 +160,7 @@ void basic_stack<B>::receive_segment(datagram&& d)
     }
     const four_tuple flow{{d.destination, seg.header.destination_port}, {d.source, seg.header.source_port}};
     std::optional<sequence_number> not_below;
-    if (std::uint32_t index = flows_.find(flow); index != flows_.npos) {
+    if (std::uint32_t index = find_flow(flow); index != flows_.npos) {
         if (index >= first_half_open()) {
             const connection_type* half_open = from_syn_queue(index - first_half_open());
             if (half_open == nullptr) {
@@ -248,7 +248,7 @@ void basic_stack<B>::answer(const std::optional<stateless_segment>& reply)
 template <class B>
 void basic_stack<B>::on_icmp(const icmp_notice& notice)
 {
-    std::uint32_t index = flows_.find({notice.local, notice.remote});
+    std::uint32_t index = find_flow({notice.local, notice.remote});
     if (index != flows_.npos && index >= first_half_open()) {
         const connection_type* half_open = from_syn_queue(index - first_half_open());
         index = half_open != nullptr ? half_open->self.index : flows_.npos;

@@ -9,8 +9,8 @@ namespace tcpco {
 template <class B>
 std::uint32_t basic_stack<B>::find_listener(const endpoint& local) const noexcept
 {
-    const std::uint32_t specific = listening_.find({local, {}});
-    return specific != listening_.npos ? specific : listening_.find({{ip_address{}, local.port}, {}});
+    const std::uint32_t specific = find_listening(local);
+    return specific != listening_.npos ? specific : find_listening({ip_address{}, local.port});
 }
 
 // LISTEN (3.10.7.2) where there is a listener, else CLOSED (3.10.7.1). `not_below`: the SYN comes to a connection in
@@ -88,7 +88,7 @@ void basic_stack<B>::take_syn(listener& l, std::uint32_t index, const four_tuple
     if (opened && not_below != nullptr) {
         set_time_wait_aside(flow);
     }
-    if (!opened || flows_.insert(flow, c->self.index) != decltype(flows_)::outcome::inserted) {
+    if (!opened || !insert_flow(flow, c->self.index)) {
         if (opened) {
             end_set_aside(flow, false);
         }
@@ -137,7 +137,7 @@ void basic_stack<B>::accept_cookie(listener& l, std::uint32_t index, const four_
     c->listener = listeners_.id_of(index);
     c->own_mss = l.maximum_segment;
     if (!open_from_cookie(*c, flow.local, flow.remote, seg, *mss, st) ||
-        flows_.insert(flow, c->self.index) != decltype(flows_)::outcome::inserted) {
+        !insert_flow(flow, c->self.index)) {
         --live_;
         detail::delete_tcb(*c, st);
         erase(*c);

@@ -114,6 +114,10 @@ std::size_t basic_stack<B>::transmit_connection(std::uint32_t index, Sink& sink,
         break;
     case send_outcome::idle: dirty_.erase(index); break;
     case send_outcome::unresolved:
+        if (!unresolved_.reserve(dirty_.capacity())) {
+            refused = true;  // nowhere to wait: it is tried again
+            break;
+        }
         dirty_.erase(index);
         unresolved_.push_back(index);
         if (taken > 0) {

@@ -9,11 +9,14 @@
 
 namespace tcpco {
 
-// The record of a connection in TIME-WAIT, in that one's place in the flow table. None: there is no memory for it, or
-// the limit is none.
+// The record of a connection in TIME-WAIT, in that one's place in the flow table. None: there is no memory for it, the
+// limit is none, or it has no room for such addresses.
 template <class B>
 slab_id basic_stack<B>::keep_time_wait(const connection_type& c)
 {
+    if (!fits_time_wait_record(c)) {
+        return {};
+    }
     if (time_waits_.size() == time_waits_.limit() && !time_waits_.empty()) {
         ++host.counters.time_wait_evicted;
         forget_time_wait(time_wait_order_.front());
@@ -25,7 +28,7 @@ slab_id basic_stack<B>::keep_time_wait(const connection_type& c)
         ++host.counters.time_wait_refused;
         return {};
     }
-    flows_.replace({c.local, c.remote}, connections_.limit() + id.index);
+    replace_flow({c.local, c.remote}, connections_.limit() + id.index);
     time_wait_order_.push_back(id.index);
     time_wait_timers_.schedule(id.index, c.life_at);
     return id;
@@ -52,7 +55,7 @@ template <class B>
 void basic_stack<B>::forget_time_wait(std::uint32_t index)
 {
     const time_wait_record& r = time_waits_.at(index);
-    flows_.erase(r.set_aside ? four_tuple{r.remote, r.local} : four_tuple{r.local, r.remote});
+    erase_flow(flow_of(connections_.limit() + index));
     set_aside_ -= r.set_aside ? 1U : 0U;
     time_wait_order_.erase(index);
     time_wait_timers_.cancel(index);
@@ -64,7 +67,7 @@ void basic_stack<B>::forget_time_wait(std::uint32_t index)
 template <class B>
 void basic_stack<B>::set_time_wait_aside(const four_tuple& flow)
 {
-    std::uint32_t index = flows_.find(flow);
+    std::uint32_t index = find_flow(flow);
     if (index < connections_.limit()) {  // its user holds it still: for him it is over
         connection_type& c = connections_.at(index);
         const slab_id kept = keep_time_wait(c);
@@ -77,9 +80,8 @@ void basic_stack<B>::set_time_wait_aside(const four_tuple& flow)
         index = connections_.limit() + kept.index;
     }
     const std::uint32_t record = index - connections_.limit();
-    flows_.erase(flow);
-    if (network_.is_local(flow.remote.address) ||
-        flows_.insert({flow.remote, flow.local}, index) != decltype(flows_)::outcome::inserted) {
+    erase_flow(flow);
+    if (network_.is_local(flow.remote.address) || !insert_flow({flow.remote, flow.local}, index)) {
         forget_time_wait(record);
         return;
     }
@@ -92,7 +94,7 @@ void basic_stack<B>::set_time_wait_aside(const four_tuple& flow)
 template <class B>
 void basic_stack<B>::end_set_aside(const four_tuple& flow, bool opened)
 {
-    const std::uint32_t index = set_aside_ > 0 ? flows_.find({flow.remote, flow.local}) : flows_.npos;
+    const std::uint32_t index = set_aside_ > 0 ? find_flow({flow.remote, flow.local}) : flows_.npos;
     if (index == flows_.npos || index < connections_.limit() || index >= first_half_open()) {
         return;
     }
@@ -104,10 +106,10 @@ void basic_stack<B>::end_set_aside(const four_tuple& flow, bool opened)
         forget_time_wait(record);
         return;
     }
-    flows_.erase({flow.remote, flow.local});
+    erase_flow({flow.remote, flow.local});
     time_waits_.at(record).set_aside = false;
     --set_aside_;
-    if (!flows_.replace(flow, index) && flows_.insert(flow, index) != decltype(flows_)::outcome::inserted) {
+    if (!replace_flow(flow, index) && !insert_flow(flow, index)) {
         forget_time_wait(record);
     }
 }

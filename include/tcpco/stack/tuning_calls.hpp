@@ -91,13 +91,13 @@ template <class B>
 bool basic_stack<B>::is_local_in_use(endpoint local)
 {
     bool found = false;
-    const auto compare = [&](const four_tuple& t, std::uint32_t) {
+    const auto compare = [&](const endpoint& taken) {
         const bool overlaps =
-            t.local.address == local.address || t.local.address == ip_address{} || local.address == ip_address{};
-        found = found || (t.local.port == local.port && overlaps);
+            taken.address == local.address || taken.address == ip_address{} || local.address == ip_address{};
+        found = found || (taken.port == local.port && overlaps);
     };
-    flows_.for_each(compare);
-    listening_.for_each(compare);
+    flows_.for_each([&](std::uint32_t value) { compare(flow_of(value).local); });
+    listening_.for_each([&](std::uint32_t index) { compare(listeners_.at(index).local); });
     return found;
 }
 
@@ -150,7 +150,11 @@ template <class B>
 errc basic_stack<B>::set_fin_wait_2_timeout(connection_id id, std::int16_t seconds)
 {
     return on_connection(id, [seconds](connection_type& c, step_type&) {
-        c.fin_wait_2_seconds = seconds;
+        rare_state* const r = c.rare.make();
+        if (r == nullptr) {
+            return errc::no_buffer_space;
+        }
+        r->fin_wait_2_seconds = seconds;
         return errc::ok;
     });
 }

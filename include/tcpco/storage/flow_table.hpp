@@ -1,6 +1,8 @@
 // From a key to an index: which connection a segment belongs to.
 //
-// Open addressing with linear probing over a dense array of 32-bit tags; keys are compared only where the tag agrees.
+// Open addressing with linear probing over a dense array of entries of eight octets: 32 bits of the hash, and the
+// value. Keys are not kept: whoever is named by a value knows his own, and a lookup asks him where the hash agrees. So
+// an entry and what it names are two cache lines, whatever the length of a key, and the second would be needed anyway.
 // Erasing shifts the followers back, so there are no tombstones and no slow decay. The table doubles at three quarters,
 // up to a limit, and refuses beyond it.
 //
@@ -56,7 +58,15 @@ private:
     }
 };
 
-// Hash: a copyable functor from Key to std::uint64_t. Key: default constructible, copyable, with ==.
+// SipHash of one end alone: what listens there.
+struct endpoint_hash {
+    siphash_key key{};
+
+    constexpr std::uint64_t operator()(const endpoint& e) const noexcept { return four_tuple_hash{key}({e, {}}); }
+};
+
+// Hash: a copyable functor from Key to std::uint64_t. `is_named(value)`, where a call takes it: whether the key in
+// question is that of `value`, one of those in the table.
 template <class Key, class Hash>
 class flow_table {
 public:
@@ -74,49 +84,52 @@ public:
     {
     }
 
-    // The hash of a key, for a caller that looks up more than once.
-    std::uint64_t hash(const Key& key) const noexcept { return hash_(key); }
-
-    // The value under `key`, or npos. Segments come in runs of one connection: the key that was found last is compared
-    // first, and a run costs one hash.
-    std::uint32_t find(const Key& key) const noexcept
+    // The value under `key`, or npos. Segments come in runs of one connection: what was found last is asked first, and
+    // a run costs no hash.
+    template <class IsNamed>
+    std::uint32_t find(const Key& key, IsNamed&& is_named) const noexcept
     {
-        if (recent_ < tags_.size() && tags_[recent_] != 0 && entries_[recent_].key == key) {
+        if (recent_ < entries_.size() && entries_[recent_].tag != 0 && is_named(entries_[recent_].value)) {
             return entries_[recent_].value;
         }
-        const std::size_t at = locate(key, tag_of(hash_(key)));
+        const std::size_t at = locate(tag_of(hash_(key)), is_named);
         if (at == absent) {
             return npos;
         }
         recent_ = at;
         return entries_[at].value;
     }
-    std::uint32_t find(const Key& key, std::uint64_t hashed) const noexcept
+
+    // Whom find() will ask first, or npos: a guess, for who wants his memory to be on its way.
+    std::uint32_t guess(const Key& key) const noexcept
     {
-        const std::size_t at = locate(key, tag_of(hashed));
+        const std::uint32_t tag = tag_of(hash_(key));
+        const auto any = [](std::uint32_t) { return true; };
+        const std::size_t at = locate(tag, any);
         return at == absent ? npos : entries_[at].value;
     }
 
-    outcome insert(const Key& key, std::uint32_t value) noexcept { return insert(key, value, hash_(key)); }
-    outcome insert(const Key& key, std::uint32_t value, std::uint64_t hashed) noexcept
+    template <class IsNamed>
+    outcome insert(const Key& key, std::uint32_t value, IsNamed&& is_named) noexcept
     {
-        const std::uint32_t tag = tag_of(hashed);
-        if (locate(key, tag) != absent) {
+        const std::uint32_t tag = tag_of(hash_(key));
+        if (locate(tag, is_named) != absent) {
             return outcome::exists;
         }
-        if (size_ >= limit_ || (size_ + 1 > tags_.size() / 4 * 3 && !rehash())) {
+        if (size_ >= limit_ || (size_ + 1 > entries_.size() / 4 * 3 && !rehash())) {
             ++refused_;
             return outcome::refused;
         }
-        place(tag, {key, value});
+        place({tag, value});
         ++size_;
         return outcome::inserted;
     }
 
     // Gives `key` another value: a half-open record has become a connection. False when there is no such key.
-    bool replace(const Key& key, std::uint32_t value) noexcept
+    template <class IsNamed>
+    bool replace(const Key& key, std::uint32_t value, IsNamed&& is_named) noexcept
     {
-        const std::size_t at = locate(key, tag_of(hash_(key)));
+        const std::size_t at = locate(tag_of(hash_(key)), is_named);
         if (at == absent) {
             return false;
         }
@@ -125,34 +138,32 @@ public:
     }
 
     // False when there was no such key.
-    bool erase(const Key& key) noexcept
+    template <class IsNamed>
+    bool erase(const Key& key, IsNamed&& is_named) noexcept
     {
-        std::size_t hole = locate(key, tag_of(hash_(key)));
+        std::size_t hole = locate(tag_of(hash_(key)), is_named);
         if (hole == absent) {
             return false;
         }
         // Whoever stands behind the hole, and does not stand between its own home and the hole, moves up into it.
-        for (std::size_t i = next(hole); tags_[i] != 0; i = next(i)) {
-            if (((i - tags_[i]) & mask()) >= ((i - hole) & mask())) {
-                tags_[hole] = tags_[i];
-                entries_[hole] = std::move(entries_[i]);
+        for (std::size_t i = next(hole); entries_[i].tag != 0; i = next(i)) {
+            if (((i - entries_[i].tag) & mask()) >= ((i - hole) & mask())) {
+                entries_[hole] = entries_[i];
                 hole = i;
             }
         }
-        tags_[hole] = 0;
         entries_[hole] = {};
         --size_;
         return true;
     }
 
-    // Calls fn(const Key&, std::uint32_t value) for each entry, in no order that means anything. fn must not change
-    // the table.
+    // Calls fn(std::uint32_t value) for each entry, in no order that means anything. fn must not change the table.
     template <class F>
     void for_each(F&& fn) const
     {
-        for (std::size_t i = 0; i < tags_.size(); ++i) {
-            if (tags_[i] != 0) {
-                fn(entries_[i].key, entries_[i].value);
+        for (std::size_t i = 0; i < entries_.size(); ++i) {
+            if (entries_[i].tag != 0) {
+                fn(entries_[i].value);
             }
         }
     }
@@ -160,70 +171,69 @@ public:
     std::uint32_t size() const noexcept { return size_; }
     bool empty() const noexcept { return size_ == 0; }
     std::uint32_t limit() const noexcept { return limit_; }
-    std::size_t capacity() const noexcept { return tags_.size(); }
+    std::size_t capacity() const noexcept { return entries_.size(); }
     std::uint64_t refused() const noexcept { return refused_; }
 
 private:
     struct entry {
-        Key key{};
+        std::uint32_t tag = 0;  // 0: an empty slot
         std::uint32_t value = 0;
     };
+    static_assert(sizeof(entry) == 8, "eight entries a cache line");
 
     static constexpr std::uint32_t max_limit = 1u << 30;
     static constexpr std::size_t first_capacity = 16;
     static constexpr std::size_t absent = ~std::size_t{0};
-    static constexpr std::uint32_t taken = 0x8000'0000;  // set in each tag, so that 0 is an empty slot
+    static constexpr std::uint32_t taken = 0x8000'0000;  // set in each tag
 
     static std::uint32_t tag_of(std::uint64_t hashed) noexcept { return static_cast<std::uint32_t>(hashed) | taken; }
-    std::size_t mask() const noexcept { return tags_.size() - 1; }
+    std::size_t mask() const noexcept { return entries_.size() - 1; }
     std::size_t next(std::size_t i) const noexcept { return (i + 1) & mask(); }
 
-    std::size_t locate(const Key& key, std::uint32_t tag) const noexcept
+    template <class IsNamed>
+    std::size_t locate(std::uint32_t tag, IsNamed&& is_named) const noexcept
     {
         if (size_ == 0) {
             return absent;
         }
-        for (std::size_t i = tag & mask(); tags_[i] != 0; i = next(i)) {
-            if (tags_[i] == tag && entries_[i].key == key) {
+        for (std::size_t i = tag & mask(); entries_[i].tag != 0; i = next(i)) {
+            if (entries_[i].tag == tag && is_named(entries_[i].value)) {
                 return i;
             }
         }
         return absent;
     }
 
-    void place(std::uint32_t tag, entry e) noexcept
+    void place(entry e) noexcept
     {
-        std::size_t i = tag & mask();
-        while (tags_[i] != 0) {
+        std::size_t i = e.tag & mask();
+        while (entries_[i].tag != 0) {
             i = next(i);
         }
-        tags_[i] = tag;
-        entries_[i] = std::move(e);
+        entries_[i] = e;
     }
 
-    // Twice the capacity. The old arrays go only when both new ones are there.
+    // Twice the capacity. The old array goes only when the new one is there.
     bool rehash() noexcept
     {
-        flow_table larger{limit_, hash_};
-        const std::size_t capacity = tags_.size() == 0 ? first_capacity : tags_.size() * 2;
-        if (!larger.tags_.grow_to(capacity) || !larger.entries_.grow_to(capacity)) {
+        growable_array<entry> old;
+        std::swap(old, entries_);
+        if (!entries_.grow_to(old.size() == 0 ? first_capacity : old.size() * 2)) {
+            std::swap(old, entries_);
             return false;
         }
-        for (std::size_t i = 0; i < tags_.size(); ++i) {
-            if (tags_[i] != 0) {
-                larger.place(tags_[i], std::move(entries_[i]));
+        for (std::size_t i = 0; i < old.size(); ++i) {
+            if (old[i].tag != 0) {
+                place(old[i]);
             }
         }
-        std::swap(tags_, larger.tags_);
-        std::swap(entries_, larger.entries_);
         return true;
     }
 
-    growable_array<std::uint32_t> tags_{};
     growable_array<entry> entries_{};
     [[no_unique_address]] Hash hash_;
     std::uint32_t limit_;
-    mutable std::size_t recent_ = 0;  // where find() ended last; whatever stands there now is compared before it counts
+    mutable std::size_t recent_ = 0;  // where find() ended last; whatever stands there now is asked before it counts
     std::uint32_t size_ = 0;
     std::uint64_t refused_ = 0;
 };

@@ -1,6 +1,8 @@
 // Memory for coroutine frames: a cache for each thread, so that starting a task costs a few instructions.
 //
-// Sizes are rounded up to 64 octets and kept in one free list each, up to 2 KiB; what is larger goes to operator new.
+// Sizes are rounded up to a multiple of 16 octets and 8 more, up to 2 KiB, and kept in one free list each; what is
+// larger goes to operator new. So much is what malloc() of the C library hands out without a gap, since it keeps 8
+// octets before each piece: an idle session costs its frame, not the next power of anything.
 // A frame may be given back on another thread than it came from: it goes to that thread's cache, since all come from
 // operator new alike. What a thread has cached is freed when it ends.
 //
@@ -26,8 +28,9 @@
 namespace tcpco {
 
 inline constexpr bool frame_pool_caches = TCPCO_FRAME_POOL != 0;
-inline constexpr std::size_t frame_class_octets = 64;
-inline constexpr std::size_t largest_pooled_frame = 2'048;
+inline constexpr std::size_t frame_class_octets = 16;  // from class to class
+inline constexpr std::size_t first_frame_class = 8;    // octets of the smallest
+inline constexpr std::size_t largest_pooled_frame = 2'056;
 inline constexpr std::size_t cached_octets_per_class = 256 * 1'024;  // for each thread
 
 namespace detail {
@@ -43,7 +46,7 @@ struct frame_class {
 
 // Trivially destructible, so that frames can still come back while a thread's other objects are being destroyed.
 struct frame_cache {
-    std::array<frame_class, largest_pooled_frame / frame_class_octets> classes{};
+    std::array<frame_class, largest_pooled_frame / frame_class_octets + 1> classes{};
     bool guarded = false;  // the guard below stands, and will empty the cache
     bool closed = false;   // the thread is ending: nothing is cached any more
 };
@@ -78,7 +81,11 @@ inline void guard_frame_cache() noexcept
 
 constexpr std::size_t frame_class_of(std::size_t size) noexcept
 {
-    return size == 0 ? 0 : (size - 1) / frame_class_octets;
+    return (size + frame_class_octets - first_frame_class - 1) / frame_class_octets;
+}
+constexpr std::size_t octets_of_frame_class(std::size_t n) noexcept
+{
+    return n * frame_class_octets + first_frame_class;
 }
 
 }  // namespace detail
@@ -92,7 +99,7 @@ constexpr std::size_t frame_class_of(std::size_t size) noexcept
     const std::size_t n = detail::frame_class_of(size);
     detail::frame_class& c = detail::this_thread_frames.classes[n];
     if (c.first == nullptr) {
-        return ::operator new((n + 1) * frame_class_octets);
+        return ::operator new(detail::octets_of_frame_class(n));
     }
     detail::free_frame* frame = c.first;
     c.first = frame->next;
@@ -109,7 +116,7 @@ inline void frame_deallocate(void* frame, std::size_t size) noexcept
     }
     const std::size_t n = detail::frame_class_of(size);
     detail::frame_class& c = detail::this_thread_frames.classes[n];
-    if (c.count >= cached_octets_per_class / ((n + 1) * frame_class_octets)) {
+    if (c.count >= cached_octets_per_class / detail::octets_of_frame_class(n)) {
         ::operator delete(frame);
         return;
     }

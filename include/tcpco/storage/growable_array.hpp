@@ -60,11 +60,11 @@ public:
         return true;
     }
 
-    // Makes room for `size` elements and a quarter more: for tables that follow a slab, which grows by a chunk at a
+    // Makes room for `size` elements and an eighth more: for tables that follow a slab, which grows by a chunk at a
     // time. Copied at each chunk, they would cost the square of their length.
     [[nodiscard]] bool make_room(std::size_t size) noexcept
     {
-        return size <= size_ || grow_to(size + size / 4);
+        return size <= size_ || grow_to(size + size / 8);
     }
 
     // Doubles, from `least` on and to `most` at the utmost. False when it is that long already, or memory is short.

@@ -57,7 +57,7 @@ class send_queue {
 public:
     // Offset 1 is the first octet of data (core/sequence.hpp). `limit` bounds the octets held.
     explicit send_queue(std::size_t limit_octets = 0, stream_offset start = stream_offset{1}) noexcept
-        : front_{start}, end_{start}, limit_{limit_octets}
+        : front_{start}, end_{start}, limit_{narrowed(limit_octets)}
     {
     }
     send_queue(send_queue&&) noexcept = default;
@@ -84,7 +84,7 @@ public:
     {
         octets = octets.first(std::min(octets.size(), room()));
         std::size_t taken = 0;
-        if (tail_open_ && !chunks_.empty()) {
+        if (tail_open_ != 0 && !chunks_.empty()) {
             taken = detail::extend(chunks_.back().data, octets);
             end_ += static_cast<std::int64_t>(taken);
         }
@@ -169,7 +169,7 @@ public:
     std::size_t size() const noexcept { return static_cast<std::size_t>(end_ - front_); }
     bool empty() const noexcept { return front_ == end_; }
     std::size_t limit() const noexcept { return limit_; }
-    void set_limit(std::size_t octets) noexcept { limit_ = octets; }
+    void set_limit(std::size_t octets) noexcept { limit_ = narrowed(octets); }
     std::size_t room() const noexcept { return size() < limit_ ? limit_ - size() : 0; }
 
     // Octets of all slots that the queue refers to.
@@ -183,6 +183,12 @@ public:
     }
 
 private:
+    // No window is larger than 1 GiB, and nothing is gained by a queue of more than 4.
+    static std::uint32_t narrowed(std::size_t octets) noexcept
+    {
+        return static_cast<std::uint32_t>(std::min(octets, std::size_t{0xFFFFFFFF}));
+    }
+
     struct chunk {
         stream_offset first{};
         slice data{};
@@ -196,7 +202,7 @@ private:
             return false;
         }
         end_ += octets;
-        tail_open_ = open;
+        tail_open_ = open ? 1 : 0;
         return true;
     }
 
@@ -229,16 +235,16 @@ private:
     }
     std::size_t remember(std::size_t i) const noexcept
     {
-        recent_ = static_cast<std::uint32_t>(i);
+        recent_ = static_cast<std::uint32_t>(i) & 0x7FFF'FFFFU;
         return i;
     }
 
     ring_deque<chunk> chunks_{};
     stream_offset front_;
     stream_offset end_;
-    std::size_t limit_;
-    mutable std::uint32_t recent_ = 0;  // where find() ended last
-    bool tail_open_ = false;            // the room behind the last octet is this queue's to fill
+    std::uint32_t limit_;
+    mutable std::uint32_t recent_ : 31 = 0;  // where find() ended last
+    std::uint32_t tail_open_ : 1 = 0;        // the room behind the last octet is this queue's to fill
 };
 
 // Octets received in order, waiting for the reader.
@@ -247,7 +253,7 @@ public:
     receive_queue() = default;
     receive_queue(receive_queue&&) noexcept = default;
     // A copy shares the octets, and writes what follows into slots of its own.
-    receive_queue(const receive_queue& other) : slices_{other.slices_}, size_{other.size_}, pinned_{other.pinned_} {}
+    receive_queue(const receive_queue& other) : slices_{other.slices_}, pinned_{other.pinned_}, size_{other.size_} {}
     receive_queue& operator=(receive_queue other) noexcept
     {
         slices_ = std::move(other.slices_);
@@ -270,9 +276,9 @@ public:
         if (!slices_.push_back(std::move(octets))) {
             return false;
         }
-        size_ += n;
+        add(n);
         pinned_ += slot;
-        tail_open_ = false;
+        tail_open_ = 0;
         return true;
     }
 
@@ -280,16 +286,16 @@ public:
     // when the pool refuses.
     std::size_t push_copy(std::span<const std::byte> octets, buffer_pool& pool) noexcept
     {
-        std::size_t taken = tail_open_ && !slices_.empty() ? detail::extend(slices_.back(), octets) : 0;
-        size_ += taken;
+        std::size_t taken = tail_open_ != 0 && !slices_.empty() ? detail::extend(slices_.back(), octets) : 0;
+        add(taken);
         while (taken < octets.size()) {
             const std::size_t n = append_slot(octets.subspan(taken), pool);
             if (n == 0) {
                 break;
             }
-            size_ += n;
+            add(n);
             pinned_ += pool.slot_size();
-            tail_open_ = true;
+            tail_open_ = 1;
             taken += n;
         }
         return taken;
@@ -338,12 +344,12 @@ public:
     // Drops the first `octets` octets; there must be so many.
     void discard(std::size_t octets) noexcept
     {
-        TCPCO_ASSERT(octets <= size_);
+        TCPCO_ASSERT(octets <= size());
         while (octets > 0) {
             slice& s = slices_.front();
             if (octets < s.size) {
                 s.remove_prefix(static_cast<std::uint32_t>(octets));
-                size_ -= octets;
+                subtract(octets);
                 return;
             }
             octets -= s.size;
@@ -357,7 +363,7 @@ public:
     {
         slice first = std::move(slices_.front());
         slices_.pop_front();
-        size_ -= first.size;
+        subtract(first.size);
         if (slices_.empty() || !same_slot(first, slices_.front())) {
             pinned_ -= slot_octets(first);
         }
@@ -394,7 +400,7 @@ public:
                 --unpacked;
             }
         }
-        tail_open_ = unpacked == 0 ? packed : tail_open_;
+        tail_open_ = unpacked == 0 ? (packed ? 1U : 0U) : tail_open_;
         for (; unpacked > 0; --unpacked) {
             slice s = std::move(slices_.front());
             slices_.pop_front();
@@ -426,10 +432,14 @@ private:
         }
     }
 
+    void add(std::size_t octets) noexcept { set_size(size_ + octets); }
+    void subtract(std::size_t octets) noexcept { set_size(size_ - octets); }
+    void set_size(std::size_t octets) noexcept { size_ = static_cast<std::uint32_t>(octets) & 0x7FFF'FFFFU; }
+
     ring_deque<slice> slices_{};
-    std::size_t size_ = 0;
     std::size_t pinned_ = 0;
-    bool tail_open_ = false;  // the room behind the last octet is this queue's to fill
+    std::uint32_t size_ : 31 = 0;      // a window says 1 GiB at most
+    std::uint32_t tail_open_ : 1 = 0;  // the room behind the last octet is this queue's to fill
 };
 
 }  // namespace tcpco

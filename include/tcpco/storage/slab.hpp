@@ -31,6 +31,17 @@ struct slab_id {
     friend constexpr bool operator==(slab_id, slab_id) noexcept = default;
 };
 
+// What an owner keeps of an object that nobody else erases: it needs no generation.
+struct owned_slab_id {
+    static constexpr std::uint32_t none = 0xFFFFFFFF;
+
+    std::uint32_t index = none;
+
+    constexpr owned_slab_id() = default;
+    constexpr owned_slab_id(slab_id id) noexcept : index{id ? id.index : none} {}  // NOLINT: implicit on purpose
+    constexpr explicit operator bool() const noexcept { return index != none; }
+};
+
 template <class T>
 class slab {
 public:
@@ -93,6 +104,10 @@ public:
         return c.generation == id.generation ? c.object() : nullptr;
     }
 
+    // Its owner's object, or nullptr where he has none.
+    T* get(owned_slab_id id) noexcept { return id ? &at(id.index) : nullptr; }
+    const T* get(owned_slab_id id) const noexcept { return id ? &at(id.index) : nullptr; }
+
     // The object in cell `index`, which must hold one.
     T& at(std::uint32_t index) noexcept
     {
@@ -128,6 +143,8 @@ public:
         return true;
     }
 
+    bool erase(owned_slab_id id) noexcept { return id && erase(id_of(id.index)); }
+
     void clear() noexcept
     {
         for (std::uint32_t i = 0; i < cells_; ++i) {
@@ -154,9 +171,15 @@ public:
     std::uint64_t refused() const noexcept { return refused_; }
 
 private:
+    // Eight: what AddressSanitizer can poison by itself. A cache line, where cells are whole lines: then it matters in
+    // which line of an object a member stands.
+    static constexpr std::size_t line = 64;
+    static constexpr std::size_t natural = alignof(T) < 8 ? 8 : alignof(T);
+    static constexpr std::size_t alignment =
+        (sizeof(T) + 2 * sizeof(std::uint32_t)) % line == 0 && natural < line ? line : natural;
+
     struct cell {
-        // Eight: what AddressSanitizer can poison by itself.
-        alignas(alignof(T) < 8 ? 8 : alignof(T)) std::byte storage[sizeof(T)];
+        alignas(alignment) std::byte storage[sizeof(T)];
         std::uint32_t generation = 0;  // odd while an object is there
         std::uint32_t next_free = none;
 
@@ -176,9 +199,11 @@ private:
     using chunk_pointer = std::unique_ptr<cell[], chunk_free>;
 
     static constexpr std::uint32_t none = 0xFFFFFFFF;
-    // Some 16 KiB a chunk, and at least eight cells.
-    static constexpr std::uint32_t chunk_cells =
-        static_cast<std::uint32_t>(std::bit_floor(sizeof(cell) > 2'048 ? std::size_t{8} : 16'384 / sizeof(cell)));
+    // Some 16 KiB a chunk, 64 where cells are large, and at least eight cells: the pointers to the chunks of a million
+    // connections still fit into a cache.
+    static constexpr std::size_t chunk_octets = sizeof(cell) < 256 ? 16'384 : 65'536;
+    static constexpr std::uint32_t chunk_cells = static_cast<std::uint32_t>(
+        std::bit_floor(sizeof(cell) > chunk_octets / 8 ? std::size_t{8} : chunk_octets / sizeof(cell)));
 
     static void poison(const void* at, std::size_t size) noexcept { detail::poison(at, size); }
     static void unpoison(const void* at, std::size_t size) noexcept { detail::unpoison(at, size); }

@@ -88,7 +88,7 @@ void take_handshake_ack(connection<B>& c, arriving_segment& seg, step<B>& st) no
     if (arrived == ecn_codepoint::ce) {
         e->s_cep = 6;
         e->marked_handshake = true;
-        ++c.stats.marks_reported;
+        count_rare(c.rare, &rare_state::marks_reported, 1);
     }
 }
 
@@ -162,7 +162,7 @@ inline void count_marks(transmission_control_block& c, accurate_ecn& e, arriving
         keep_earlier_ack(c, e);
     }
     c.ace = static_cast<std::uint8_t>((c.ace + packets) & 7);
-    c.stats.marks_received += packets;
+    count_rare(c.rare, &rare_state::marks_received, packets);
     count_octets(e, seg.ecn, seg.payload.size);
     if (due) {
         c.acks_owed = std::max<std::uint8_t>(c.acks_owed, 1);
@@ -318,7 +318,7 @@ ecn_info take_accurate_feedback(connection<B>& c, accurate_ecn& e, const arrivin
         e.acked_average = static_cast<std::uint16_t>(e.acked_average + (sample - e.acked_average) / 8);
     }
     e.s_cep += packets;
-    c.stats.marks_reported += packets;
+    count_rare(c.rare, &rare_state::marks_reported, packets);
     e.no_ect = e.no_ect || (marked.octets > 0 && packets == 0);  // one of the two was tampered with
     const octet_count average = delivered.segments > 0
                                     ? std::max<octet_count>(1, delivered.newly_delivered / delivered.segments)

@@ -27,7 +27,7 @@ path_timing timing_of(const connection<B>& c, const sender_active<B>& s, time_po
     const duration rto = c.rto.rto();
     return {.now = now,
             .srtt = c.rto.srtt(),
-            .min_rtt = c.min_rtt.get(),
+            .min_rtt = c.min_rtt,
             .rto = rto,
             .rto_at = c.timer_base + rto,
             .in_flight = s.board.in_flight(),
@@ -83,7 +83,7 @@ void read_dsack(connection<B>& c, const arriving_segment& seg, offset_range firs
                  first.last <= from_wire(second.right, c.snd.iss, seg.ack);
     }
     if (below || inside) {
-        ++c.stats.dsacks_received;
+        count_rare(c.rare, &rare_state::dsacks_received, 1);
         work.sack.dsack = true;
         work.sack.dsack_range = first;
     }
@@ -279,7 +279,7 @@ void apply_verdict(connection<B>& c, sender_active<B>& s, recovery_verdict verdi
     case verdict_kind::enter:
         note_missing(c, st);
         detail::reduce_window(c, s, event, newly_delivered, st);
-        ++c.stats.fast_recoveries;
+        count_rare(c.rare, &rare_state::fast_recoveries, 1);
         break;
     case verdict_kind::exit:
         if constexpr (told_of_recovery_exit<typename B::congestion>) {
@@ -388,7 +388,7 @@ void process_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
     work.info.now = seg.info.arrived_at;
     work.info.in_flight_before = s->board.in_flight();
     work.echoed = detail::echoed_at(c, seg, work.info.now);
-    c.stats.duplicate_acks += work.duplicate ? 1 : 0;
+    count_rare(c.rare, &rare_state::duplicate_acks, work.duplicate ? 1 : 0);
 
     if (work.advances || s->recovery.in_recovery()) {
         s->flight_before_disorder = 0;
@@ -399,7 +399,7 @@ void process_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
     s->rate.begin_ack();
     detail::take_cumulative_ack(c, *s, seg, work, st);
     detail::take_sack_blocks(c, *s, seg, work);
-    c.stats.reorderings += work.reordered ? 1U : 0U;
+    count_rare(c.rare, &rare_state::reorderings, work.reordered ? 1 : 0);
     note_delivered(c, work.ect_delivered);
     detail::measure(c, *s, seg, work, st);
     detail::complete_info(c, *s, work);

@@ -77,7 +77,9 @@ struct sender_active {
     round_counter rounds;
     pacer pace;
     limited_times times;
+    min_filter<duration> min_rtts;
     mtu_search search;
+    stream_offset limited_until{};  // small segments end here (Minshall)
     stream_offset reduced_until{};  // snd.nxt at the last reduction: an echo asks for no other one below (RFC 3168)
     stream_offset burst_end{};  // where the last initial or restart window ends
     octet_count flight_before_disorder = 0;  // FlightSize at the first sign of loss: without limited transmit's octets
@@ -95,7 +97,8 @@ struct connection : transmission_control_block {
     typename B::rto rto;
     typename B::ack ack_policy;
     typename B::receive_window window;
-    min_filter<duration> min_rtt;
+    duration min_rtt{};     // the windowed minimum and when it was taken, kept like the following; zero: none
+    time_point min_rtt_at{};
     octet_count idle_cwnd = 0;  // the controller's answers, kept while sender_active is given back
     octet_count idle_ssthresh = 0;
     octet_count taken_told = 0;  // so many octets the reader had taken when the window policy was last told

@@ -142,7 +142,7 @@ void note_marks(connection<B>& c, arriving_segment& seg, step<B>& st) noexcept
     }
     if (seg.ce && seg.payload.size > 0) {
         c.ecn_echo = c.ecn_unacked = true;
-        c.stats.marks_received += seg.info.wire_segments;
+        count_rare(c.rare, &rare_state::marks_received, seg.info.wire_segments);
     }
 }
 

@@ -119,7 +119,11 @@ sender_active<B>* open_sender(connection<B>& c, step<B>& st)
     s->recovery = typename B::recovery{p.recovery};
     s->recovery_rate = typename B::recovery_rate{p.recovery_rate};
     s->board.start(c.snd.una);
+    if (c.min_rtt > duration{}) {
+        s->min_rtts.reset(c.min_rtt, c.min_rtt_at);
+    }
     if (is_synchronized(c.state)) {
+        s->rate.mark_app_limited(0);  // there was nothing to send until now
         establish_congestion(c, st);
     }
     return s;

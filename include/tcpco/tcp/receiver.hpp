@@ -215,7 +215,7 @@ bool hold_out_of_order(connection<B>& c, arriving_segment& seg, received_segment
     bool copied = false;
     if (text.size > 0 && should_copy(text)) {
         if (!seg.fin() && queue.append(seg.text(), text.octets())) {
-            c.stats.out_of_order += event.wire_segments;
+            count_rare(c.rare, &rare_state::out_of_order, event.wire_segments);
             return true;
         }
         if (!is_in_proportion(queue, text.size, st.host.small)) {
@@ -237,11 +237,11 @@ bool hold_out_of_order(connection<B>& c, arriving_segment& seg, received_segment
         st.drop(drop_reason::out_of_order_limit);
         return false;
     }
-    c.stats.out_of_order += event.wire_segments;
+    count_rare(c.rare, &rare_state::out_of_order, event.wire_segments);
     event.in_order = false;
     event.duplicate = held.duplicate;
-    if (!held.overlap.empty()) {
-        c.dsack = held.overlap;  // RFC2883-4c, 4.2a: the first part that was here already
+    if (rare_state* r = held.overlap.empty() ? nullptr : c.rare.make()) {
+        r->dsack = held.overlap;  // RFC2883-4c, 4.2a: the first part that was here already
     }
     return true;
 }
@@ -336,7 +336,9 @@ void note_duplicate(connection<B>& c, const arriving_segment& seg)
 {
     const stream_offset end = std::min(seg.fin_at(), c.rcv.nxt);
     if (c.sack_permitted && seg.payload.size > 0 && seg.text() < end) {
-        c.dsack = {seg.text(), end};
+        if (rare_state* r = c.rare.make()) {
+            r->dsack = {seg.text(), end};
+        }
     }
 }
 
@@ -348,8 +350,8 @@ void fill_sacks(leaving_segment& out, connection<B>& c, step<B>& st)
 {
     std::array<stream_range, 4> blocks{};
     std::size_t count = 0;
-    if (!c.dsack.empty()) {
-        blocks[count++] = c.dsack;
+    if (!c.rare->dsack.empty()) {
+        blocks[count++] = c.rare->dsack;
     }
     if (receiver_active* holes = st.receiver(c)) {
         count += holes->queue.sack_blocks(std::span{blocks}.subspan(count));
@@ -379,7 +381,7 @@ void fill_options(leaving_segment& out, connection<B>& c, step<B>& st)
     if (c.uto_owed) {
         out.options.user_timeout = c.adv_uto;  // RFC5482-3a, 3b
     }
-    if (c.sack_permitted && (c.receiver || !c.dsack.empty())) {
+    if (c.sack_permitted && (c.receiver || !c.rare->dsack.empty())) {
         detail::fill_sacks(out, c, st);
     }
     if (c.accurate) {

@@ -91,8 +91,12 @@ void consider_quiet(connection<B>& c, step<B>& st)
         return;
     }
     if (c.sender) {
+        // One that has sent nothing but its SYN has learnt nothing yet, and who speaks first does so soon: a server
+        // that opens many thousand in a second would keep them all for nothing.
+        constexpr duration soon{50'000'000};
+        constexpr duration a_while{1'000'000'000};
         c.life = life_timer::quiet;
-        c.life_at = st.now + std::max(c.rto.rto(), duration{1'000'000'000});
+        c.life_at = st.now + (c.send.end() == stream_offset{1} ? soon : std::max(c.rto.rto(), a_while));
     } else if (c.keep_count > 0) {
         c.life = life_timer::keep_alive;
         c.life_at = c.last_received_at + keep_alive_idle(c);

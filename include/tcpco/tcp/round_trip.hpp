@@ -48,7 +48,7 @@ void measure_by_echo(connection<B>& c, const arriving_segment& seg, time_point s
         return;
     }
     const bool earlier = static_cast<std::int32_t>(timestamp_now(c, sent_at) - seg.options.tsecr) > 0;
-    if (!earlier || now - sent_at < c.min_rtt.get() / 2) {
+    if (!earlier || now - sent_at < c.min_rtt / 2) {
         const duration rtt{std::max<std::int64_t>(age, 1) * 1'000'000};
         c.rto.on_rtt_sample({.rtt = rtt, .source = rtt_source::timestamp});
     }
@@ -74,7 +74,8 @@ void measure(connection<B>& c, sender_active<B>& s, const arriving_segment& seg,
             {.rtt = info.latest_rtt,
              .samples_per_round = static_cast<std::uint32_t>(std::max<octet_count>(1, per_round)),
              .source = c.snd.una <= stream_offset{1} ? rtt_source::handshake : rtt_source::transmission});
-        c.min_rtt.update(info.latest_rtt, info.now, min_rtt_window);
+        c.min_rtt = s.min_rtts.update(info.latest_rtt, info.now, min_rtt_window);
+        c.min_rtt_at = s.min_rtts.taken_at();
         observe(st.host.observer, event::rtt_measured{.connection = key_of(c),
                                                       .at = info.now,
                                                       .rtt = info.latest_rtt,
@@ -86,7 +87,7 @@ void measure(connection<B>& c, sender_active<B>& s, const arriving_segment& seg,
         info.round_start = s.rounds.on_delivered(s.rate.prior_delivered(), s.rate.delivered());
     }
     info.round = s.rounds.count();
-    info.min_rtt = c.min_rtt.get();
+    info.min_rtt = c.min_rtt;
     info.srtt = c.rto.srtt();
     info.app_limited = s.rate.app_limited();
 }

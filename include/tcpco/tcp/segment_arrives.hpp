@@ -49,15 +49,16 @@ enum class verdict : std::uint8_t {
 template <class B>
 void challenge(connection<B>& c, step<B>& st)
 {
-    if (st.now >= c.challenge_window) {
-        c.challenge_window = st.now + duration{5'000'000'000} + duration{st.host.random.below(1'000'000'000)};
-        c.challenge_credit = st.host.settings.challenge_acks;
+    rare_state* r = c.rare.make();
+    if (r != nullptr && st.now >= r->challenge_window) {
+        r->challenge_window = st.now + duration{5'000'000'000} + duration{st.host.random.below(1'000'000'000)};
+        r->challenge_credit = st.host.settings.challenge_acks;
     }
-    if (c.challenge_credit == 0) {
+    if (r == nullptr || r->challenge_credit == 0) {
         ++st.host.counters.challenge_acks_limited;
         return;
     }
-    --c.challenge_credit;
+    --r->challenge_credit;
     ++st.host.counters.challenge_acks;
     owe_ack(c);
 }

@@ -40,12 +40,13 @@ bool may_send_small(connection<B>& c, octet_count octets, octet_count available,
     }
     static_cast<void>(window_room);
     const bool corked = c.corked && !c.pushed;
+    const sender_active<B>* s = st.sender(c);
     return st.host.gate.may_send({.octets = octets,
                                   .smss = c.smss,
                                   .unacknowledged = c.snd.nxt - std::max(c.snd.una, stream_offset{1}),
-                                  .last_small_unacknowledged = c.snd.limited_until > c.snd.una,
-                                  .no_delay = c.no_delay || c.snd.up > c.snd.nxt,  // what is urgent does not wait
-                                  .corked = corked && c.snd.up <= c.snd.nxt,
+                                  .last_small_unacknowledged = s != nullptr && s->limited_until > c.snd.una,
+                                  .no_delay = c.no_delay || c.rare->snd_up > c.snd.nxt,  // what is urgent does not wait
+                                  .corked = corked && c.rare->snd_up <= c.snd.nxt,
                                   .fin_follows = c.fin_queued});
 }
 

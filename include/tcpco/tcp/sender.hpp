@@ -128,7 +128,9 @@ void commit_ack(connection<B>& c, const leaving_segment& out, step<B>& st)
     if (!out.syn && out.options.user_timeout != 0) {
         c.uto_owed = false;
     }
-    c.dsack = {};  // RFC2883-4b
+    if (rare_state* r = c.rare.present()) {
+        r->dsack = {};  // RFC2883-4b
+    }
     c.ecn_unacked = false;
     c.ack_policy.on_ack_sent();
 }
@@ -173,7 +175,7 @@ void commit_octets(connection<B>& c, const leaving_segment& out, step<B>& st)
             note_probe(c, s, out, st);
         }
         if (out.octets > 0 && out.octets < c.smss) {
-            c.snd.limited_until = out.end();
+            s.limited_until = out.end();
         }
     } else {
         const stream_offset again = std::min(out.end(), c.snd.nxt);
@@ -183,12 +185,13 @@ void commit_octets(connection<B>& c, const leaving_segment& out, step<B>& st)
         if (out.seq == c.snd.una && !out.syn && !timer_runs_on(s, c.snd.una)) {
             c.timer_base = st.now;
         }
-        c.stats.octets_retransmitted += static_cast<std::uint64_t>(std::min(out.octets, again - out.seq));
+        const octet_count sent_again = std::min(out.octets, again - out.seq);
+        count_rare(c.rare, &rare_state::octets_retransmitted, static_cast<std::uint64_t>(sent_again));
         if (out.fresh) {  // end_with_what_waits()
             s.board.on_transmit_new(again, out.end(), st.now, 1, stamp);
             s.recovery.on_transmit(s.board[s.board.find(again)], timing_of(c, s, st.now));
             c.snd.nxt = out.end();
-            c.snd.limited_until = out.octets < c.smss ? out.end() : c.snd.limited_until;
+            s.limited_until = out.octets < c.smss ? out.end() : s.limited_until;
         }
         c.stats.retransmissions += out.wire_segments;
         st.host.counters.retransmissions += out.wire_segments;

@@ -76,6 +76,8 @@ syn_received_record half_open_record_of(const connection<B>& c, const tcp_host<B
 {
     const accurate_ecn* e = host.accurate.get(c.accurate);
     constexpr std::uint32_t mask = (1U << 28) - 1;
+    const std::int64_t challenge_us =
+        (c.rare->challenge_window - c.timer_base).microseconds() + 1 + two_minutes_us;
     const auto narrow = [](std::int64_t n, std::int64_t least, std::int64_t most) {
         return std::clamp(n, least, most);
     };
@@ -91,9 +93,7 @@ syn_received_record half_open_record_of(const connection<B>& c, const tcp_host<B
             .rcv_wnd = static_cast<std::uint32_t>(narrow(c.rcv.right_edge - c.rcv.nxt, 0, UINT32_MAX)),
             .resent_us =
                 static_cast<std::uint32_t>(narrow((c.last_sent_at - c.timer_base).microseconds(), 0, UINT32_MAX)),
-            .challenge_us = static_cast<std::uint32_t>(narrow(
-                                (c.challenge_window - c.timer_base).microseconds() + 1 + two_minutes_us, 0, mask)) &
-                            mask,
+            .challenge_us = static_cast<std::uint32_t>(narrow(challenge_us, 0, mask)) & mask,
             .accurate = e != nullptr ? 1U : 0U,
             .handshake = e != nullptr ? e->handshake & 3U : 0U,
             .no_ect = e != nullptr && e->no_ect ? 1U : 0U,
@@ -102,7 +102,7 @@ syn_received_record half_open_record_of(const connection<B>& c, const tcp_host<B
             .own_mss = c.own_mss,
             .remote_uto = c.remote_uto,
             .retries = c.retries,
-            .challenge_credit = c.challenge_credit,
+            .challenge_credit = c.rare->challenge_credit,
             .snd_wscale = static_cast<std::uint8_t>(c.rcv.scaled ? c.snd.wscale & 15 : 15),
             .rcv_wscale = static_cast<std::uint8_t>(c.rcv.wscale & 15),
             .timestamps = c.timestamps,
@@ -151,9 +151,12 @@ void view_half_open(connection<B>& c, const syn_received_record& r, step<B>& st)
     c.stats.segments_sent = 1U + c.stats.retransmissions;
     c.stats.segments_received = 1;
     c.syn_retransmitted = r.retransmitted;
-    c.challenge_credit = r.challenge_credit;
-    c.challenge_window =
+    const time_point challenge_window =
         r.timer_base + duration{(static_cast<std::int64_t>(r.challenge_us) - two_minutes_us) * 1'000};
+    if (rare_state* rare = challenge_window > st.now ? c.rare.make() : nullptr) {
+        rare->challenge_window = challenge_window;
+        rare->challenge_credit = r.challenge_credit;
+    }
     c.timer_base = c.progress_at = r.timer_base;
     c.last_sent_at = r.timer_base + duration{std::int64_t{r.resent_us} * 1'000};
     c.ack_policy.on_ack_sent();

@@ -14,6 +14,7 @@
 #include "tcpco/core/time.hpp"
 #include "tcpco/policy/events.hpp"
 #include "tcpco/policy/state_machine/state.hpp"
+#include "tcpco/storage/cold_part.hpp"
 #include "tcpco/storage/octet_queue.hpp"
 #include "tcpco/storage/reassembly_queue.hpp"
 #include "tcpco/storage/slab.hpp"
@@ -41,8 +42,6 @@ struct send_sequence_variables {
     stream_offset nxt{};            // next to send
     stream_offset wl1{};            // seg.seq of the last window update, in the receive stream
     stream_offset wl2{};            // seg.ack of it
-    stream_offset up{};             // behind the last urgent octet written
-    stream_offset limited_until{};  // small segments end here (Minshall)
     sequence_number iss{};
     std::uint32_t wnd = 0;      // octets; RFC 7323 bounds it to 2^30
     std::uint32_t max_wnd = 0;  // largest seen (sender SWS avoidance, RFC 5961)
@@ -53,7 +52,6 @@ struct receive_sequence_variables {
     stream_offset nxt{};
     stream_offset right_edge{};     // rcv.nxt + rcv.wnd as last advertised: never moves left
     stream_offset last_ack_sent{};  // RFC 7323
-    stream_offset up{};             // behind the last urgent octet announced
     sequence_number irs{};
     std::uint8_t wscale = 0;  // shift of the windows that we send
     bool scaled = false;      // both ends have sent the option, whatever the shifts
@@ -67,34 +65,56 @@ struct tcb_statistics {
     std::uint64_t octets_sent = 0;
     std::uint32_t retransmissions = 0;
     std::uint32_t timeouts = 0;
-    std::uint32_t fast_recoveries = 0;
-    std::uint32_t duplicate_acks = 0;
-    std::uint64_t octets_retransmitted = 0;
     std::uint32_t data_segments_sent = 0;
     std::uint32_t data_segments_received = 0;
+    std::uint64_t busy = 0;  // microseconds of the times when the sending half existed before, limited by nothing
+};
+
+// What most connections never need; it is there from the first change on, until a quiet moment finds nothing in it.
+// Where there is no memory for it, what would be counted is not, a mark of urgency or a report of duplicates is not
+// kept, and a challenge ACK is not sent.
+struct rare_state {
+    std::uint64_t octets_retransmitted = 0;
+    std::uint32_t fast_recoveries = 0;
+    std::uint32_t duplicate_acks = 0;
     std::uint32_t out_of_order = 0;     // segments that came behind a hole
     std::uint32_t marks_received = 0;   // segments with CE
     std::uint32_t dsacks_received = 0;  // reports of duplicates (RFC 2883)
     std::uint32_t reorderings = 0;      // ACKs that showed one (SACK)
     std::uint32_t recoveries_undone = 0;  // found needless, by timeout or duplicate ACKs
     std::uint32_t marks_reported = 0;   // segments of ours with CE, as the peer counts them (RFC 9768)
-    // Microseconds, of the times when the sending half existed before; the present one counts for itself.
-    std::uint64_t busy = 0;
-    std::uint64_t window_limited = 0;
+    std::uint64_t window_limited = 0;   // microseconds, like `busy`
     std::uint64_t buffer_limited = 0;
     std::uint64_t cwnd_limited = 0;
-};
 
-// The completions of suspended operations on one socket: one reader, one writer, one that waits for each of
-// the rest.
-struct waiting_operations {
-    completion* reader = nullptr;
+    stream_offset snd_up{};          // behind the last urgent octet written
+    stream_offset rcv_up{};          // behind the last urgent octet announced
+    stream_range dsack{};            // duplicate to report in the next ACK (RFC 2883)
+    time_point challenge_window{};   // when challenge_credit was last filled
+    std::uint8_t challenge_credit = 0;
+    std::int16_t fin_wait_2_seconds = 0;  // in place of the stack's FIN-WAIT-2 timeout; 0: that; negative: none at all
+
+    // The completions of suspended operations on one socket; the reader's, which waits while nothing happens, is the
+    // TCB's own.
     completion* writer = nullptr;
     completion* connector = nullptr;  // connect()
     completion* flusher = nullptr;
     completion* closer = nullptr;
     completion* urgent = nullptr;
+
+    friend constexpr bool operator==(const rare_state&, const rare_state&) noexcept = default;
 };
+
+// Counts in rare_state.
+template <class N>
+void count_rare(cold_part<rare_state>& rare, N rare_state::*what, std::uint64_t n) noexcept
+{
+    if (n > 0) {
+        if (rare_state* r = rare.make()) {
+            r->*what += static_cast<N>(n);
+        }
+    }
+}
 
 // R1 of RFC 9293 3.8.3 (SHLD-10: at least three): so many timeouts in a row are a delivery problem.
 inline constexpr std::uint8_t r1_timeouts = 3;
@@ -109,6 +129,11 @@ inline std::uint32_t to_user_timeout(duration limit) noexcept
 }
 
 struct transmission_control_block {
+    // First, since a segment that is not like the one before finds its connection by them.
+    endpoint local{};
+    endpoint remote{};
+    slab_id self{};  // this connection, as its stack names it
+
     send_sequence_variables snd;
     receive_sequence_variables rcv;
 
@@ -121,7 +146,6 @@ struct transmission_control_block {
     std::uint8_t retries = 0;     // of the retransmission or persist timer, since the last progress
     std::uint8_t unanswered = 0;  // timeouts in a row without any acceptable ACK
     std::uint8_t acks_owed = 0;   // ACKs to send now; several only as duplicates for a peer without SACK
-    std::uint8_t challenge_credit = 0;
 
     bool passive : 1 = false;  // came out of LISTEN (MUST-11)
     bool owned : 1 = false;    // a user holds it; without owner it is freed once CLOSED
@@ -146,6 +170,7 @@ struct transmission_control_block {
     bool blocked_small : 1 = false;  // silly-window avoidance holds octets back
     bool reset_received : 1 = false;
     bool starved : 1 = false;  // a write met exhausted pools: told when slots come back
+    bool hungry : 1 = false;   // and it had less than its share of them
     bool keep_probe_owed : 1 = false;  // the next pure ACK is a keep-alive probe
     bool fast_open : 1 = false;    // our first SYN (or SYN,ACK) carries the option of RFC 7413
     bool uto_changeable : 1 = true;  // the peer's advice may set user_timeout (RFC 5482 3)
@@ -175,11 +200,13 @@ struct transmission_control_block {
     std::uint8_t keep_probes = 0;     // sent since the peer was last heard
     std::uint16_t adv_uto = 0;        // RFC 5482, as on the wire: our advice; 0: ENABLED is false
     std::uint16_t remote_uto = 0;     // the peer's last advice; 0: none
+    std::uint16_t path_mtu = 0;       // what a router on the way said (RFC 1191); 0: the device's
     std::uint32_t user_timeout = 0;   // milliseconds; 0: the number of retransmissions decides; no_user_timeout: never
 
     std::uint32_t low_water = 0;  // unsent octets from which on writers wait; 0: the send buffer alone decides
     std::uint32_t ts_recent = 0;
     std::uint32_t ts_offset = 0;  // added to our millisecond clock: hides uptime (RFC 7323 5.4)
+    std::uint32_t neighbour = 0xFFFFFFFF;
     time_point ts_recent_at{};
 
     time_point timer_base{};  // the retransmission timer counts from here
@@ -187,30 +214,21 @@ struct transmission_control_block {
     time_point ack_at = time_point::never();  // delayed ACK
     time_point life_at = time_point::never();
     time_point pacing_at = time_point::never();
-    time_point challenge_window{};  // when challenge_credit was last filled
     time_point last_sent_at{};
     time_point last_received_at{};  // an acceptable segment
     time_point close_wait_at = time_point::never();  // when it has been held too long
     time_point progress_at{};       // the user timeout counts from here: first octet outstanding, or last new ACK
 
-    endpoint local{};
-    endpoint remote{};
-
-    slab_id self{};  // this connection, as its stack names it
     send_queue send;
     receive_queue receive;
-    stream_range dsack{};  // duplicate to report in the next ACK (RFC 2883)
-
-    waiting_operations waiting;
+    completion* reader = nullptr;  // of a suspended read
+    cold_part<rare_state> rare;
     tcb_statistics stats;
     slab_id listener{};  // of a passive connection not yet accepted
-    slab_id sender{};    // sender_active, while there is something to send
-    slab_id receiver{};  // receiver_active, while a hole is open
-    slab_id accurate{};  // accurate_ecn, when that was negotiated (RFC 9768)
-    std::uint32_t neighbour = 0xFFFFFFFF;
-    std::int16_t fin_wait_2_seconds = 0;  // in place of the stack's FIN-WAIT-2 timeout; 0: that; negative: none at all
+    owned_slab_id sender{};    // sender_active, while there is something to send
+    owned_slab_id receiver{};  // receiver_active, while a hole is open
+    owned_slab_id accurate{};  // accurate_ecn, when that was negotiated (RFC 9768)
     std::uint8_t congestion_choice = 0;   // one more than the index chosen by name; 0: as the stack's config has it
-    std::uint16_t path_mtu = 0;    // what a router on the way said (RFC 1191); 0: the device's
     std::uint8_t untimed = 0;  // segments in a row without the timestamp that was agreed; 3: they are taken
     std::uint8_t dscp = 0;  // of all that this connection sends (MUST-48, SHLD-22)
 

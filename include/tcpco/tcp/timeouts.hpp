@@ -142,6 +142,7 @@ void release_sender(connection<B>& c, step<B>& st)
         keep_windows(c, st);
         st.host.senders.erase(c.sender);
         c.sender = {};
+        c.rare.drop_if_default();
     }
 }
 

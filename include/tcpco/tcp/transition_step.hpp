@@ -26,13 +26,13 @@ void keep_windows(connection<B>& c, step<B>& st)
         if constexpr (remembers_validation<typename B::congestion>) {
             c.validated_at = s->congestion.validated_at();
         }
-        const auto keep = [&](std::uint64_t& total, send_limit cause) {
-            total += static_cast<std::uint64_t>(s->times.spent(cause, st.now).microseconds());
+        const auto spent = [&](send_limit cause) {
+            return static_cast<std::uint64_t>(s->times.spent(cause, st.now).microseconds());
         };
-        keep(c.stats.busy, send_limit::none);
-        keep(c.stats.window_limited, send_limit::receive_window);
-        keep(c.stats.buffer_limited, send_limit::send_buffer);
-        keep(c.stats.cwnd_limited, send_limit::congestion_window);
+        c.stats.busy += spent(send_limit::none);
+        count_rare(c.rare, &rare_state::window_limited, spent(send_limit::receive_window));
+        count_rare(c.rare, &rare_state::buffer_limited, spent(send_limit::send_buffer));
+        count_rare(c.rare, &rare_state::cwnd_limited, spent(send_limit::congestion_window));
         s->times = {};  // where the half stays, it counts anew
     }
 }
@@ -155,8 +155,9 @@ void limit_fin_wait_2(connection<B>& c, step<B>& st)
 {
     if (c.state == tcp_state::fin_wait_2 && c.reader_gone && c.life != life_timer::fin_wait_2) {
         c.life = life_timer::fin_wait_2;
-        const duration own{std::max<std::int64_t>(c.fin_wait_2_seconds, 0) * 1'000'000'000};
-        c.life_at = st.now + (c.fin_wait_2_seconds == 0 ? st.host.settings.fin_wait_2_timeout : own);
+        const std::int16_t seconds = c.rare->fin_wait_2_seconds;
+        const duration own{std::max<std::int64_t>(seconds, 0) * 1'000'000'000};
+        c.life_at = st.now + (seconds == 0 ? st.host.settings.fin_wait_2_timeout : own);
     }
 }
 

@@ -67,7 +67,7 @@ void undo_reduction(connection<B>& c, sender_active<B>& s, spurious_cause cause,
     s.before.reset();
     s.reduced_until = c.snd.una;  // a mark from now on asks for a reduction of its own
     bound_resumption(c, s, reduced, delivered);
-    ++c.stats.recoveries_undone;
+    count_rare(c.rare, &rare_state::recoveries_undone, 1);
     ++st.host.counters.recoveries_undone;
     observe(st.host.observer, event::recovery_undone{.connection = key_of(c),
                                                      .at = st.now,

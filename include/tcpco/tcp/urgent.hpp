@@ -22,7 +22,7 @@ namespace tcpco {
 inline octet_count urgent_ahead(const transmission_control_block& c) noexcept
 {
     const stream_offset end = c.rcv.nxt - (c.fin_received ? 1 : 0);
-    const stream_offset mark = c.fin_received ? std::min(c.rcv.up, end) : c.rcv.up;
+    const stream_offset mark = c.fin_received ? std::min(c.rare->rcv_up, end) : c.rare->rcv_up;
     return std::max<octet_count>(0, mark - (end - static_cast<octet_count>(c.receive.size())));
 }
 
@@ -36,8 +36,9 @@ inline void check_urg(transmission_control_block& c, const arriving_segment& seg
     // Counted from where the segment began, before old octets were cut off.
     const stream_offset mark =
         from_wire(seg.header.seq, c.rcv.irs, c.rcv.nxt) + octet_count{seg.header.urgent_pointer};
-    if (mark > c.rcv.up) {
-        c.rcv.up = mark;
+    rare_state* r = mark > c.rare->rcv_up ? c.rare.make() : nullptr;
+    if (r != nullptr) {
+        r->rcv_up = mark;
         c.events |= urgent_ahead(c) > 0 ? readiness::urgent : readiness::none;
     }
 }
@@ -45,7 +46,9 @@ inline void check_urg(transmission_control_block& c, const arriving_segment& seg
 // SEND with the urgent flag (3.10.2), after the octets were queued. A peer with a closed window is told at once.
 inline void mark_urgent(transmission_control_block& c) noexcept
 {
-    c.snd.up = c.send.end();
+    if (rare_state* r = c.rare.make()) {
+        r->snd_up = c.send.end();
+    }
     if (is_synchronized(c.state) && c.snd.nxt >= c.send_right_edge()) {
         c.acks_owed = std::max(c.acks_owed, std::uint8_t{1});
     }
@@ -53,16 +56,17 @@ inline void mark_urgent(transmission_control_block& c) noexcept
 
 // Some of what is urgent is not acknowledged. Until then no super-frames: whoever cuts them up copies the pointer,
 // which then would be wrong in all but the first segment (Linux does the same).
-inline bool sends_urgent(const transmission_control_block& c) noexcept { return c.snd.up > c.snd.una; }
+inline bool sends_urgent(const transmission_control_block& c) noexcept { return c.rare->snd_up > c.snd.una; }
 
 // The urgent pointer of a segment; 0: without URG.
 inline std::uint16_t urgent_pointer_of(const transmission_control_block& c, const leaving_segment& out) noexcept
 {
     const stream_offset from = out.octets > 0 ? out.seq : c.snd.nxt;
-    if (out.syn || c.snd.up <= from) {
+    const stream_offset up = c.rare->snd_up;
+    if (out.syn || up <= from) {
         return 0;
     }
-    return static_cast<std::uint16_t>(std::min<octet_count>(c.snd.up - out.seq, 65'535));
+    return static_cast<std::uint16_t>(std::min<octet_count>(up - out.seq, 65'535));
 }
 
 }  // namespace tcpco

@@ -146,9 +146,9 @@ void tell_of_sending(tcp_info& info, const connection<B>& c, step<B>& st)
 {
     const auto us = [](std::uint64_t n) { return duration{static_cast<std::int64_t>(n) * 1'000}; };
     info.busy = us(c.stats.busy);
-    info.limited_by_receive_window = us(c.stats.window_limited);
-    info.limited_by_send_buffer = us(c.stats.buffer_limited);
-    info.limited_by_cwnd = us(c.stats.cwnd_limited);
+    info.limited_by_receive_window = us(c.rare->window_limited);
+    info.limited_by_send_buffer = us(c.rare->buffer_limited);
+    info.limited_by_cwnd = us(c.rare->cwnd_limited);
     if (const sender_active<B>* s = st.sender(c)) {
         info.in_flight = s->board.in_flight();
         info.sacked = s->board.sacked();
@@ -168,17 +168,17 @@ void tell_of_sending(tcp_info& info, const connection<B>& c, step<B>& st)
     info.busy += info.limited_by_receive_window + info.limited_by_send_buffer + info.limited_by_cwnd;
     info.octets_acknowledged = static_cast<std::uint64_t>(
         std::max<octet_count>(std::min(c.snd.una, c.fin_at()) - stream_offset{1}, 0));
-    info.octets_retransmitted = c.stats.octets_retransmitted;
+    info.octets_retransmitted = c.rare->octets_retransmitted;
     info.data_segments_sent = c.stats.data_segments_sent;
     info.data_segments_received = c.stats.data_segments_received;
-    info.segments_out_of_order = c.stats.out_of_order;
-    info.dsacks_received = c.stats.dsacks_received;
-    info.reorderings = c.stats.reorderings;
-    info.recoveries_undone = c.stats.recoveries_undone;
-    info.marks_received = c.stats.marks_received;
+    info.segments_out_of_order = c.rare->out_of_order;
+    info.dsacks_received = c.rare->dsacks_received;
+    info.reorderings = c.rare->reorderings;
+    info.recoveries_undone = c.rare->recoveries_undone;
+    info.marks_received = c.rare->marks_received;
     info.ecn = c.ecn || c.ecn_accurate;
     info.accurate_ecn = c.ecn_accurate;
-    info.marks_reported = c.stats.marks_reported;
+    info.marks_reported = c.rare->marks_reported;
     info.retries = c.retries;
     info.unanswered = c.unanswered;
     info.delivery_doubtful = c.unanswered >= r1_timeouts;
@@ -232,7 +232,7 @@ tcp_info info_of(const connection<B>& c, step<B>& st)
     info.rto = c.rto.rto();
     info.srtt = c.rto.srtt();
     info.rttvar = c.rto.rttvar();
-    info.min_rtt = c.min_rtt.get();
+    info.min_rtt = c.min_rtt;
     if constexpr (tells_ack_delay<typename B::ack>) {
         info.ack_delay = c.stats.data_segments_received > 0 ? c.ack_policy.delay(c.rto.srtt()) : duration{};
     }
@@ -243,8 +243,8 @@ tcp_info info_of(const connection<B>& c, step<B>& st)
         static_cast<std::uint64_t>(c.rcv.nxt > stream_offset{0} ? c.rcv.nxt.value - 1 - (c.fin_received ? 1 : 0) : 0);
     info.retransmissions = c.stats.retransmissions;
     info.timeouts = c.stats.timeouts;
-    info.fast_recoveries = c.stats.fast_recoveries;
-    info.duplicate_acks = c.stats.duplicate_acks;
+    info.fast_recoveries = c.rare->fast_recoveries;
+    info.duplicate_acks = c.rare->duplicate_acks;
     detail::tell_of_sending(info, c, st);
     return info;
 }
