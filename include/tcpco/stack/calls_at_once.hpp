@@ -12,7 +12,7 @@ namespace tcpco {
 inline bool stack_port::read_at_once(connection_id id, std::span<std::byte> out) noexcept
 {
     transmission_control_block* c = owned(id);
-    if (c == nullptr || c->waiting.reader != nullptr || out.empty() || !c->receive.read_first(out)) {
+    if (c == nullptr || c->reader != nullptr || out.empty() || !c->receive.read_first(out)) {
         return false;
     }
     c->read_since_ack = true;
@@ -23,7 +23,7 @@ inline bool stack_port::read_at_once(connection_id id, std::span<std::byte> out)
 inline bool stack_port::write_at_once(connection_id id, std::span<const std::byte> octets) noexcept
 {
     transmission_control_block* c = owned(id);
-    if (c == nullptr || c->waiting.writer != nullptr || octets.empty() || c->state != tcp_state::established ||
+    if (c == nullptr || c->rare->writer != nullptr || octets.empty() || c->state != tcp_state::established ||
         c->error != errc::ok) {
         return false;
     }

@@ -112,7 +112,7 @@ void commit_run(connection<B>& c, const leaving_segment& out, std::uint32_t segm
     const stream_offset first = c.snd.nxt;
     const octet_count octets = out.octets * segments;
     c.snd.nxt += octets;
-    c.snd.limited_until = out.octets < c.smss ? c.snd.nxt : c.snd.limited_until;
+    s.limited_until = out.octets < c.smss ? c.snd.nxt : s.limited_until;
     c.stats.segments_sent += segments;
     c.stats.data_segments_sent += segments;
     c.stats.octets_sent += static_cast<std::uint64_t>(octets);
