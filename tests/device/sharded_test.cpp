@@ -222,22 +222,28 @@ TEST_CASE("shards: each opens connections whose answers are its own", "[device][
     client c{shard_count};
     auto shards = shards_of(c, {.count = shard_count});
     std::atomic<std::size_t> good{0};
-    std::atomic<bool> over{false};
+    std::atomic<unsigned> refused{0};  // ports whose answers would go to another shard
     bool graceful = false;
     std::thread openers{[&] {
         graceful = shards.run([&](auto& shard) -> task<> {
+            std::uint16_t port = 2'000;
+            while (shard.owner().owns({{servers_address, port}, {client_address, 7}})) {
+                ++port;
+            }
+            const connect_options anothers{.local = {servers_address, port}};
+            refused += shard.net().connect({client_address, 7}, anothers).error == errc::address_not_available ? 1U : 0U;
             std::size_t mine = 0;
             co_await with_scope(talk_to_all, std::ref(shard.net()), endpoint{client_address, 7}, std::size_t{10},
                                 std::size_t{3'000}, std::ref(mine));
             good += mine;
         });
-        over = true;
         c.reactor.post([&] { c.reactor.stop(); });
     }};
     tcp_listener listener{c.net, {client_address, 7}};
     c.reactor.run(with_scope(serve, std::ref(listener)));
     openers.join();
     CHECK(good == 10 * shard_count);
+    CHECK(refused == shard_count);
     CHECK(graceful);
     CHECK(shards.total().steering.handed_over > 0);
     for (const shard_counters& each : shards.counters()) {
