@@ -278,6 +278,7 @@ TEST_CASE("frames of any size cross a ring between two threads in order, and no 
     constexpr std::uint32_t frames = 30'000;
     handover_ring ring{16'384};
     std::atomic<unsigned> bell{0};
+    std::atomic<std::uint32_t> seen{0};
     std::thread producer{[&] {
         random_source sizes{1};
         octets data(3'000);
@@ -291,6 +292,9 @@ TEST_CASE("frames of any size cross a ring between two threads in order, and no 
             if (ring.announce()) {
                 ++bell;
                 bell.notify_one();
+            }
+            while (i % 4 == 3 && seen != i + 1) {  // nobody but the bell says that this frame is there
+                std::this_thread::yield();
             }
         }
     }};
@@ -310,6 +314,7 @@ TEST_CASE("frames of any size cross a ring between two threads in order, and no 
                    f.data.data[f.data.size - 1] == std::byte{0x5A};
             ++expected;
         });
+        seen = expected;
     }
     producer.join();
     CHECK(good);

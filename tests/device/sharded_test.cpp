@@ -231,7 +231,7 @@ TEST_CASE("shards: each opens connections whose answers are its own", "[device][
                 ++port;
             }
             const connect_options anothers{.local = {servers_address, port}};
-            refused += shard.net().connect({client_address, 7}, anothers).error == errc::address_not_available ? 1U : 0U;
+            refused += shard.net().connect({client_address, 7}, anothers).ec == errc::address_not_available ? 1U : 0U;
             std::size_t mine = 0;
             co_await with_scope(talk_to_all, std::ref(shard.net()), endpoint{client_address, 7}, std::size_t{10},
                                 std::size_t{3'000}, std::ref(mine));

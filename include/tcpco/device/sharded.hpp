@@ -166,7 +166,8 @@ private:
         shard_type self;
         async_event programs_over;
         async_event never;
-        bool closing = false;  // all applications have ended
+        bool ended = false;    // its application has
+        bool closing = false;  // all applications have
         bool over = false;     // and all connections
     };
 
@@ -262,6 +263,7 @@ private:
             }
             reactor.run(with_scope(&sharded::main_of<Application>, std::ref(m), std::ref(application)));
         });
+        end_program(m);  // where the reactor itself has failed
         attempt([&] {
             while (!m.closing) {
                 reactor.turn(duration::max());
@@ -301,14 +303,19 @@ private:
             m.all.fail();
             m.all.stop();
         }
-        if (--m.all.running_ == 0) {
-            m.all.tell_all([](member& each) {
+        m.all.end_program(m);
+        static_cast<void>(co_await m.programs_over.wait());
+        s.request_stop();
+    }
+
+    void end_program(member& m)
+    {
+        if (!std::exchange(m.ended, true) && --running_ == 0) {
+            tell_all([](member& each) {
                 each.closing = true;
                 each.programs_over.set();
             });
         }
-        static_cast<void>(co_await m.programs_over.wait());
-        s.request_stop();
     }
 
     // False: it threw, which ends all.

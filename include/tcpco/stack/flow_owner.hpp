@@ -14,7 +14,6 @@
 // out: IPv6, VLAN tags and 127.0.0.0/8, which never meets a device.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <span>
