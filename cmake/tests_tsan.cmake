@@ -1,5 +1,5 @@
 # Tests with threads once more under ThreadSanitizer, in every ordinary build: post(), the one call that other threads may make,
-# and the BSD-socket façade, whose calls come from any thread.
+# rings from thread to thread, the BSD-socket façade, whose calls come from any thread, and stacks on several threads.
 set(post_test "${PROJECT_SOURCE_DIR}/tests/async/post_test.cpp")
 if(NOT EXISTS "${post_test}" OR TCPCO_SANITIZE)
   return()
@@ -30,7 +30,7 @@ if(TCPCO_TSAN_LAUNCHER STREQUAL "none")
 endif()
 
 # The runner is not instrumented: what it shares between threads is its own.
-add_executable(tcpco_test_tsan_post "${post_test}")
+add_executable(tcpco_test_tsan_post "${post_test}" "${PROJECT_SOURCE_DIR}/tests/async/flow_steering_test.cpp")
 target_link_libraries(tcpco_test_tsan_post PRIVATE tcpco_test_main tcpco::tcpco tcpco_test_options)
 target_compile_options(tcpco_test_tsan_post PRIVATE -fsanitize=thread -O1 -g)
 target_link_options(tcpco_test_tsan_post PRIVATE -fsanitize=thread)
@@ -39,12 +39,13 @@ tcpco_test(tsan.post LABELS tsan async TIMEOUT 300 MAY_SKIP
   COMMAND ${TCPCO_TSAN_LAUNCHER} "$<TARGET_FILE:tcpco_test_tsan_post>" ${tcpco_catch_arguments})
 
 if(TARGET tcpco::liburing)
+  # Both in one, for the sake of the stack, which is compiled once more.
   add_executable(tcpco_test_tsan_posix "${PROJECT_SOURCE_DIR}/tests/interop/posix_threads_test.cpp"
-    support/stack_instance.cpp)
+    "${PROJECT_SOURCE_DIR}/tests/device/sharded_test.cpp" support/stack_instance.cpp)
   target_link_libraries(tcpco_test_tsan_posix PRIVATE tcpco_test_main tcpco::tcpco tcpco_test_options)
   target_compile_options(tcpco_test_tsan_posix PRIVATE -fsanitize=thread -O1 -g)
   target_link_options(tcpco_test_tsan_posix PRIVATE -fsanitize=thread)
   set_target_properties(tcpco_test_tsan_posix PROPERTIES CXX_EXTENSIONS OFF)
-  tcpco_test(tsan.posix LABELS tsan interop TIMEOUT 300 MAY_SKIP
+  tcpco_test(tsan.posix LABELS tsan interop device TIMEOUT 300 MAY_SKIP
     COMMAND ${TCPCO_TSAN_LAUNCHER} "$<TARGET_FILE:tcpco_test_tsan_posix>" ${tcpco_catch_arguments})
 endif()

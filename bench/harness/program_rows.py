@@ -61,6 +61,7 @@ PROGRAM_ROWS = [
     ProgramRow("ready_write", "a coroutine's write of 64 octets that completes at once", "ns"),
     ProgramRow("ready_allocations", "allocations of all those reads and writes", ""),
     ProgramRow("two_cores", "64-octet requests in memory, stacks on two cores", "M/s", True),
+    ProgramRow("two_shards", "the same, with reactor, steering and coroutines: two shards", "M/s", True),
 ]
 
 JOBS = [
@@ -75,6 +76,7 @@ JOBS = [
         ["row=demultiplex", "n=1000000", "lookups=1000000"], rounds_when_quick=1),
     Job("ready_calls", ("ready_read", "ready_write", "ready_allocations"), ["rounds=20000"], ["rounds=5000"]),
     Job("two_cores", ("two_cores",), ["seconds=2"], ["seconds=0.6"], pinned=False),
+    Job("two_shards", ("two_shards",), ["seconds=2"], ["seconds=0.6"], pinned=False),
 ]
 
 MISSES_JOBS = [
@@ -112,6 +114,7 @@ PROGRAM_TARGETS = [
     at_most("ready_write", "memcpy", 3, "at most 3 x memcpy of as many"),
     absolute("ready_allocations", "none", 0, False),
     over("two_cores", "alone", 1.9),
+    over("two_shards", "alone", 1.9),
 ]
 
 

@@ -5,7 +5,7 @@
 //     every=n         full-sized segments per ACK; stretch=1: one ACK per batch, for plain segments too
 //     window=octets   receive buffer of a connection
 //     read=copy|view  into the user's buffer, or handed over where the octets arrived
-//     busy=1          turns without ever waiting
+//     busy=1          polls without ever sleeping
 #include <functional>
 #include <memory>
 #include <vector>
@@ -20,15 +20,6 @@ using namespace tcpco;
 using namespace tcpco_bench;
 
 constexpr std::size_t chunk_octets = 256 * 1'024;
-
-// A deadline that is always due: the reactor polls and never sleeps.
-class busy_poller final : public turn_participant {
-public:
-    void collect(time_point) override {}
-    void after_applications(time_point) override {}
-    time_point deadline() const noexcept override { return time_point::min(); }
-    void abort_all(time_point) override {}
-};
 
 task<> echo(tcp_socket socket)
 {
@@ -131,12 +122,8 @@ try {
     basic_stack<> net{config};
     tap link = tap::open({.name = "tap0", .offload = offload});
     set_up_kernel_side("tap0");
-    system_reactor reactor;
+    system_reactor reactor{{.busy_poll = busy ? duration::max() : duration{}}};
     driver link_driver{net, link, reactor, slots};
-    busy_poller poller;
-    if (busy) {
-        reactor.add(poller);
-    }
     std::vector<service> services = listen_to_all(net, read == "view");
     reactor.run(with_scope(serve_all, std::ref(services)));
     return 0;

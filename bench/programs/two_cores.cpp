@@ -1,9 +1,6 @@
 // Requests in memory on one core, and on two at the same time: each core has stacks of its own, which share nothing.
 //
 //     seconds=s connections=n   requests of 64 octets on each connection in turn
-#include <pthread.h>
-#include <sched.h>
-
 #include <atomic>
 #include <thread>
 #include <vector>
@@ -11,41 +8,12 @@
 #include "../request_rounds.hpp"
 #include "arguments.hpp"
 #include "figures.hpp"
+#include "own_cpus.hpp"
 
 namespace {
 
 using namespace tcpco_bench;
 using tcpco::bench::request_rounds;
-
-void pin_to(int cpu)
-{
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(static_cast<std::size_t>(cpu), &set);
-    ::pthread_setaffinity_np(::pthread_self(), sizeof set, &set);
-}
-
-std::vector<int> own_cpus()
-{
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    ::sched_getaffinity(0, sizeof set, &set);
-    std::vector<int> cpus;
-    for (int i = 0; i < CPU_SETSIZE; ++i) {
-        if (CPU_ISSET(static_cast<std::size_t>(i), &set)) {
-            cpus.push_back(i);
-        }
-    }
-    return cpus;
-}
-
-// Each core's own time: caches and memory are shared with the other one and count, what else the machine runs does not.
-double thread_seconds()
-{
-    timespec t{};
-    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
-}
 
 // Millions of requests a second of all cpus together.
 double run(const std::vector<int>& cpus, double seconds, std::uint32_t connections)
@@ -83,11 +51,7 @@ try {
     const double seconds = given.real("seconds", 1);
     const unsigned connections = given.number("connections", 1'000);
     given.done();
-    std::vector<int> cpus = own_cpus();
-    if (cpus.size() < 2) {
-        throw std::runtime_error{"there is one cpu"};
-    }
-    cpus.resize(2);
+    const std::vector<int> cpus = two_own_cpus();
     // Each of the two alone, so that a slower one does not pass for a loss.
     const double one = (run({cpus[0]}, seconds / 2, connections) + run({cpus[1]}, seconds / 2, connections)) / 2;
     figures found;

@@ -39,6 +39,7 @@
 #include "tcpco/device/impairment.hpp"
 #include "tcpco/device/interface_setup.hpp"
 #include "tcpco/device/memory_link.hpp"
+#include "tcpco/device/sharded.hpp"
 #include "tcpco/device/tap.hpp"
 #include "tcpco/device/tun.hpp"
 #include "tcpco/reactor/random_seed.hpp"

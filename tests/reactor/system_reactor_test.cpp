@@ -501,6 +501,87 @@ TEST_CASE("a reactor made on one thread runs on another", "[reactor]")
     CHECK(ok);
 }
 
+TEST_CASE("with busy polling a reactor looks again and again before it sleeps, as long as it was told to", "[reactor]")
+{
+    const std::string rung = GENERATE("", "no-defer", "no-multishot", "off");
+    const bool shown = GENERATE(true, false);  // given at the start io_uring polls without system calls
+    CAPTURE(rung, shown);
+    auto reactor = make_linux_reactor(
+        {.uring = uring_settings::parse(rung), .say = nullptr, .busy_poll = shown ? 10_s : duration{}});
+    reactor->set_busy_poll(10_s);
+    one_stack t{*reactor};
+    const auto send_later = [&] {
+        return std::jthread{[&] {
+            std::this_thread::sleep_for(std::chrono::milliseconds{10});
+            static_cast<void>(::send(t.peer.fd(), "z", 1, 0));
+        }};
+    };
+    {
+        const std::jthread peer = send_later();
+        CHECK(reactor->run(await_arrival(t.stack)) == 1);
+    }
+    CHECK(reactor->waits().slept == 0);
+    CHECK(reactor->waits().polled > 0);
+
+    t.stack.timer = reactor->now() + 5_ms;  // ends the polling, too
+    CHECK(t.turn_until([&] { return !t.stack.fired.empty(); }));
+    {
+        const std::jthread other{[&] {
+            std::this_thread::sleep_for(std::chrono::milliseconds{10});
+            reactor->post([] {});
+        }};
+        reactor->turn(8_s);
+    }
+    CHECK(reactor->waits().slept == 0);
+
+    reactor->set_busy_poll(1_ms);  // too short for what comes
+    const std::uint64_t polled = reactor->waits().polled;
+    {
+        const std::jthread peer = send_later();
+        CHECK(t.turn_until([&] { return t.stack.arrivals.size() == 2; }));
+    }
+    CHECK(reactor->waits().slept > 0);
+    reactor->set_busy_poll({});
+    const std::uint64_t slept = reactor->waits().slept;
+    reactor->turn(1_ms);
+    CHECK(reactor->waits().slept == slept + 1);
+    CHECK(reactor->waits().polled <= polled + 1);
+}
+
+TEST_CASE("a doorbell wakes another reactor: by a message between rings, or by an eventfd", "[reactor]")
+{
+    const auto [from, to] = GENERATE(std::pair{"", ""}, std::pair{"no-defer", ""}, std::pair{"", "no-defer"},
+                                     std::pair{"no-msg-ring", ""}, std::pair{"", "off"}, std::pair{"off", ""});
+    const bool asleep = GENERATE(true, false);  // a ring that has not turned yet refuses messages
+    CAPTURE(from, to, asleep);
+    auto reactor = reactor_on(from);
+    auto other = reactor_on(to);
+    auto bell = reactor->doorbell_to(*other);
+    duration slept{};
+    const auto sleep = [&] {
+        const time_point began = detail::monotonic_now();
+        other->turn(20_s);
+        slept = detail::monotonic_now() - began;
+    };
+    const auto ring = [&] {
+        reactor->turn();
+        bell->ring();
+        reactor->turn();
+        reactor->turn();  // hears of a refusal
+    };
+    if (asleep) {
+        other->turn();
+        std::jthread sleeper{sleep};
+        std::this_thread::sleep_for(std::chrono::milliseconds{5});
+        ring();
+    } else {
+        ring();
+        std::jthread sleeper{sleep};
+    }
+    CHECK(slept < 10_s);
+    bell.reset();
+}
+
 TEST_CASE("a loop around the reactor sleeps on event_fd() and deadline()", "[reactor]")
 {
     const std::string rung = GENERATE(from_range(std::begin(tcpco_test::all_rungs), std::end(tcpco_test::all_rungs)));
@@ -681,6 +762,7 @@ TEST_CASE("TCPCO_URING takes several words", "[reactor]")
     static_assert(!uring_settings::parse("no-multishot").multishot);
     static_assert(!uring_settings::parse("no-multishot,no-defer").defer);
     static_assert(!uring_settings::parse("no-multishot,no-defer").multishot);
+    static_assert(!uring_settings::parse("no-defer,no-msg-ring").msg_ring && uring_settings::parse("").msg_ring);
     static_assert(uring_settings::parse("nonsense").multishot && !uring_settings::parse("nonsense").off);
     ::setenv("TCPCO_URING", "off", 1);
     CHECK(uring_settings::from_environment().off);

@@ -1,5 +1,5 @@
-// What the reactors of Linux share: the monotonic clock, the eventfd by which other threads wake them, and the stop on
-// signals.
+// What the reactors of Linux share: the monotonic clock, the eventfd by which other threads wake them, busy polling,
+// and the stop on signals.
 #pragma once
 
 #include <cerrno>
@@ -13,6 +13,8 @@
 #include <vector>
 
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -20,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tcpco/async/doorbell.hpp"
 #include "tcpco/reactor/reactor_base.hpp"
 
 namespace tcpco {
@@ -48,6 +51,43 @@ inline int checked(int result, const char* what)
     }
     return result;
 }
+
+// Between two looks at something that another cpu writes: leaves the core to its sibling.
+inline void pause_between_looks() noexcept
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
+}
+
+// For as long as it lives the thread that made it runs on one cpu alone. Throws std::system_error.
+class cpu_pin {
+public:
+    explicit cpu_pin(int cpu)
+    {
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        int error = cpu >= 0 && cpu < CPU_SETSIZE ? 0 : EINVAL;
+        if (error == 0) {
+            CPU_SET(static_cast<std::size_t>(cpu), &set);
+            error = ::pthread_getaffinity_np(::pthread_self(), sizeof before_, &before_);
+        }
+        if (error == 0) {
+            error = ::pthread_setaffinity_np(::pthread_self(), sizeof set, &set);
+        }
+        if (error != 0) {
+            throw std::system_error{error, std::system_category(), "pinning a thread to cpu " + std::to_string(cpu)};
+        }
+    }
+    cpu_pin(const cpu_pin&) = delete;
+    cpu_pin& operator=(const cpu_pin&) = delete;
+    ~cpu_pin() { ::pthread_setaffinity_np(::pthread_self(), sizeof before_, &before_); }
+
+private:
+    cpu_set_t before_{};
+};
 
 // An eventfd, readable from signal() to clear(). signal() is for any thread.
 class wake_event {
@@ -125,7 +165,7 @@ private:
 // Signals as a descriptor, blocked for the thread meanwhile.
 class signal_descriptor {
 public:
-    explicit signal_descriptor(std::initializer_list<int> signals)
+    explicit signal_descriptor(std::span<const int> signals)
     {
         sigset_t set;
         sigemptyset(&set);
@@ -165,15 +205,37 @@ private:
 
 }  // namespace detail
 
+// How often a reactor had to wait, and how the waits ended.
+struct wait_counters {
+    std::uint64_t slept = 0;   // by giving the cpu away
+    std::uint64_t polled = 0;  // while it looked again and again: busy_poll()
+};
+
 class linux_reactor : public reactor_base {
 public:
+    // From now on a turn with nothing to do looks again and again for as long as this before it sleeps: what comes
+    // meanwhile is noticed at once, without the wake-up that costs tens of microseconds on another cpu. Zero, the
+    // default: sleeps at once, since what is polled with is a whole core, which others may need; worth it where the
+    // next packet is expected within the time and the core is this thread's own. duration::max(): never sleeps.
+    void set_busy_poll(duration d) noexcept { busy_poll_ = d; }
+    duration busy_poll() const noexcept { return busy_poll_; }
+    const wait_counters& waits() const noexcept { return waits_; }
+
+    // Wakes `other` from this reactor's thread. Both must outlive it. For what is done on the other thread there is
+    // post(): a doorbell only ends a sleep, so that a participant of the other's turns looks at what the two share.
+    virtual std::unique_ptr<doorbell> doorbell_to(linux_reactor& other)
+    {
+        return std::make_unique<eventfd_bell>(other.wake_);
+    }
+
     // From now on the first of these signals requests a stop of what run() runs, and each further one resets all
     // connections. Call it on the reactor's thread, before other threads start: they inherit that the signals are
     // blocked. A failure throws std::system_error.
     void stop_on_signals(std::initializer_list<int> signals)
     {
-        signals_ = std::make_unique<signal_watch>(*this, signals);
+        stop_on_signals(std::span{signals.begin(), signals.size()});
     }
+    void stop_on_signals(std::span<const int> signals) { signals_ = std::make_unique<signal_watch>(*this, signals); }
 
     // How many of those signals came.
     int signals_seen() const noexcept { return signals_ ? signals_->seen : 0; }
@@ -196,12 +258,41 @@ protected:
 
     time_point clock() const noexcept override { return detail::monotonic_now(); }
 
+    class eventfd_bell final : public doorbell {
+    public:
+        explicit eventfd_bell(const detail::wake_event& wake) noexcept : wake_{wake} {}
+        void ring() noexcept override { wake_.signal(); }
+
+    private:
+        const detail::wake_event& wake_;
+    };
+    static const detail::wake_event& wake_of(const linux_reactor& other) noexcept { return other.wake_; }
+
+    void count_sleep() noexcept { ++waits_.slept; }
+
+    // Calls look(), which says whether anything has happened, until it has or busy_poll() is over; `until` is when a
+    // timer is due. False: time to sleep.
+    template <class Look>
+    bool poll_busily(time_point now, time_point until, Look&& look)
+    {
+        const time_point end = std::min(until, now + busy_poll_);
+        for (; now < end; now = clock()) {
+            if (look()) {
+                ++waits_.polled;
+                return true;
+            }
+            detail::pause_between_looks();
+        }
+        ++(end == until ? waits_.polled : waits_.slept);
+        return end == until;
+    }
+
     detail::wake_event wake_{};
 
 private:
     // Waits for the descriptor over and over, without a coroutine.
     struct signal_watch : completion {
-        signal_watch(linux_reactor& r, std::initializer_list<int> set)
+        signal_watch(linux_reactor& r, std::span<const int> set)
             : completion{&arrived}, owner{r}, descriptor{set}
         {
             wait();
@@ -230,6 +321,8 @@ private:
         int seen = 0;
     };
 
+    duration busy_poll_{};
+    wait_counters waits_{};
     std::unique_ptr<signal_watch> signals_{};
 };
 

@@ -58,11 +58,16 @@ private:
     bool io_wait(time_point until) override
     {
         gather_interest();
-        timespec timeout{};
-        if (until != time_point::never()) {
-            const time_point now = clock();
-            timeout = detail::to_timespec(until > now ? until - now : duration::zero());
+        time_point now = clock();
+        if (until > now && busy_poll() == duration::zero()) {
+            count_sleep();
+        } else if (until > now) {
+            const bool busy =
+                poll_busily(now, until, [this] { return ::poll(polled_.data(), polled_.size(), 0) != 0; });
+            now = clock();
+            until = busy ? now : until;
         }
+        const timespec timeout = detail::to_timespec(until > now ? until - now : duration::zero());
         const int n =
             ::ppoll(polled_.data(), polled_.size(), until == time_point::never() ? nullptr : &timeout, nullptr);
         if (n > 0) {

@@ -34,24 +34,28 @@ inline void say_on_stderr(const std::string& line)
 struct system_reactor_options {
     uring_settings uring = uring_settings::from_environment();
     void (*say)(const std::string& line) = &say_on_stderr;  // called when it is not the highest step
+    duration busy_poll{};  // linux_reactor::set_busy_poll(); given here, io_uring polls without system calls
 };
 
 // The highest step that works here.
 inline std::unique_ptr<linux_reactor> make_linux_reactor(const system_reactor_options& options = {})
 {
     if (options.uring.unknown_word && options.say != nullptr) {
-        options.say("TCPCO_URING has a word that is none of off, no-multishot, no-defer: ignored");
+        options.say("TCPCO_URING has a word that is none of off, no-multishot, no-defer, no-msg-ring: ignored");
     }
     std::unique_ptr<linux_reactor> made;
     if (options.uring.off) {
         made = std::make_unique<poll_reactor>("TCPCO_URING=off");
     } else {
         try {
-            made = std::make_unique<uring_reactor>(options.uring);
+            uring_settings settings = options.uring;
+            settings.show_work = settings.show_work || options.busy_poll > duration::zero();
+            made = std::make_unique<uring_reactor>(settings);
         } catch (const std::system_error& refused) {
             made = std::make_unique<poll_reactor>(std::string{"io_uring is refused ("} + refused.what() + ")");
         }
     }
+    made->set_busy_poll(options.busy_poll);
     const std::string why = made->why();
     if (options.say != nullptr && why != "io_uring, multishot read") {
         options.say(why);
@@ -76,6 +80,8 @@ public:
     void stop_on_signals(std::initializer_list<int> signals) { reactor_->stop_on_signals(signals); }
     int signals_seen() const noexcept { return reactor_->signals_seen(); }
     std::string why() const { return reactor_->why(); }
+    void set_busy_poll(duration d) noexcept { reactor_->set_busy_poll(d); }
+    const wait_counters& waits() const noexcept { return reactor_->waits(); }
     template <class F>
     void post(F f)
     {

@@ -18,6 +18,7 @@
 #include <liburing.h>
 
 #include "tcpco/reactor/poll_common.hpp"
+#include "tcpco/reactor/uring_bell.hpp"
 #include "tcpco/reactor/uring_port.hpp"
 #include "tcpco/reactor/uring_ring.hpp"
 
@@ -48,6 +49,17 @@ public:
     std::unique_ptr<frame_port> open_port(const port_options& options, buffer_pool& pool) override
     {
         return std::make_unique<uring_port>(ring_, ports_, options, pool, next_group_++);
+    }
+
+    // By a message from ring to ring, which leaves with this turn's submission; an eventfd where the other reactor has
+    // no ring, or the kernel no such messages.
+    std::unique_ptr<doorbell> doorbell_to(linux_reactor& other) override
+    {
+        auto* const to = dynamic_cast<uring_reactor*>(&other);
+        if (to == nullptr || !ring_.msg_ring()) {
+            return linux_reactor::doorbell_to(other);
+        }
+        return std::make_unique<uring_bell>(ring_, to->ring_.get()->ring_fd, wake_of(other));
     }
 
     // An epoll descriptor over an eventfd that is registered with the ring (poll and epoll on the ring's own
@@ -109,12 +121,26 @@ private:
         if (const unsigned writes = writes_under_way(); writes != 0) {
             ring_.submit_and_wait_for(writes);
         } else if (until > now) {
-            ring_.submit_and_wait(until == time_point::never() ? duration::max() : until - now);
+            wait(now, until);
         } else {
             ring_.submit_and_collect();
         }
         harvest();
         return true;
+    }
+
+    void wait(time_point now, time_point until)
+    {
+        if (busy_poll() > duration::zero()) {
+            ring_.submit_and_collect();
+            if (poll_busily(now, until, [this] { return ring_.has_completions(); })) {
+                return;
+            }
+            now = clock();
+        } else {
+            count_sleep();
+        }
+        ring_.submit_and_wait(until == time_point::never() ? duration::max() : std::max(until - now, duration{1}));
     }
 
     unsigned writes_under_way() const noexcept

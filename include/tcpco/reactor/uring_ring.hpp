@@ -4,8 +4,8 @@
 // interrupting it), and retries with less where the kernel answers EINVAL. The ring is made disabled and enabled by the
 // thread that runs it, so a reactor can be made on one thread and run on another.
 //
-// TCPCO_URING forces a lower step, for tests and for trouble: `off`, `no-multishot`, `no-defer`, or several with
-// commas.
+// TCPCO_URING forces a lower step, for tests and for trouble: `off`, `no-multishot`, `no-defer`, `no-msg-ring`, or
+// several with commas.
 #pragma once
 
 #include <cerrno>
@@ -30,6 +30,8 @@ struct uring_settings {
     bool off = false;
     bool multishot = true;
     bool defer = true;
+    bool msg_ring = true;    // wakes other rings by messages; off: by eventfds
+    bool show_work = false;  // the kernel says in shared memory that completions wait to be made: for busy polling
 
     bool unknown_word = false;  // a word that is none of these was there: probably a typing error
 
@@ -45,10 +47,12 @@ struct uring_settings {
         while (!words.empty()) {
             const std::size_t comma = words.find(',');
             const std::string_view word = words.substr(0, comma);
-            s.unknown_word = s.unknown_word || (word != "off" && word != "no-multishot" && word != "no-defer");
+            s.unknown_word = s.unknown_word || (word != "off" && word != "no-multishot" && word != "no-defer" &&
+                                                word != "no-msg-ring");
             s.off = s.off || word == "off";
             s.multishot = s.multishot && word != "no-multishot";
             s.defer = s.defer && word != "no-defer";
+            s.msg_ring = s.msg_ring && word != "no-msg-ring";
             words = comma == std::string_view::npos ? std::string_view{} : words.substr(comma + 1);
         }
         return s;
@@ -66,7 +70,7 @@ public:
     // Throws std::system_error with the kernel's reason.
     explicit uring_ring(const uring_settings& settings)
     {
-        const int error = set_up(settings.defer);
+        const int error = set_up(settings);
         if (error != 0) {
             throw std::system_error{error, std::system_category(), "io_uring_setup"};
         }
@@ -82,6 +86,22 @@ public:
     bool enabled() const noexcept { return enabled_; }
     // Why there is no multishot read; null when there is.
     const char* why_no_multishot() const noexcept { return why_no_multishot_; }
+    // Whether another ring can be sent a message (kernel 5.18).
+    bool msg_ring() const noexcept { return msg_ring_; }
+
+    // Whether a completion is there, or can be had by asking. Costs no system call where the kernel shows its work.
+    bool has_completions() noexcept
+    {
+        if (io_uring_cq_ready(&ring_) != 0) {
+            return true;
+        }
+        const bool shown = (ring_.flags & IORING_SETUP_TASKRUN_FLAG) != 0;
+        if (shown && (IO_URING_READ_ONCE(*ring_.sq.kflags) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) == 0) {
+            return false;
+        }
+        submit_and_collect();
+        return io_uring_cq_ready(&ring_) != 0;
+    }
 
     // By the thread that will submit; once. (liburing 2.3 declares io_uring_enable_rings without exporting it.)
     void enable()
@@ -172,7 +192,7 @@ public:
     }
 
 private:
-    int set_up(bool defer) noexcept
+    int set_up(const uring_settings& settings) noexcept
     {
         constexpr unsigned base = IORING_SETUP_R_DISABLED | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
         constexpr unsigned attempts[] = {base | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
@@ -180,11 +200,11 @@ private:
                                          base | IORING_SETUP_COOP_TASKRUN, base};
         int error = EINVAL;
         for (const unsigned flags : attempts) {
-            if (!defer && (flags & IORING_SETUP_DEFER_TASKRUN) != 0) {
+            if (!settings.defer && (flags & IORING_SETUP_DEFER_TASKRUN) != 0) {
                 continue;
             }
             io_uring_params params{};
-            params.flags = flags;
+            params.flags = flags | (settings.show_work && flags != base ? IORING_SETUP_TASKRUN_FLAG : 0U);
             params.cq_entries = completion_entries;
             error = -io_uring_queue_init_params(entries, &ring_, &params);
             if (error != EINVAL) {
@@ -196,21 +216,23 @@ private:
 
     void probe(const uring_settings& settings) noexcept
     {
-        if (!settings.multishot) {
-            why_no_multishot_ = "TCPCO_URING=no-multishot";
-            return;
-        }
         io_uring_probe* answer = io_uring_get_probe_ring(&ring_);
-        multishot_read_ = answer != nullptr && io_uring_opcode_supported(answer, uring_op_read_multishot) != 0;
+        const auto has = [answer](int opcode) {
+            return answer != nullptr && io_uring_opcode_supported(answer, opcode) != 0;
+        };
+        msg_ring_ = settings.msg_ring && has(IORING_OP_MSG_RING);
+        multishot_read_ = settings.multishot && has(uring_op_read_multishot);
         io_uring_free_probe(answer);
         if (!multishot_read_) {
-            why_no_multishot_ = "this kernel has no multishot read (6.7 has)";
+            why_no_multishot_ =
+                settings.multishot ? "this kernel has no multishot read (6.7 has)" : "TCPCO_URING=no-multishot";
         }
     }
 
     io_uring ring_{};
     bool enabled_ = false;
     bool multishot_read_ = false;
+    bool msg_ring_ = false;
     const char* why_no_multishot_ = nullptr;
 };
 

@@ -293,6 +293,11 @@ private:
     void check_connection(const connection_type& c) const;
     connection_type* connection_of(connection_id id) noexcept { return connections_.get(id); }
     std::uint16_t ephemeral_port(const endpoint& remote, const ip_address& local);
+    // What would come back to this stack: it owns the flow, or nothing of it ever meets the device.
+    bool is_ours(const four_tuple& flow) const noexcept
+    {
+        return owner_.owns(flow) || flow.remote.port == 0 || network_.is_local(flow.remote.address);
+    }
     template <class Call>
     errc on_connection(connection_id id, Call&& call);
     listener* find(listener_id id) noexcept override { return listeners_.get(id.value); }
@@ -329,6 +334,7 @@ private:
     slab<syn_received_record> syn_queue_;
     timer_wheel syn_timers_;
     siphash_key port_key_;
+    flow_owner owner_;
     std::uint32_t port_counter_ = 0;
     time_point began_ = time_point::never();  // the first moment that the stack was told
     std::size_t live_ = 0;

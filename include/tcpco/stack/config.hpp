@@ -7,6 +7,7 @@
 #include "tcpco/core/address.hpp"
 #include "tcpco/core/seed.hpp"
 #include "tcpco/policy/bundle.hpp"
+#include "tcpco/stack/flow_owner.hpp"
 #include "tcpco/tcp/connection.hpp"
 #include "tcpco/tcp/settings.hpp"
 
@@ -81,6 +82,10 @@ struct stack_config {
     // real use say `.seed = random_seed()` (reactor/random_seed.hpp), as posix::stack does by itself. An integer is for
     // tests and simulations: the same one gives the same packets. Left out, the secrets are everybody's.
     stack_seed seed{};
+    // For one of several stacks at this address, all with the same seed: which connections are its own. connect() takes
+    // a port with which the connection is, and answers address_not_available where options.local names another. Left
+    // out, all are. device/sharded.hpp sets it.
+    flow_owner owner{};
 
     constexpr policy_configs<B> policies() const
     {

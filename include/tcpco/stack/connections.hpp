@@ -30,7 +30,7 @@ basic_stack<B>::basic_stack(const config& c)
              four_tuple_hash{derive_key(c.seed, 5)}},
       listening_{c.limits.listeners, endpoint_hash{derive_key(c.seed, 6)}},
       time_waits_{c.limits.time_wait}, syn_queue_{c.limits.syn_received}, port_key_{derive_key(c.seed, 7)},
-      orphan_limit_{c.limits.orphans}
+      owner_{c.owner}, orphan_limit_{c.limits.orphans}
 {
     network_.set_device(network_.config().mtu, network_.config().ethernet);
     host.mtu = network_.config().mtu;

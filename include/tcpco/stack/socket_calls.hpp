@@ -16,7 +16,8 @@ std::uint16_t basic_stack<B>::ephemeral_port(const endpoint& remote, const ip_ad
     for (std::uint32_t i = 0; i < count; ++i) {
         const auto offset = static_cast<std::uint32_t>((hashed + port_counter_++) % count);
         const auto port = static_cast<std::uint16_t>(first + offset);
-        if (find_flow({{local, port}, remote}) == flows_.npos && find_listener({local, port}) == listening_.npos) {
+        if (is_ours({{local, port}, remote}) && find_flow({{local, port}, remote}) == flows_.npos &&
+            find_listener({local, port}) == listening_.npos) {
             return port;
         }
     }
@@ -60,6 +61,9 @@ result<connection_id> basic_stack<B>::connect(endpoint remote, const connect_opt
         if (local.port == 0) {
             return {errc::address_not_available, {}};
         }
+    }
+    if (!is_ours({local, remote})) {
+        return {errc::address_not_available, {}};  // answers would go to another stack
     }
     if (find_flow({local, remote}) != flows_.npos) {
         return {errc::address_in_use, {}};

@@ -319,7 +319,7 @@ public:
         slice& first = slices_.front();
         detail::copy_octets(out.data(), first.data, out.size());
         first.remove_prefix(static_cast<std::uint32_t>(out.size()));
-        size_ -= out.size();
+        subtract(out.size());
         return true;
     }
 

@@ -123,12 +123,14 @@ bool agree(const connection<B>& a, const connection<B>& b) noexcept
     return a.state == b.state && a.events == b.events && a.snd.una == b.snd.una && a.snd.nxt == b.snd.nxt &&
            a.snd.wl1 == b.snd.wl1 && a.snd.wl2 == b.snd.wl2 && a.snd.wnd == b.snd.wnd &&
            a.snd.max_wnd == b.snd.max_wnd && a.rcv.nxt == b.rcv.nxt && a.rcv.right_edge == b.rcv.right_edge &&
-           a.rcv.last_ack_sent == b.rcv.last_ack_sent && a.rare->rcv_up == b.rare->rcv_up && a.acks_owed == b.acks_owed &&
-           a.ack_at == b.ack_at && a.timer == b.timer && a.timer_at == b.timer_at && a.life == b.life &&
-           a.life_at == b.life_at && a.rmss == b.rmss && a.ts_recent == b.ts_recent &&
-           a.ts_recent_at == b.ts_recent_at && a.last_received_at == b.last_received_at &&
-           a.unanswered == b.unanswered && a.keep_probes == b.keep_probes && a.untimed == b.untimed &&
-           a.rare->dsack.empty() == b.rare->dsack.empty() && a.stats.segments_received == b.stats.segments_received &&
+           a.rcv.last_ack_sent == b.rcv.last_ack_sent && a.rare->rcv_up == b.rare->rcv_up &&
+           a.acks_owed == b.acks_owed && a.ack_at == b.ack_at && a.timer == b.timer &&
+           a.timer_at == b.timer_at && a.life == b.life && a.life_at == b.life_at && a.rmss == b.rmss &&
+           a.ts_recent == b.ts_recent && a.ts_recent_at == b.ts_recent_at &&
+           a.last_received_at == b.last_received_at && a.unanswered == b.unanswered &&
+           a.keep_probes == b.keep_probes && a.untimed == b.untimed &&
+           a.rare->dsack.empty() == b.rare->dsack.empty() &&
+           a.stats.segments_received == b.stats.segments_received &&
            a.stats.data_segments_received == b.stats.data_segments_received;
 }
 
