@@ -284,7 +284,8 @@ TEST_CASE("simulation: two flows of one controller share a bottleneck fairly", "
     const double goodput = (x + y) / payload_share / (5.0 * static_cast<double>(rate) / 8);
     CAPTURE(controller_names[index], x, y, jain, goodput);
     CHECK(jain >= 0.9);
-    CHECK(goodput >= (index == prague ? 0.85 : 0.9));  // as above
+    // Prague as above; two that take turns in halving leave less than one: 0.85, where 0.75 is the least of a sawtooth.
+    CHECK(goodput >= (index == prague ? 0.8 : 0.9));
 }
 
 namespace {

@@ -183,7 +183,7 @@ public:
             base_ = prior.base_;
         }
         pipe_ = prior.pipe_;
-        validated_at_ = std::max(validated_at_, prior.validated_at_);
+        validated_at_ = prior.validated_at_;
         non_validated_ = prior.non_validated_;
         recovering_ = false;
     }
