@@ -70,11 +70,11 @@ static_assert(loss_board<counted_board>);
 
 template <class Recovery>
 struct victim {
-    explicit victim(std::int64_t records)
+    explicit victim(std::int64_t records, duration apart = duration{1'000})
     {
         books.board.start({1});
         for (std::int64_t i = 0; i < records; ++i) {
-            now += duration{1'000};
+            now += apart;
             const stream_offset first = books.nxt();
             REQUIRE(books.board.on_transmit_new(first, first + smss, now, 1, {}));
             recovery.on_transmit(books.board[books.board.find(first)], timing());
@@ -89,7 +89,8 @@ struct victim {
                 .min_rtt = 100_ms,
                 .rto = 1_s,
                 .in_flight = books.in_flight(),
-                .smss = smss};
+                .smss = smss,
+                .echoed = echoed};
     }
 
     // One ACK with at most one block; `dsack` stands beside it.
@@ -145,6 +146,8 @@ struct victim {
                 return;
             }
             ++resent;
+            last_resent = {d.range.first, d.range.last};
+            resent_at = now;
             books.board.on_retransmit(d.range.first, d.range.last, now, {});
             recovery.on_transmit(books.board[books.board.find(d.range.first)], timing());
         }
@@ -157,6 +160,9 @@ struct victim {
     std::uint64_t acks = 0;
     std::uint64_t delivered = 0;
     std::uint64_t resent = 0;
+    offset_range last_resent{};
+    time_point resent_at{};
+    time_point echoed = time_point::never();
 };
 
 // Steps that nothing pays for, for an ACK; `n` records in flight, half as many ACKs. Reordering has been seen, so that
@@ -253,6 +259,55 @@ TEST_CASE("taking losses back costs what was lost, not what is in flight", "[tcp
     CHECK(many <= 10 * few);
 }
 
+TEST_CASE("a block that covers what is SACKed costs no more where that is long", "[tcp][RFC2018-5a]")
+{
+    const auto cost = [](std::int64_t records) {
+        const auto make = [records] {
+            scoreboard board = flight_of(records);
+            for (std::int64_t i = 1; i < records; ++i) {
+                board.on_sack({{1 + i * smss}, {1 + (i + 1) * smss}}, [](const transmission&, bool) {});
+            }
+            return board;
+        };
+        return seconds_each(make, 500, [records](scoreboard& board, int) {
+            board.on_sack({{1 + smss}, {1 + records * smss}}, [](const transmission&, bool) {});
+        });
+    };
+    const double few = cost(500);
+    const double many = cost(20'000);
+    CAPTURE(few, many);
+    CHECK(many <= 10 * few);
+}
+
+// The order of transmission alternates between what was sent again and what is new, around a middle that is lost, too.
+TEST_CASE("a loss finds its place among the others in a few steps, however many there are", "[tcp][RFC8985-6.2e]")
+{
+    const auto cost = [](std::int64_t third) {
+        const auto make = [third] {
+            scoreboard board = flight_of(2 * third);
+            for (std::int64_t i = 0; i < third; ++i) {
+                const stream_offset hole{1 + i * smss};
+                board.mark_lost(board.find(hole));
+                board.take_newly_lost();
+                board.on_retransmit(hole, hole + smss, time_point{2 * third + 2 * i}, {});
+                board.on_transmit_new(board.nxt(), board.nxt() + smss, time_point{2 * third + 2 * i + 1}, 1, {});
+            }
+            return board;
+        };
+        return seconds_each(make, 1, [](scoreboard& board, int) {
+                   for (auto i = board.oldest_sent(); i != scoreboard::npos;) {
+                       const auto following = board.next_sent(i);
+                       board.mark_lost(i);
+                       i = following;
+                   }
+               }) / static_cast<double>(3 * third);
+    };
+    const double few = cost(300);
+    const double many = cost(6'000);
+    CAPTURE(few, many);
+    CHECK(many <= 5 * few);
+}
+
 TEST_CASE("what left as one segment, or as one super-frame, is cut into so many pieces and no more", "[tcp]")
 {
     constexpr octet_count large = 64'000;
@@ -274,6 +329,22 @@ TEST_CASE("what left as one segment, or as one super-frame, is cut into so many 
     CHECK(pieces > 64);  // each segment of it may be SACKed on its own
     CHECK(pieces <= scoreboard::free_pieces + large / scoreboard::fragment_octets);
     board.check_invariants();
+}
+
+// Each ACK covers what was just sent again, with the echo of what left before that: an undo each time.
+TEMPLATE_TEST_CASE("a peer that calls each recovery needless does not have the flight marked for each ACK",
+                   "[tcp][RFC3522-3.2e]", recovery::with_undo<recovery::rack_tlp>,
+                   recovery::with_undo<recovery::sack>)
+{
+    constexpr std::int64_t n = 2'000;
+    victim<TestType> v{n, duration{100'000'000 / n}};
+    v.ack(v.octet(0), {v.octet(n - 4), v.octet(n)});
+    v.books.marked = v.acks = 0;
+    for (std::int64_t i = 0; i < n / 4; ++i) {
+        v.echoed = v.resent_at - 2_ms;
+        v.ack(std::max(v.last_resent.last, v.books.una() + smss), {v.octet(n - 5 - i), v.octet(n)});
+    }
+    CHECK(static_cast<double>(v.books.marked) / static_cast<double>(v.acks) <= 100);
 }
 
 TEMPLATE_TEST_CASE("an ACK costs a few steps and what it newly shows, however long the flight and whatever it says",

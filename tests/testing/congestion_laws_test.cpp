@@ -32,7 +32,8 @@ const std::vector<law> all_laws{
     congestion_law::heeds_marks,       congestion_law::loss_window,      congestion_law::timeout_ssthresh,
     congestion_law::repeated_timeout,  congestion_law::undo_window,      congestion_law::undo_ssthresh,
     congestion_law::idle_restart,      congestion_law::smss_change,      congestion_law::no_overflow,
-    congestion_law::large_growth,      congestion_law::large_stays,      congestion_law::same_state,
+    congestion_law::large_growth,      congestion_law::large_stays,      congestion_law::slow_avoidance,
+    congestion_law::same_state,
 };
 
 // A controller of a few lines that keeps all laws; each mutant below breaks one of them.
@@ -49,17 +50,28 @@ public:
     }
     void on_ack(const ack_info& a)
     {
-        if (a.cwnd_limited && !a.in_recovery && window < largest_cwnd) {
+        if (!a.cwnd_limited || a.in_recovery || a.acked == 0 || window >= largest_cwnd) {
+            return;
+        }
+        if (window < threshold) {
             window += std::min(a.acked, a.smss);
+            return;
+        }
+        counted += a.acked;  // RFC 3465 2.1
+        if (counted >= window) {
+            counted -= window;
+            window += a.smss;
         }
     }
     void on_congestion_event(const congestion_event& e)
     {
         threshold = std::max(std::min(e.in_flight, window) / 2, 2 * e.smss);
         window = std::min(window, threshold);
+        counted = 0;
     }
     void on_retransmission_timeout(const retransmission_timeout& e)
     {
+        counted = 0;
         threshold = e.first ? std::max(e.in_flight / 2, 2 * e.smss) : threshold;
         window = e.smss;
     }
@@ -70,6 +82,29 @@ public:
 
     octet_count window = 536;
     octet_count threshold = no_threshold;
+    octet_count counted = 0;  // acknowledged towards the next segment
+};
+
+// Slow start for ever.
+struct forgets_avoidance : plain {
+    using plain::plain;
+    void on_ack(const ack_info& a)
+    {
+        threshold = std::max(threshold, window + a.smss);
+        plain::on_ack(a);
+    }
+    octet_count ssthresh() const { return std::min(threshold, window); }
+};
+
+// A segment for each ACK, whatever it acknowledges.
+struct counts_acks : plain {
+    using plain::plain;
+    void on_ack(const ack_info& a)
+    {
+        ack_info whole = a;
+        whole.acked = a.acked > 0 ? a.smss : 0;
+        plain::on_ack(whole);
+    }
 };
 
 struct thinks_small : plain {  // a window of half a segment
@@ -436,7 +471,7 @@ TEST_CASE("laws: each mutant of a congestion controller breaks the law that is m
     breaks_only<times_out_by_32_bits>(congestion_law::measured_cut);
     breaks_only<answers_marks_by_32_bits>(congestion_law::measured_cut);
     breaks_only<grows_by_32_bits>(congestion_law::large_growth);
-    breaks_only<grows_when_sending>(congestion_law::only_acks_grow);
+    CHECK(check_congestion_laws<grows_when_sending>().breaks(congestion_law::only_acks_grow));  // and more
     breaks_only<grows_when_losing>(congestion_law::only_acks_grow);
     breaks_only<forgives_itself>(congestion_law::only_acks_grow);
     breaks_only<grows_at_duplicates>(congestion_law::only_acks_grow);
@@ -449,6 +484,8 @@ TEST_CASE("laws: each mutant of a congestion controller breaks the law that is m
     breaks_only<counts_segments>(congestion_law::smss_change);
     breaks_only<paces_by_an_overflow>(congestion_law::no_overflow);
     breaks_only<wraps>(congestion_law::large_stays);
+    CHECK(check_congestion_laws<forgets_avoidance>().breaks(congestion_law::slow_avoidance));
+    CHECK(check_congestion_laws<counts_acks>().breaks(congestion_law::earned_growth));
     breaks_only<flips_a_coin>(congestion_law::same_state);
     CHECK(check_congestion_laws<unaware_of_timeouts>().breaks(congestion_law::loss_window));
     // By chance too little is given up, by chance nothing.

@@ -5,6 +5,7 @@
 #include "tcpco/policy/recovery/new_reno.hpp"
 #include "tcpco/policy/recovery/rack_tlp.hpp"
 #include "tcpco/policy/recovery/sack.hpp"
+#include "tcpco/policy/recovery/with_undo.hpp"
 
 using namespace tcpco;
 using namespace tcpco::testing;
@@ -14,6 +15,16 @@ namespace {
 using recovery::new_reno;
 using recovery::sack;
 
+struct forgives_all : sack {  // no recovery was needed
+    using sack::sack;
+    template <class Board>
+    recovery_verdict on_ack(const ack_info& a, const sack_info& s, const path_timing& t, Board& board)
+    {
+        recovery_verdict v = sack::on_ack(a, s, t, board);
+        v.undo = v.kind == verdict_kind::exit;
+        return v;
+    }
+};
 struct gives_up : new_reno {  // nothing new leaves once there was a timeout
     using new_reno::new_reno;
     bool over = false;
@@ -273,10 +284,13 @@ TEST_CASE("laws: the loss recoveries keep all of them", "[testing]")
     passes<recovery::rack_tlp>({}, {fast_retransmit, not_held_back, one_passes, one_entry, again_once, timer_ends,
                                     timeout_comes});
     passes<recovery::rack_tlp>({.tail_loss_probe = false}, {fast_retransmit, one_entry, timer_ends});
+    passes<recovery::with_undo<recovery::rack_tlp>>({}, {fast_retransmit});
+    passes<recovery::with_undo<sack>>({}, {fast_retransmit});
 }
 
 TEST_CASE("laws: each mutant of a loss recovery breaks the law that is meant for it, and no other", "[testing]")
 {
+    breaks_only<forgives_all>(recovery_law::true_undo);
     breaks_only<gives_up>(recovery_law::completes);
     breaks_only<repeats_itself>(recovery_law::no_storm, {recovery_law::again_reported});
     breaks_only<resends_what_arrived>(recovery_law::only_outstanding);

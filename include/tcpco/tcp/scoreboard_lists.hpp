@@ -49,11 +49,13 @@ inline void scoreboard::list_lost(index i) noexcept
     auto* const nodes = slab_.nodes();
     auto& list = state_.by_loss;
     const stream_offset first = nodes[i].record.first;
+    if (list.tail != npos && nodes[list.tail].record.first < first) {
+        list.insert_after(nodes, list.tail, i);  // the finger stays where the lower ones are found
+        return;
+    }
     index after = state_.lost_finger;
     if (list.head == npos || first < nodes[list.head].record.first) {
         after = npos;
-    } else if (nodes[list.tail].record.first < first) {
-        after = list.tail;
     } else {
         while (first < nodes[after].record.first) {
             after = nodes[after].lost_prev;

@@ -12,7 +12,7 @@ namespace congestion_law {
 inline constexpr law one_segment{"the window is never below one segment", "RFC 5681 3.1"};
 inline constexpr law initial_window{"a connection begins with the window it is given", "RFC 6928 2"};
 inline constexpr law limited_growth{"no growth while the window is not the limit", "RFC 7661 4.3, RFC 9438 4.2"};
-inline constexpr law earned_growth{"an ACK adds no more than it delivered, or one segment", "RFC 3465 2, RFC 5681 3.1"};
+inline constexpr law earned_growth{"ACKs add what they delivered, however many they are", "RFC 3465 2, RFC 5681 3.1"};
 inline constexpr law only_acks_grow{"nothing but an ACK of new data makes the window grow", "RFC 5681 3.1"};
 inline constexpr law no_growth_in_recovery{"no growth in recovery", "RFC 5681 3.2"};
 inline constexpr law loss_reduces{"loss lowers the window and ssthresh", "RFC 5681 3.1, RFC 9743"};
@@ -32,6 +32,8 @@ inline constexpr law smss_change{"another segment size does not raise the window
 inline constexpr law no_overflow{"nothing overflows at 2^32-1 octets", "policy/congestion/limits.hpp"};
 inline constexpr law large_stays{"no ACK halves a window of 2^31 octets where nothing queues", "RFC 5681 3.1"};
 inline constexpr law large_growth{"a large window grows as a small one does", "policy/congestion/limits.hpp"};
+inline constexpr law slow_avoidance{"above ssthresh twenty rounds do not double the window",
+                                    "RFC 5681 3.1, RFC 9438 4.2"};
 inline constexpr law same_state{"the same events give the same state", "a run can be repeated, a copy undoes"};
 
 }  // namespace congestion_law

@@ -24,6 +24,7 @@ inline constexpr std::array window_laws{
     congestion_law::measured_cut,          congestion_law::lost_again,       congestion_law::one_reduction,
     congestion_law::heeds_marks,           congestion_law::timeout_ssthresh, congestion_law::repeated_timeout,
     congestion_law::undo_ssthresh,         congestion_law::large_growth,     congestion_law::large_stays,
+    congestion_law::slow_avoidance,
 };
 
 namespace detail {

@@ -366,9 +366,10 @@ private:
             expect(congestion_law::limited_growth, growth <= 0, "a window of at most", before);
         } else {
             // What ACKs before this one earned, and did not add, counts: CUBIC looks at its curve now and then only.
-            const octet_count most = before + std::max({a.acked, a.delivered, smss_}) + earned_;
+            const octet_count earned = std::max(a.acked, a.delivered) + earned_;
+            const octet_count most = before + earned;
             expect(congestion_law::earned_growth, now_is().cwnd <= most, "a window of at most", most);
-            earned_ = growth > 0 ? 0 : earned_ + a.acked;
+            earned_ = earned - std::clamp<octet_count>(growth, 0, earned);
             // A delay-based controller may give way by much, but not where there is no delay.
             if (before >= octet_count{1} << 31 && srtt_ == min_rtt_ && a.latest_rtt == min_rtt_) {
                 expect(congestion_law::large_stays, now_is().cwnd >= before / 2, "a window of at least", before / 2);

@@ -135,6 +135,8 @@ inline std::string try_large_window(const controller_handle& policy, octet_count
     const std::string said = "aside, fresh controllers: in twenty rounds a window of " + std::to_string(small_before) +
                              " grows by " + std::to_string(growth) + ", one of " + std::to_string(large_before) +
                              " by " + std::to_string(other);
+    sheet.expect(congestion_law::slow_avoidance, small.cwnd() <= 2 * small_before,
+                 [&] { return said + "; the law wants " + std::to_string(small_before) + " at the most"; });
     sheet.expect(congestion_law::large_growth, growth < 4 * smss || other >= growth / 4,
                  [&] { return said + "; the law wants " + std::to_string(growth / 4) + " at the least"; });
     return said;

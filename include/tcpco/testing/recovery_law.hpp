@@ -24,6 +24,7 @@ inline constexpr law true_verdicts{"a verdict and in_recovery() agree", "policy/
 inline constexpr law reported{"nothing is sent again before its loss is reported", "RFC 5681 3.2, 4.3"};
 inline constexpr law again_reported{"what is sent a third time was reported lost again", "RFC 5681 4.3, RFC 8985 9.3"};
 inline constexpr law one_entry{"one recovery for a window of data", "RFC 6582 3.2, RFC 6675 5"};
+inline constexpr law true_undo{"what was lost and is repaired is not called needless", "RFC 4015 3.1"};
 inline constexpr law again_once{"lost retransmissions count once in a round trip", "RFC 5681 4.3"};
 inline constexpr law timer_ends{"a timer that fired is over", "RFC 8985 8"};
 inline constexpr law timeout_comes{"silence ends in a timeout", "RFC 6298 5"};

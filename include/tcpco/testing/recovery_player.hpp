@@ -310,6 +310,8 @@ private:
         }
         if (v.kind != verdict_kind::none) {
             note([&] { return std::string{"verdict "} + name_of(v.kind); });
+            sheet_.expect(recovery_law::true_undo, !v.undoes() || plan_.mishaps != 1 || !plan_.only_data,
+                          [&] { return "the loss of " + std::to_string(plan_.first_loss) + " is undone, " + when(); });
         }
         sheet_.expect(recovery_law::true_verdicts, agrees, [&] {
             return std::string{"verdict "} + name_of(v.kind) + ", in_recovery() " + (before ? "true" : "false") +
@@ -402,10 +404,7 @@ private:
 
     // --- the rest --------------------------------------------------------------------------------------------------
 
-    duration rto() const
-    {
-        return std::min(duration{1'000'000'000} * (1 << std::min(back_off_, 2)), duration{4'000'000'000});
-    }
+    duration rto() const { return duration{1'000'000'000} * (1 << std::min(back_off_, 2)); }
     path_timing timing() const
     {
         return {.now = now_, .srtt = rtt, .min_rtt = rtt, .rto = rto(), .in_flight = board_.in_flight(), .smss = smss};

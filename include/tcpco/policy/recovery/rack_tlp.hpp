@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <type_traits>
+#include <utility>
 
 #include "tcpco/policy/concepts.hpp"
 #include "tcpco/policy/recovery/marking.hpp"
@@ -118,7 +119,13 @@ public:
 
     // A segment that was taken for lost had been overtaken. Section 6.2 step 3 learns of reordering by segments that
     // were never sent again; where each late one is, before it arrives, it never would. Linux does likewise.
-    constexpr void on_reordering() noexcept { reordering_seen_ = true; }
+    // It also widens the window as a D-SACK does: else a peer whose echoes call each recovery needless has most of the
+    // flight marked, and taken back, for each ACK.
+    constexpr void on_reordering() noexcept
+    {
+        reordering_seen_ = widened_ = true;
+        widen();
+    }
 
     template <class Board>
     constexpr send_decision next(const Board& board, octet_count room) noexcept
@@ -179,11 +186,18 @@ private:
     constexpr void adapt_to_dsack(const ack_info& a, const sack_info& s) noexcept
     {
         const bool of_probe = tlp_end_.value != 0 && s.dsack_range.last == tlp_end_;
+        const bool widened = std::exchange(widened_, false);
         if (s.dsack && !of_probe && a.una >= dsack_round_) {
             dsack_round_ = a.nxt;
-            reo_wnd_mult_ = std::min(reo_wnd_mult_ + 1, 255U);
-            persist_ = persistence;
+            if (!widened) {
+                widen();
+            }
         }
+    }
+    constexpr void widen() noexcept
+    {
+        reo_wnd_mult_ = std::min(reo_wnd_mult_ + 1, 255U);
+        persist_ = persistence;
     }
 
     constexpr void on_recovery_end() noexcept
@@ -365,6 +379,7 @@ private:
     std::uint32_t reo_wnd_mult_ = 1;
     std::uint8_t persist_ = 0;
     bool reordering_seen_ = false;
+    bool widened_ = false;  // by on_reordering(), for this ACK
     bool in_recovery_ = false;
     bool after_timeout_ = false;
     bool force_ = false;

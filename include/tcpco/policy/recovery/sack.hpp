@@ -28,7 +28,7 @@ public:
     };
 
     constexpr sack() noexcept = default;
-    constexpr explicit sack(const config& c) noexcept : config_{c} {}
+    constexpr explicit sack(const config& c) noexcept : config_{c}, threshold_{c.duplicate_threshold} {}
 
     constexpr void on_transmit(const transmission& t, const path_timing&) noexcept
     {
@@ -88,10 +88,15 @@ public:
             recovery_point_ = board.nxt();
             in_recovery_ = force_ = false;
             duplicates_ = 0;
+            threshold_ = config_.duplicate_threshold;
             board.mark_all_lost();
         }
         return {};
     }
+
+    // What was taken for lost had been overtaken: more has to be seen above a hole from now on, until a timeout (RFC
+    // 4653 has the same aim). Else a peer who calls each recovery needless has the whole flight marked for each ACK.
+    constexpr void on_reordering() noexcept { threshold_ = std::min(2 * threshold_, 1U << 24); }
 
     constexpr void on_undo(stream_offset point) noexcept
     {
@@ -152,14 +157,14 @@ private:
     constexpr bool loss_is_seen(const Board& board) const noexcept
     {
         return board.first_unacked() != Board::npos &&
-               (duplicates_ >= config_.duplicate_threshold || is_lost(board.sacked_ranges(), board.sacked()));
+               (duplicates_ >= threshold_ || is_lost(board.sacked_ranges(), board.sacked()));
     }
 
     // RFC6675-4b
     constexpr bool is_lost(std::uint32_t ranges_above, octet_count octets_above) const noexcept
     {
-        return ranges_above >= config_.duplicate_threshold ||
-               octets_above > (config_.duplicate_threshold - 1) * std::max<octet_count>(smss_, 1);
+        return ranges_above >= threshold_ ||
+               octets_above > (octet_count{threshold_} - 1) * std::max<octet_count>(smss_, 1);
     }
 
     // RFC6675-5e; ssthresh is the controller's.
@@ -253,6 +258,7 @@ private:
     octet_count smss_ = 0;
     std::uint32_t duplicates_ = 0;
     config config_{};
+    std::uint32_t threshold_ = config{}.duplicate_threshold;  // more, after reordering
     bool in_recovery_ = false;
     bool force_ = false;
 };
