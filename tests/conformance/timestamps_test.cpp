@@ -282,6 +282,17 @@ TEST_CASE("PAWS: after 24 days of idleness any timestamp is accepted", "[conform
         CHECK(p.next() == "A ack=1201 tsecr=51");
         CHECK(p.read() == 200);
     }
+    SECTION("not 20 days after the second of two segments in a row")
+    {
+        p.send("A seq=1001 ack=5001 len=100 ts=101/0");
+        CHECK(p.next() == "A ack=1101 tsecr=101");
+        p.wait(day * 20);
+        p.send("A seq=1101 ack=5001 len=100 ts=102/0");
+        CHECK(p.next() == "A ack=1201 tsecr=102");
+        p.wait(day * 20);
+        p.send("A seq=1201 ack=5001 len=100 ts=50/0");
+        CHECK(p.next() == "A ack=1201 tsecr=102");
+    }
 }
 
 TEST_CASE("Timestamps on a connection that has none are ignored", "[conformance][RFC7323-3.2f]")

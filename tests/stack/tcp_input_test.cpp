@@ -580,6 +580,36 @@ TEST_CASE("damaged text is dropped, also where all before it was as expected", "
     CHECK(p.host().stack.read(p.id, got).value == 100);
 }
 
+TEST_CASE("in a run of segments each is verified and counted, and a damaged one leaves no trace", "[stack][MUST-3]")
+{
+    provocation p;
+    refusing_peer& peer = p.established();
+    const auto& counters = p.host().stack.counters();
+    const std::uint64_t before = counters.segments_received;
+    for (unsigned i = 1; i <= 10; ++i) {
+        octets damaged = peer.packet(tcp_flag::ack, pattern(100));
+        damaged[damaged.size() - i] ^= std::byte{1};
+        p.host().receive_packet(damaged);
+        CHECK(counters.segments_received == before + i - 1);
+        CHECK(p.host().dropped(drop_reason::tcp_checksum) == i);
+        peer.send(i % 3 == 0 ? tcp_flag::ack | tcp_flag::psh : tcp_flag::ack, pattern(100));
+        const tcp_info info = p.host().stack.info(p.id).value;
+        CHECK(info.receive_queued == 100 * i);
+        CHECK(info.data_segments_received == i);
+        CHECK(info.since_received == duration{});
+        CHECK(counters.segments_received == before + i);
+        std::uint8_t news = 0;
+        while (const auto event = p.host().stack.poll_event()) {
+            news = event->connection == p.id ? static_cast<std::uint8_t>(news | event->what) : news;
+        }
+        CHECK((news & readiness::readable) != 0);
+        const auto out = p.host().drain();
+        REQUIRE(out.size() == 1);  // the first ones are acknowledged at once
+        CHECK(out[0].tcp()->header.ack == peer.seq);
+        p.host().now += 1_ms;
+    }
+}
+
 TEST_CASE("padding behind the IP packet is no payload", "[stack]")
 {
     provocation p;
