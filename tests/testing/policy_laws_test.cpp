@@ -52,7 +52,11 @@ struct never_backs_off : rfc6298 {
 };
 struct forgets_karn : rfc6298 {
     using rfc6298::rfc6298;
-    void on_forward_progress() { on_spurious_timeout(); }
+    void on_forward_progress()
+    {
+        rfc6298::on_forward_progress();
+        on_spurious_timeout();
+    }
 };
 struct stays_backed_off : rfc6298 {
     using rfc6298::rfc6298;
@@ -159,11 +163,11 @@ struct own_rto {
         timeouts = 0;
     }
     void on_retransmission_timeout() { timeouts = std::min(timeouts + 1, 40); }
-    void on_forward_progress() {}
+    void on_forward_progress() { lost_syn = lost_syn || (samples == 0 && timeouts > 0); }
     void on_spurious_timeout() { timeouts = 0; }
     duration backed_off(std::int64_t ns) const
     {
-        duration d{samples == 0 ? 1'000'000'000 : std::max<std::int64_t>(ns, 200'000'000)};
+        duration d{samples == 0 ? (lost_syn ? 3'000'000'000 : 1'000'000'000) : std::max<std::int64_t>(ns, 200'000'000)};
         for (int i = 0; i < timeouts && d < longest; ++i) {
             d = d * 2;
         }
@@ -178,6 +182,7 @@ struct own_rto {
     std::int64_t variation = 0;
     int samples = 0;  // 2: or more
     int timeouts = 0;
+    bool lost_syn = false;
 };
 struct doubles_the_first_sample : own_rto {
     using own_rto::own_rto;
@@ -420,7 +425,7 @@ TEST_CASE("laws: the RTO estimators keep all of them", "[testing][RFC6298-5.5a][
 {
     using namespace rto_law;
     const auto all = {initial,  first_sample, variation, bounds,    above_srtt,  between_samples,
-                      backs_off, no_leap,     a_minute,  karn,      sample_ends_back_off,
+                      backs_off, no_leap,     a_minute,  lost_syn,  karn,      sample_ends_back_off,
                       monotone, settles,      same_state, no_overflow, spurious_never_raises};
     holds(check_rto_laws<rfc6298>(), all);
     holds(check_rto_laws<rfc6298>({.initial = 3_s, .minimum = 1_s, .maximum = 60_s}), all);
@@ -428,7 +433,7 @@ TEST_CASE("laws: the RTO estimators keep all of them", "[testing][RFC6298-5.5a][
     holds(check_rto_laws<own_rto>(), all);
     // A number knows nothing of round trips, and takes its back-off back when anything is acknowledged.
     rto_law_options of_a_number{
-        {.except = {first_sample, variation, no_overflow, above_srtt, karn, sample_ends_back_off, settles}}};
+        {.except = {first_sample, variation, no_overflow, above_srtt, lost_syn, karn, sample_ends_back_off, settles}}};
     of_a_number.maximum = 65'536_s;
     holds(check_rto_laws<rto::fixed>({.back_off = true}, of_a_number), {initial, bounds, backs_off, no_leap, a_minute});
     CHECK(check_rto_laws<rto::fixed>({.back_off = false}, of_a_number).breaks(backs_off));
@@ -438,16 +443,17 @@ TEST_CASE("laws: each mutant of an RTO estimator breaks the law that is meant fo
 {
     is_broken(check_rto_laws<rfc6298>({.initial = 200_ms}), rto_law::initial);
     is_broken(check_rto_laws<rfc6298>({.maximum = 30_s}), rto_law::a_minute);
+    is_broken(check_rto_laws<rfc6298>({.after_lost_syn = 0_s}), rto_law::lost_syn);
     is_broken(check_rto_laws<doubles_the_first_sample>(), rto_law::first_sample);
     is_broken(check_rto_laws<ignores_variation>(), rto_law::variation);
     is_broken(check_rto_laws<despairs>(), rto_law::no_leap);
     is_broken(check_rto_laws<measures_in_32_bits>(), rto_law::no_overflow);
     CHECK(check_rto_laws<never_backs_off>().breaks(rto_law::a_minute));
-    is_broken(check_rto_laws<never_backs_off>({}, {{.except = {rto_law::a_minute}}}), rto_law::backs_off);
+    is_broken(check_rto_laws<never_backs_off>({}, {{.except = {rto_law::a_minute, rto_law::lost_syn}}}), rto_law::backs_off);
     is_broken(check_rto_laws<forgets_karn>(), rto_law::karn);
-    is_broken(check_rto_laws<stays_backed_off>(), rto_law::sample_ends_back_off);
-    is_broken(check_rto_laws<knows_no_bound>(), rto_law::bounds);
-    is_broken(check_rto_laws<takes_less>({}, {{.except = {rto_law::first_sample, rto_law::variation}}}),
+    is_broken(check_rto_laws<stays_backed_off>({}, {{.except = {rto_law::lost_syn}}}), rto_law::sample_ends_back_off);
+    is_broken(check_rto_laws<knows_no_bound>({}, {{.except = {rto_law::lost_syn}}}), rto_law::bounds);
+    is_broken(check_rto_laws<takes_less>({}, {{.except = {rto_law::first_sample, rto_law::variation, rto_law::lost_syn}}}),
               rto_law::above_srtt);
     is_broken(check_rto_laws<believes_double>({}, {{.except = {rto_law::no_overflow}}}), rto_law::between_samples);
     is_broken(check_rto_laws<distrusts_long_samples>({}, {{.except = {rto_law::no_overflow, rto_law::variation}}}),

@@ -29,6 +29,7 @@ inline constexpr law between_samples{"the smoothed round trip lies between the s
 inline constexpr law backs_off{"a timeout doubles the RTO, up to its bound", "RFC 6298 5.5"};
 inline constexpr law no_leap{"a timeout does not make the RTO more than four times as long", "RFC 6298 5.5"};
 inline constexpr law a_minute{"the back-off goes to a minute at the least", "RFC 6298 2.5"};
+inline constexpr law lost_syn{"after a SYN that timed out data begins with three seconds or more", "RFC 6298 5.7"};
 inline constexpr law karn{"progress without a sample does not end the back-off", "RFC 6298 5, Karn"};
 inline constexpr law sample_ends_back_off{"a sample ends the back-off", "RFC 6298 5.7"};
 inline constexpr law spurious_never_raises{"a spurious timeout never raises the RTO", "RFC 4015 3.3"};
@@ -43,6 +44,7 @@ struct rto_law_options : law_options {
     duration minimum{1};                // RFC 6298 2.4 would have 1 s here; most stacks have 200 ms
     duration maximum{240'000'000'000};  // RFC 6298 2.5: at least 60 s; no known stack has more than this
     duration initial{1'000'000'000};    // RFC 6298 2.1: the least that the first RTO may be
+    duration after_lost_syn{3'000'000'000};  // RFC 6298 5.7: the least RTO for data after a SYN that timed out
     duration granularity{10'000'000};   // for a steady round trip the RTO comes down to twice that, and so much
 };
 
@@ -68,6 +70,7 @@ public:
     {
         said_ = "no sample yet";
         expect(rto_law::initial, policy_.rto() >= options_.initial, "at least", options_.initial);
+        lose_syn();
         for (std::size_t i = 0; i < script.size(); ++i) {
             sheet_.begin(i);
             play(script[i]);
@@ -113,6 +116,19 @@ private:
         case kind::silence: stay_silent(); break;
         case kind::huge: exceed(e); break;
         }
+    }
+
+    // Another estimator: its SYN timed out and is acknowledged then, of which no sample is taken (Karn).
+    void lose_syn()
+    {
+        E other = policy_;
+        other.on_retransmission_timeout();
+        other.on_forward_progress();
+        const duration least = std::min(options_.after_lost_syn, options_.maximum);
+        sheet_.expect(rto_law::lost_syn, other.rto() >= least, [&] {
+            return "a SYN timed out, then it is acknowledged: rto is " + text(other.rto()) +
+                   "; the law wants at least " + text(least);
+        });
     }
 
     // RFC 6298 section 1 lets an RTO be longer than the algorithm gives; a leap to the bound would be no back-off.
