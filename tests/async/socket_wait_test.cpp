@@ -13,7 +13,54 @@ task<> close_later(tcp_socket& socket)
     socket.close();
 }
 
+// A coroutine of another library, which offers its environment through its promise.
+struct foreign_coroutine {
+    struct promise_type {
+        environment env;
+        foreign_coroutine get_return_object()
+        {
+            return {std::coroutine_handle<promise_type>::from_promise(*this)};
+        }
+        std::suspend_always initial_suspend() const noexcept { return {}; }
+        std::suspend_always final_suspend() const noexcept { return {}; }
+        void return_void() const noexcept {}
+        void unhandled_exception() const noexcept { std::terminate(); }
+        environment get_environment() const noexcept { return env; }
+    };
+    std::coroutine_handle<promise_type> handle;
+};
+
+foreign_coroutine write_from_elsewhere(tcp_socket& socket, std::error_code& ec)
+{
+    auto [failed, n] = co_await socket.write("more");
+    ec = failed;
+}
+
 }  // namespace
+
+TEST_CASE("A foreign coroutine that was asked to stop writes nothing, also where there is nothing to wait for", "[async]")
+{
+    world w;
+    w.run([](world& v) -> task<> {
+        auto [client, server] = co_await v.connected();
+        succeeds(co_await client.write("what leaves room behind it"));
+        for (const bool stopped : {true, false}) {
+            stop_source stop;
+            if (stopped) {
+                stop.request_stop();
+            }
+            std::error_code ec = std::make_error_code(std::errc::timed_out);
+            const foreign_coroutine f = write_from_elsewhere(client, ec);
+            f.handle.promise().env = {
+                .stop = stop.token(), .deadline = time_point::never(), .exec = executor::current()};
+            f.handle.resume();
+            succeeds(co_await sleep_for(1_ms));
+            CHECK(f.handle.done());
+            CHECK((stopped ? ec == std::errc::operation_canceled : !ec));
+            f.handle.destroy();
+        }
+    }(w));
+}
 
 TEST_CASE("A stop request ends each kind of wait with operation_canceled", "[async]")
 {

@@ -145,6 +145,17 @@ TEST_CASE("PRR: recovery ends with the window at ssthresh", "[conformance][RFC99
     CHECK(p.info().in_flight == 5'000);
 }
 
+TEST_CASE("RACK: a loss probe is the whole last segment, also where SACK blocks of ours are due",
+          "[conformance][RFC8985-7.3a]")
+{
+    rack_peer p;
+    in_flight(p, 3);
+    p.send("A seq=2001 ack=5001 len=100");
+    CHECK(p.next() == "A ack=1001 sack=2001-2101");
+    p.wait(3 * rtt);
+    CHECK(p.next() == "A seq=7001 len=1000");
+}
+
 TEST_CASE("RACK: a loss that a probe repairs counts towards the path that drops ECT, a needless probe does not",
           "[conformance][RFC8985-7.4b]")
 {

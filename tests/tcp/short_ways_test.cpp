@@ -157,6 +157,11 @@ TEST_CASE("a run is as long as text, windows and the bound of packets allow, and
     CHECK(run(100) == 17);  // cwnd has room for twenty
     CHECK(run(5) == 5);
     CHECK(run(0) == 0);
+    leaving_segment small = e.last();
+    small.octets = scoreboard::fragment_octets - 1;  // SACK could not tell so many pieces of one record apart
+    CHECK(run_length(small, e.c, e.st, 100) == 0);
+    small.octets = scoreboard::fragment_octets;
+    CHECK(run_length(small, e.c, e.st, 100) > 0);
     e.c.snd.wnd = 7 * size + 999;
     CHECK(run(100) == 4);
     e.c.snd.wnd = 3 * size;

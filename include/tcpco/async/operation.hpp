@@ -70,7 +70,8 @@ public:
         }
         executor* here = env_ != nullptr ? env_->exec : executor::current();
         if constexpr (completes_at_once<Op>) {
-            if (here != nullptr && here->has_synchronous() && op_.complete_at_once()) {
+            // Without `env_` only await_suspend() sees the promise, whose environment may ask to stop.
+            if (env_ != nullptr && here != nullptr && here->has_synchronous() && op_.complete_at_once()) {
                 here->spend_synchronous();
                 return true;
             }

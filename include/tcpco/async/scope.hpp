@@ -18,8 +18,9 @@
 // Children may refer to what lives outside of with_scope, and to its arguments; not to locals of fn, which are gone
 // when fn has ended and its children have not (or fn ends with `co_await scope.join()`, where no exception comes
 // before). spawn() copies or moves its function and arguments into the child, as std::thread does; std::ref passes a
-// reference. What copying them throws, spawn() throws. So a lambda with captures is safe in spawn(), and with_scope()
-// refuses a temporary one that is not trivially destructible (g++ 12 destroys its captures twice).
+// reference. What copying them throws, spawn() throws, and so it does what a plain function throws that only returns a
+// task. So a lambda with captures is safe in spawn(), and with_scope() refuses a temporary one that is not trivially
+// destructible (g++ 12 destroys its captures twice).
 #pragma once
 
 #include <cstddef>

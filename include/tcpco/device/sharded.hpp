@@ -160,7 +160,12 @@ private:
         void collect(time_point) override {}
         void after_applications(time_point) override {}
         time_point deadline() const noexcept override { return time_point::never(); }
-        void abort_all(time_point) override { all.abort_everywhere(); }
+        void abort_all(time_point) override
+        {
+            if (!told_to_abort) {
+                all.abort_everywhere();
+            }
+        }
 
         sharded& all;
         shard_type self;
@@ -169,6 +174,7 @@ private:
         bool ended = false;    // its application has
         bool closing = false;  // all applications have
         bool over = false;     // and all connections
+        bool told_to_abort = false;  // by a signal that came to another shard, or to this one
     };
 
     void begin()
@@ -184,7 +190,6 @@ private:
         running_ = count_;
         open_shards_ = count_;
         graceful_ = true;
-        aborting_ = false;
         startup_failed_ = false;
     }
 
@@ -343,9 +348,12 @@ private:
 
     void abort_everywhere()
     {
-        if (!aborting_.exchange(true)) {
-            tell_all([](member& m) { m.self.reactor().abort_all(); });
-        }
+        graceful_ = false;
+        tell_all([](member& m) {
+            m.told_to_abort = true;
+            m.self.reactor().abort_all();
+            m.told_to_abort = false;
+        });
     }
 
     template <class F>
@@ -387,7 +395,6 @@ private:
     std::atomic<bool> startup_failed_{false};  // settled when joined_ is over: then nobody begins
     std::atomic<bool> stop_requested_{false};
     std::atomic<bool> graceful_{true};
-    std::atomic<bool> aborting_{false};
 };
 
 }  // namespace tcpco

@@ -178,6 +178,10 @@ bool choose_loss_probe(leaving_segment& out, connection<B>& c, sender_active<B>&
         out.kind = segment_kind::loss_probe;
         return true;
     }
+    // Else what was one segment would not fit beside them, and a few octets of its end were the probe; the next ACK has
+    // the blocks.
+    out.options.user_timeout = 0;
+    out.options.sack_count = 0;
     const octet_count segment = segment_room(c, out, st);
     if (c.snd.una == stream_offset{0}) {
         out.kind = segment_kind::loss_probe;

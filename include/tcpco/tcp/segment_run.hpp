@@ -96,7 +96,8 @@ std::size_t run_length(const leaving_segment& out, const connection<B>& c, step<
     const octet_count text = c.send.end() - c.snd.nxt - 1;  // more than one segment, as in repeat_segment()
     const octet_count least = std::min({text, c.send_right_edge() - c.snd.nxt,
                                         detail::congestion_window(s) - detail::pipe_of(s)});
-    if (least < size || !s.recovery.is_steady() || s.board.lost() > 0) {
+    // Smaller ones keep a record each: SACK blocks may cut a piece out for so many octets only (scoreboard.hpp).
+    if (least < size || size < scoreboard::fragment_octets || !s.recovery.is_steady() || s.board.lost() > 0) {
         return 0;
     }
     const std::size_t n = std::min(static_cast<std::size_t>(least / size), most);
