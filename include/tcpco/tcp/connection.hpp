@@ -146,6 +146,7 @@ struct tcp_host {
     slab<sender_active<B>> senders;
     slab<receiver_active> receivers;
     slab<accurate_ecn> accurate;
+    receive_queue compared{};  // empty; builds with assertions use its memory (header_prediction.hpp)
     typename B::time_wait time_wait;
     typename B::send_gate gate;
     typename B::isn isn;

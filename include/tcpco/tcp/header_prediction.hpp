@@ -106,17 +106,24 @@ void take_predicted(connection<B>& c, slice&& octets, const frame_info& info, st
 template <class B>
 connection<B> arrive_the_long_way(connection<B>& c, arriving_segment&& seg, step<B>& st)
 {
+    // What a copy would allocate for is lent: where a segment arrives nothing is allocated.
     receive_queue unread = std::move(c.receive);
-    cold_part<rare_state> rare = std::move(c.rare);  // a copy would be an allocation, of which there are none here
+    send_queue unsent = std::move(c.send);
+    cold_part<rare_state> rare = std::move(c.rare);
     c.receive = receive_queue{};
     connection<B> other = c;
     c.receive = std::move(unread);
+    other.receive = std::move(st.host.compared);
+    other.send = std::move(unsent);
     other.rare = std::move(rare);
     const rare_state before = *other.rare;
     const stack_counters counters = st.host.counters;
     segment_arrives(other, seg, st);
     st.host.counters = counters;
     TCPCO_ASSERT(*other.rare == before);
+    other.receive.discard(other.receive.size());
+    st.host.compared = std::move(other.receive);
+    c.send = std::move(other.send);
     c.rare = std::move(other.rare);
     return other;
 }
