@@ -293,37 +293,6 @@ inline void scoreboard::mark_all_lost() noexcept
     state_.emulated = 0;
 }
 
-// Takes all presumed losses back; those not taken yet are not reported. They are sorted among themselves, and join the
-// flight from its oldest end: what is in flight there and older is little, since losses are found by age, or by
-// sequence among what was not sent again, which is the same. So it costs O(log n) for each record that was marked,
-// however long the flight.
-inline void scoreboard::clear_marks() noexcept
-{
-    take_newly_lost();
-    if (state_.lost == 0) {
-        return;
-    }
-    auto* const nodes = slab_.nodes();
-    time_sorter sorter{nodes};
-    for (index i = state_.by_loss.head; i != npos; i = nodes[i].lost_next) {
-        transmission& t = nodes[i].record;
-        uncount(t);
-        t.lost = false;
-        count(t);
-        sorter.add(i);
-    }
-    state_.by_loss = {};
-    state_.lost_finger = npos;
-    index younger = state_.by_time.head;
-    for (index i = sorter.sorted(), after = npos; i != npos; i = after) {
-        after = nodes[i].time_next;
-        while (younger != npos && !time_sorter::older(nodes[i].record, nodes[younger].record)) {
-            younger = nodes[younger].time_next;
-        }
-        state_.by_time.insert_after(nodes, younger == npos ? state_.by_time.tail : nodes[younger].time_prev, i);
-    }
-}
-
 // --- checking --------------------------------------------------------------------------------------------------------
 
 // Sequence order without gaps, each record in the list of its state, the counters as a walk finds them.
