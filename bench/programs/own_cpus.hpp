@@ -1,4 +1,4 @@
-// The cpus that this process may use, and a thread's own time on one of them.
+// The cpus that this process may use, a thread's own time on one of them, and what two do beside one.
 #pragma once
 
 #include <pthread.h>
@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <stdexcept>
 #include <vector>
+
+#include "figures.hpp"
 
 namespace tcpco_bench {
 
@@ -43,6 +45,19 @@ inline double thread_seconds()
     timespec t{};
     ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
     return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
+}
+
+// run(cpus, share) gives the rate of all these cpus together, in that share of the time: for each of the two alone, so that
+// a slower one does not pass for a loss, and for both.
+template <class Run>
+void print_alone_and_together(const char* row, Run run)
+{
+    const std::vector<int> cpus = two_own_cpus();
+    const double one = (run({cpus[0]}, 0.5) + run({cpus[1]}, 0.5)) / 2;
+    figures found;
+    found.add(row, "alone", one);
+    found.add(row, "tcpco", run(cpus, 1.0));
+    found.print();
 }
 
 }  // namespace tcpco_bench

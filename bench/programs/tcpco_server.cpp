@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "arguments.hpp"
+#include "echo_sessions.hpp"
 #include "kernel_side.hpp"
 #include "tcpco/tcpco.hpp"
 
@@ -20,20 +21,6 @@ using namespace tcpco;
 using namespace tcpco_bench;
 
 constexpr std::size_t chunk_octets = 256 * 1'024;
-
-task<> echo(tcp_socket socket)
-{
-    static_cast<void>(socket.set_no_delay(true));
-    for (;;) {
-        auto [ec, octets] = co_await socket.receive();
-        if (ec) {
-            co_return;
-        }
-        if (auto [failed, n] = co_await socket.write(octets); failed) {
-            co_return;
-        }
-    }
-}
 
 task<> sink_by_copy(tcp_socket socket)
 {
@@ -64,17 +51,6 @@ task<> source(tcp_socket socket)
         if (ec) {
             co_return;
         }
-    }
-}
-
-task<> serve(scope& sessions, tcp_listener& listener, task<> (*session)(tcp_socket))
-{
-    for (;;) {
-        auto [ec, socket] = co_await listener.accept();
-        if (ec) {
-            co_return;
-        }
-        sessions.spawn(session, std::move(socket));
     }
 }
 

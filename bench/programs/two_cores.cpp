@@ -51,13 +51,9 @@ try {
     const double seconds = given.real("seconds", 1);
     const unsigned connections = given.number("connections", 1'000);
     given.done();
-    const std::vector<int> cpus = two_own_cpus();
-    // Each of the two alone, so that a slower one does not pass for a loss.
-    const double one = (run({cpus[0]}, seconds / 2, connections) + run({cpus[1]}, seconds / 2, connections)) / 2;
-    figures found;
-    found.add("two_cores", "alone", one);
-    found.add("two_cores", "tcpco", run(cpus, seconds, connections));
-    found.print();
+    print_alone_and_together("two_cores", [&](const std::vector<int>& cpus, double share) {
+        return run(cpus, seconds * share, connections);
+    });
     return 0;
 } catch (const std::exception& e) {
     std::fprintf(stderr, "two_cores: %s\n", e.what());

@@ -12,6 +12,7 @@
 
 #include "../request_rounds.hpp"
 #include "arguments.hpp"
+#include "echo_sessions.hpp"
 #include "figures.hpp"
 #include "own_cpus.hpp"
 #include "tcpco/tcpco.hpp"
@@ -56,31 +57,6 @@ stack_config<default_policies> host(std::uint8_t number, std::uint32_t connectio
     return c;
 }
 
-task<> echo(tcp_socket socket)
-{
-    static_cast<void>(socket.set_no_delay(true));
-    for (;;) {
-        auto [ec, octets] = co_await socket.receive();
-        if (ec) {
-            co_return;
-        }
-        if (auto [failed, n] = co_await socket.write(octets); failed) {
-            co_return;
-        }
-    }
-}
-
-task<> serve(scope& sessions, tcp_listener& listener)
-{
-    for (;;) {
-        auto [ec, socket] = co_await listener.accept();
-        if (ec) {
-            co_return;
-        }
-        sessions.spawn(echo, std::move(socket));
-    }
-}
-
 // What a shard has done so far.
 struct tally {
     unsigned connected = 0;
@@ -111,7 +87,7 @@ template <class Shard>
 task<> measure(scope& all, Shard& shard, tcp_listener& listener, stack_port& net, unsigned connections, duration length,
                double& rate)
 {
-    all.spawn(serve, std::ref(all), std::ref(listener));
+    all.spawn(serve, std::ref(all), std::ref(listener), &echo);
     tally done;
     std::uint16_t port = 10'000;
     for (unsigned i = 0; i < connections; ++i, ++port) {
@@ -170,12 +146,9 @@ try {
     const double seconds = given.real("seconds", 1);
     const unsigned connections = given.number("connections", 1'000);
     given.done();
-    const std::vector<int> cpus = two_own_cpus();
-    const double one = (run({cpus[0]}, seconds / 2, connections) + run({cpus[1]}, seconds / 2, connections)) / 2;
-    figures found;
-    found.add("two_shards", "alone", one);
-    found.add("two_shards", "tcpco", run(cpus, seconds, connections));
-    found.print();
+    print_alone_and_together("two_shards", [&](const std::vector<int>& cpus, double share) {
+        return run(cpus, seconds * share, connections);
+    });
     return 0;
 } catch (const std::exception& e) {
     std::fprintf(stderr, "two_shards: %s\n", e.what());

@@ -11,6 +11,7 @@
 
 #include <sys/socket.h>
 
+#include "support/echo_service.hpp"
 #include "support/stack_instance.hpp"
 #include "tcpco/async/connect.hpp"
 #include "tcpco/async/tcp_listener.hpp"
@@ -106,30 +107,6 @@ auto shards_of(client& c, sharded_options options)
     return sharded{std::move(options), host(servers_address), [&c](std::uint32_t i) { return c.link.take(i); }};
 }
 
-task<> echo(tcp_socket socket)
-{
-    for (;;) {
-        auto [ec, octets] = co_await socket.receive();
-        if (ec) {
-            co_return;
-        }
-        if (auto [failed, n] = co_await socket.write(octets); failed) {
-            co_return;
-        }
-    }
-}
-
-task<> serve(scope& sessions, tcp_listener& listener)
-{
-    for (;;) {
-        auto [ec, socket] = co_await listener.accept();
-        if (ec) {
-            co_return;
-        }
-        sessions.spawn(echo, std::move(socket));
-    }
-}
-
 // One connection, its octets there and back. True: all came.
 task<> talk(stack_port& net, endpoint to, std::size_t size, std::size_t& good)
 {
@@ -183,7 +160,7 @@ TEST_CASE("shards: a client meets one host, on whichever queue its frames arrive
             tcp_listener listener{shard.net(), {servers_address, 7}};
             ++ready;
             ready.notify_one();
-            co_await with_scope(serve, std::ref(listener));
+            co_await with_scope(tcpco_test::serve_echo, std::ref(listener));
         });
     }};
     await(ready, shard_count);
@@ -240,7 +217,7 @@ TEST_CASE("shards: each opens connections whose answers are its own", "[device][
         c.reactor.post([&] { c.reactor.stop(); });
     }};
     tcp_listener listener{c.net, {client_address, 7}};
-    c.reactor.run(with_scope(serve, std::ref(listener)));
+    c.reactor.run(with_scope(tcpco_test::serve_echo, std::ref(listener)));
     openers.join();
     CHECK(good == 10 * shard_count);
     CHECK(refused == shard_count);
@@ -346,7 +323,7 @@ TEST_CASE("shards: one is a stack like any other", "[device][sharded]")
             tcp_listener listener{shard.net(), {servers_address, 7}};
             ++ready;
             ready.notify_one();
-            co_await with_scope(serve, std::ref(listener));
+            co_await with_scope(tcpco_test::serve_echo, std::ref(listener));
         });
     }};
     await(ready, 1);

@@ -14,6 +14,7 @@
 
 #include "reactor/rungs.hpp"
 #include "skip.hpp"
+#include "support/echo_service.hpp"
 #include "support/kernel_peer.hpp"
 #include "support/stack_instance.hpp"
 
@@ -155,31 +156,6 @@ inline std::string unexpected_drops(const tcpco::stack_counters& counters)
         }
     }
     return text;
-}
-
-// The README's echo server.
-inline tcpco::task<> echo(tcpco::tcp_socket socket)
-{
-    for (;;) {
-        auto [ec, octets] = co_await socket.receive();
-        if (ec) {
-            co_return;
-        }
-        if (auto [failed, n] = co_await socket.write(octets); failed) {
-            co_return;
-        }
-    }
-}
-
-inline tcpco::task<> serve_echo(tcpco::scope& sessions, tcpco::tcp_listener& listener)
-{
-    for (;;) {
-        auto [ec, socket] = co_await listener.accept();
-        if (ec) {
-            co_return;
-        }
-        sessions.spawn(echo, std::move(socket));
-    }
 }
 
 // Reads to the end of the stream; `why` is end_of_stream or what came instead.

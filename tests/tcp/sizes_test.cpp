@@ -24,8 +24,8 @@ template <std::size_t Size, std::size_t Bound>
 constexpr bool fits = Size <= Bound && Size + 64 > Bound;  // a bound that is far too large holds nothing
 
 // An idle connection: this, its timer node and its flow table entry, and nothing else.
-static_assert(sizeof(transmission_control_block) <= 408);
-static_assert(sizeof(connection<default_policies>) <= 504);  // with its slab's 8 octets: eight cache lines, aligned
+static_assert(fits<sizeof(transmission_control_block), 408>);
+static_assert(fits<sizeof(connection<default_policies>), 504>);  // with its slab's 8 octets: eight cache lines, aligned
 static_assert(sizeof(connection<small_bundle>) <= 504);      // the policies that cost sit in sender_active
 static_assert(sizeof(rare_state) <= 160);                    // of a few of them
 
