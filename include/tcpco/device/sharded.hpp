@@ -90,8 +90,8 @@ public:
     // have ended, their connections are closed, and the threads have gone. A shard whose application returns early goes
     // on turning for the others. The application is one object, which all threads call: what it captures it shares.
     //
-    // True: no connection had to be reset, and no second signal asked for it. An exception, of an application or of making
-    // a shard, stops all; the first is rethrown at the end. Not to be called twice at a time.
+    // True: no connection had to be reset, and no second signal asked for it. An exception, of an application or of
+    // making a shard, stops all; the first is rethrown at the end. Not to be called twice at a time.
     template <class Application>
         requires std::same_as<std::invoke_result_t<Application&, shard_type&>, task<>>
     bool run(Application application)
