@@ -55,7 +55,7 @@ PROGRAM_ROWS = [
     ProgramRow("timer_misses", "1,000,000 timers, moved: missing cache lines (simulated)", "lines"),
     ProgramRow("demultiplex_1k", "which of 1,000 connections", "ns"),
     ProgramRow("demultiplex", "which of 1,000,000 connections", "ns"),
-    ProgramRow("demultiplex_misses_250k", "which of 250,000 connections: missing cache lines (simulated)", "lines"),
+    ProgramRow("demultiplex_misses_half", "which of 500,000 connections: missing cache lines (simulated)", "lines"),
     ProgramRow("demultiplex_misses", "which of 1,000,000 connections: missing cache lines (simulated)", "lines"),
     ProgramRow("ready_read", "a coroutine's read of 64 octets that completes at once", "ns"),
     ProgramRow("ready_write", "a coroutine's write of 64 octets that completes at once", "ns"),
@@ -81,7 +81,8 @@ JOBS = [
 
 MISSES_JOBS = [
     MissesJob("timers", "timer_misses", ["only=wheel", "n=1000000", "warm=2000000"], "moves"),
-    MissesJob("demultiplex", "demultiplex_misses_250k", ["only=table", "n=250000"], "lookups"),
+    # Half as many, not fewer: of a table for 250,000 a quarter lies within the last level, which would be what is compared.
+    MissesJob("demultiplex", "demultiplex_misses_half", ["only=table", "n=500000"], "lookups"),
     MissesJob("demultiplex", "demultiplex_misses", ["only=table", "n=1000000"], "lookups"),
 ]
 
@@ -97,7 +98,7 @@ def growing_lead(results):
 
 
 def flatness(results):
-    return ratio(results.values("demultiplex_misses", "tcpco"), results.values("demultiplex_misses_250k", "tcpco"))
+    return ratio(results.values("demultiplex_misses", "tcpco"), results.values("demultiplex_misses_half", "tcpco"))
 
 
 PROGRAM_TARGETS = [
@@ -109,7 +110,7 @@ PROGRAM_TARGETS = [
     Target("timers", "a lead over it that grows with n: at least 1 x that with 1,000", growing_lead, 1),
     absolute("timer_misses", "at most 3 lines", 3, False),
     absolute("demultiplex_misses", "at most 2 lines", 2, False),
-    Target("demultiplex_misses", "flat: at most 1.1 x those of 250,000", flatness, 1.1, at_least=False),
+    Target("demultiplex_misses", "flat: at most 1.1 x those of 500,000", flatness, 1.1, at_least=False),
     at_most("ready_read", "memcpy", 3, "at most 3 x memcpy of as many"),
     at_most("ready_write", "memcpy", 3, "at most 3 x memcpy of as many"),
     absolute("ready_allocations", "none", 0, False),
