@@ -1,9 +1,9 @@
 // TLS over a tcpco socket, with OpenSSL: a stream that coroutines read from and write to.
 //
-// OpenSSL never sees the connection. It reads from and writes to one end of a pair of memory BIOs; the coroutines carry
-// octets between the other end and the socket: what it wants to send leaves before anything is waited for, and where it
-// wants more it gets what the peer sent. The pair's own memory is what the socket reads into and writes from, so TLS
-// adds no copy but its own.
+// OpenSSL reads and writes through a BIO whose two functions are the socket's try_read_some() and try_write_some(): what
+// it encrypts is copied into the send buffer, what it decrypts comes from the slots that the octets arrived in, and
+// there is no memory in between. Where the socket has nothing, or no room, OpenSSL says so, and the coroutine waits for
+// readable() or writable() and asks again.
 //
 // One coroutine at a time: TLS itself may have to write in order to read. Errors are the socket's; a peer that breaks
 // the protocol is std::errc::protocol_error, and the end of the stream counts only with its close_notify, since anybody
@@ -20,6 +20,7 @@
 #include <memory>
 #include <new>
 #include <span>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -30,7 +31,7 @@ namespace tls_example {
 struct openssl_free {
     void operator()(SSL_CTX* p) const noexcept { SSL_CTX_free(p); }
     void operator()(SSL* p) const noexcept { SSL_free(p); }
-    void operator()(BIO* p) const noexcept { BIO_free(p); }
+    void operator()(BIO_METHOD* p) const noexcept { BIO_meth_free(p); }
 };
 template <class T>
 using openssl_ptr = std::unique_ptr<T, openssl_free>;
@@ -40,16 +41,17 @@ enum class tls_role { client, server };
 class tls_stream {
 public:
     // Throws std::bad_alloc. The context may be shared by many.
-    tls_stream(SSL_CTX* context, tls_role role, tcpco::tcp_socket socket) : socket_{std::move(socket)}
+    tls_stream(SSL_CTX* context, tls_role role, tcpco::tcp_socket socket)
+        : transport_{std::make_unique<transport>(transport{std::move(socket), {}})}
     {
-        BIO* inside = nullptr;
-        BIO* outside = nullptr;
+        BIO* bio = nullptr;
         ssl_.reset(SSL_new(context));
-        if (ssl_ == nullptr || BIO_new_bio_pair(&inside, pair_octets, &outside, pair_octets) != 1) {
+        if (ssl_ == nullptr || bio_method() == nullptr || (bio = BIO_new(bio_method())) == nullptr) {
             throw std::bad_alloc{};
         }
-        outside_.reset(outside);
-        SSL_set_bio(ssl_.get(), inside, inside);  // which it owns from now on
+        BIO_set_data(bio, transport_.get());
+        BIO_set_init(bio, 1);
+        SSL_set_bio(ssl_.get(), bio, bio);  // which it owns from now on
         SSL_set_mode(ssl_.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
         role == tls_role::client ? SSL_set_connect_state(ssl_.get()) : SSL_set_accept_state(ssl_.get());
     }
@@ -83,15 +85,14 @@ public:
                 co_return tcpco::io_result{done.ec, written};
             }
         }
-        const std::error_code failed = co_await flush();
-        co_return tcpco::io_result{failed, written};
+        co_return tcpco::io_result{{}, written};
     }
 
     // Says that nothing follows (close_notify), then ends the connection's direction.
     tcpco::task<std::error_code> shutdown()
     {
         const tcpco::io_result done = co_await run(call::shutdown, {}, {});
-        const std::error_code ended = socket_.shutdown();
+        const std::error_code ended = transport_->socket.shutdown();
         co_return done.ec ? done.ec : ended;
     }
 
@@ -101,8 +102,54 @@ public:
 private:
     enum class call { handshake, read, write, shutdown };
 
-    // Several records, so that they leave together: a segment holds less than a tenth of one.
-    static constexpr std::size_t pair_octets = 128 * 1'024;
+    // What the BIO works on; it stays where it is when the stream is moved.
+    struct transport {
+        tcpco::tcp_socket socket;
+        std::error_code failed;  // why the BIO's last call failed for good
+    };
+
+    // What the socket's answer is to OpenSSL: a count, or -1 and whether it is to ask again.
+    static int answer(BIO* bio, const tcpco::io_result& done, bool reads) noexcept
+    {
+        BIO_clear_retry_flags(bio);
+        if (!done.ec) {
+            return static_cast<int>(done.n);
+        }
+        if (done.ec == std::errc::operation_would_block) {
+            reads ? BIO_set_retry_read(bio) : BIO_set_retry_write(bio);
+        } else {
+            static_cast<transport*>(BIO_get_data(bio))->failed = done.ec;
+        }
+        return -1;
+    }
+
+    static int read_from_socket(BIO* bio, char* to, int size)
+    {
+        const std::span<char> room{to, static_cast<std::size_t>(size)};
+        return answer(bio, static_cast<transport*>(BIO_get_data(bio))->socket.try_read_some(room), true);
+    }
+
+    static int write_to_socket(BIO* bio, const char* from, int size)
+    {
+        const std::string_view octets{from, static_cast<std::size_t>(size)};
+        return answer(bio, static_cast<transport*>(BIO_get_data(bio))->socket.try_write_some(octets), false);
+    }
+
+    static long control(BIO*, int command, long, void*) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
+
+    static const BIO_METHOD* bio_method()
+    {
+        static const openssl_ptr<BIO_METHOD> method = [] {
+            openssl_ptr<BIO_METHOD> made{BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "tcpco socket")};
+            if (made != nullptr) {
+                BIO_meth_set_read(made.get(), &read_from_socket);
+                BIO_meth_set_write(made.get(), &write_to_socket);
+                BIO_meth_set_ctrl(made.get(), &control);
+            }
+            return made;
+        }();
+        return method.get();
+    }
 
     static int length_of(std::size_t octets) noexcept
     {
@@ -121,31 +168,28 @@ private:
         return SSL_shutdown(ssl_.get()) < 0 ? -1 : 1;  // 0: ours is said, the peer's is not here yet
     }
 
-    // Repeats a call until it is done. What a write left in the pair stays there while there is room for more.
+    // Repeats a call until it is done.
     tcpco::task<tcpco::io_result> run(call what, std::span<std::byte> in, std::span<const std::byte> out)
     {
         for (;;) {
             const int n = ask_openssl(what, in, out);
-            if (n > 0 && what == call::write) {
+            if (n > 0) {
                 co_return tcpco::io_result{{}, static_cast<std::size_t>(n)};
             }
-            const int why = n > 0 ? SSL_ERROR_NONE : SSL_get_error(ssl_.get(), n);
-            if (const std::error_code failed = co_await flush(); failed) {
-                co_return tcpco::io_result{failed, 0};
-            }
-            if (why == SSL_ERROR_NONE) {
-                co_return tcpco::io_result{{}, static_cast<std::size_t>(n)};
-            }
+            std::error_code failed = std::exchange(transport_->failed, {});
+            const int why = SSL_get_error(ssl_.get(), n);
             if (why == SSL_ERROR_ZERO_RETURN) {
                 co_return tcpco::io_result{make_error_code(tcpco::errc::end_of_stream), 0};
             }
-            if (why != SSL_ERROR_WANT_READ && why != SSL_ERROR_WANT_WRITE) {
-                co_return tcpco::io_result{std::make_error_code(std::errc::protocol_error), 0};
+            if (!failed && why == SSL_ERROR_WANT_READ) {
+                failed = co_await transport_->socket.readable();
+            } else if (!failed && why == SSL_ERROR_WANT_WRITE) {
+                failed = co_await transport_->socket.writable();
+            } else if (!failed) {
+                failed = std::make_error_code(std::errc::protocol_error);
             }
-            if (why == SSL_ERROR_WANT_READ) {
-                if (const std::error_code failed = co_await fetch(); failed) {
-                    co_return tcpco::io_result{truncated(failed), 0};
-                }
+            if (failed) {
+                co_return tcpco::io_result{truncated(failed), 0};
             }
         }
     }
@@ -156,38 +200,8 @@ private:
         return ec == tcpco::errc::end_of_stream ? std::make_error_code(std::errc::connection_aborted) : ec;
     }
 
-    // From the pair to the socket, all that is there.
-    tcpco::task<std::error_code> flush()
-    {
-        for (;;) {
-            char* first = nullptr;
-            const int n = BIO_nread0(outside_.get(), &first);
-            if (n <= 0) {
-                co_return std::error_code{};
-            }
-            const std::span<const char> octets{first, static_cast<std::size_t>(n)};
-            const tcpco::io_result done = co_await socket_.write(std::as_bytes(octets));
-            BIO_nread(outside_.get(), &first, static_cast<int>(done.n));
-            if (done.ec) {
-                co_return done.ec;
-            }
-        }
-    }
-
-    // From the socket to the pair, what there is, at least an octet. OpenSSL wants more only when it took all.
-    tcpco::task<std::error_code> fetch()
-    {
-        char* first = nullptr;
-        const int room = BIO_nwrite0(outside_.get(), &first);
-        const std::span<char> buffer{first, static_cast<std::size_t>(room)};
-        const tcpco::io_result done = co_await socket_.read_some(std::as_writable_bytes(buffer));
-        BIO_nwrite(outside_.get(), &first, static_cast<int>(done.n));
-        co_return done.ec;
-    }
-
-    tcpco::tcp_socket socket_;
+    std::unique_ptr<transport> transport_;
     openssl_ptr<SSL> ssl_{};
-    openssl_ptr<BIO> outside_{};
 };
 
 }  // namespace tls_example

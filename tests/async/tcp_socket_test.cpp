@@ -312,6 +312,80 @@ TEST_CASE("readable() waits for octets and for the end, and takes nothing", "[as
     }(w));
 }
 
+TEST_CASE("try_read_some and try_write_some wait for nothing, readable() and writable() until they would succeed",
+          "[async]")
+{
+    struct pump {
+        static task<> writes(tcp_socket& s, const octets& data, std::size_t& refused)
+        {
+            for (std::span<const std::byte> rest{data}; !rest.empty();) {
+                const io_result done = s.try_write_some(rest);
+                if (done.ec) {
+                    fails(done, std::errc::operation_would_block);
+                    ++refused;
+                    succeeds(co_await s.writable());
+                } else {
+                    CHECK(done.n > 0);
+                    rest = rest.subspan(done.n);
+                }
+            }
+            succeeds(s.shutdown());
+            succeeds(co_await s.writable());  // there is something to be told
+            fails(s.try_write_some("x"), std::errc::broken_pipe);
+        }
+        static task<octets> reads(tcp_socket& s, std::size_t& refused)
+        {
+            octets all;
+            std::array<std::byte, 5'000> room{};
+            for (;;) {
+                const io_result got = s.try_read_some(room);
+                if (got.ec == std::errc::operation_would_block) {
+                    ++refused;
+                    succeeds(co_await s.readable());
+                } else if (got.ec) {
+                    fails(got, errc::end_of_stream);
+                    co_return all;
+                }
+                all.insert(all.end(), room.begin(), room.begin() + static_cast<std::ptrdiff_t>(got.n));
+            }
+        }
+    };
+    world w;
+    w.run([](world& v) -> task<> {
+        auto [client, server] = co_await v.connected();
+        char room[4];
+        fails(server.try_read_some(room), std::errc::operation_would_block);
+        const octets data = pattern(3'000'000);  // more than both buffers hold
+        std::size_t full = 0;
+        std::size_t empty = 0;
+        auto [done, all] = co_await when_all(pump::writes(client, data, full), pump::reads(server, empty));
+        CHECK(all == data);
+        CHECK(full > 0);
+        CHECK(empty > 0);
+    }(w));
+}
+
+TEST_CASE("Where an operation waits, a call that does not is refused in its place", "[async]")
+{
+    world w;
+    w.run([](world& v) -> task<> {
+        auto [client, server] = co_await v.connected();
+        char room[4];
+        const auto tries = [](tcp_socket& s, tcp_socket& peer) -> task<> {
+            char other[4];
+            fails(s.try_read_some(other), std::errc::operation_in_progress);
+            succeeds(co_await peer.write("abcd"));
+        };
+        auto [got, tried] = co_await when_all(server.read_exactly(room), tries(server, client));
+        succeeds(got);
+        CHECK(got.n == 4);
+        client.close();
+        fails(client.try_read_some(room), std::errc::bad_file_descriptor);
+        fails(client.try_write_some("x"), std::errc::bad_file_descriptor);
+        fails(co_await client.writable(), std::errc::bad_file_descriptor);
+    }(w));
+}
+
 TEST_CASE("write() completes when its octets are queued, flush() when they are acknowledged", "[async]")
 {
     world w;
@@ -526,6 +600,9 @@ TEST_CASE("A closed socket answers bad_file_descriptor to everything", "[async]"
         fails(co_await socket.read_until(text, "x"), std::errc::bad_file_descriptor);
         fails(co_await socket.receive(), std::errc::bad_file_descriptor);
         fails(co_await socket.readable(), std::errc::bad_file_descriptor);
+        fails(co_await socket.writable(), std::errc::bad_file_descriptor);
+        fails(socket.try_read_some(room), std::errc::bad_file_descriptor);
+        fails(socket.try_write_some("x"), std::errc::bad_file_descriptor);
         fails(co_await socket.write("x"), std::errc::bad_file_descriptor);
         fails(co_await socket.write_some("x"), std::errc::bad_file_descriptor);
         fails(co_await socket.flush(), std::errc::bad_file_descriptor);

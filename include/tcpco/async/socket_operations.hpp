@@ -113,8 +113,8 @@ public:
     }
 };
 
-// Reading will say how it ended; here only whether there is a socket to read from.
-inline errc can_be_read(stack_port& port, connection_id id) noexcept
+// Reading or writing will say how it ended; here only whether there is a socket.
+inline errc is_there(stack_port& port, connection_id id) noexcept
 {
     return port.peek(id, {}).ec;
 }
@@ -131,7 +131,8 @@ inline errc urgent_or_end(stack_port& port, connection_id id) noexcept
 
 }  // namespace detail
 
-using readable_operation = detail::until_over<wait_kind::read, &detail::can_be_read>;
+using readable_operation = detail::until_over<wait_kind::read, &detail::is_there>;
+using writable_operation = detail::until_over<wait_kind::write, &detail::is_there>;
 using urgent_operation = detail::until_over<wait_kind::urgent, &detail::urgent_or_end>;
 using flush_operation = detail::until_over<wait_kind::flush, &detail::reason_of_end>;
 using closed_operation = detail::until_over<wait_kind::close, &detail::reason_of_end>;
@@ -314,6 +315,7 @@ private:
 static_assert(operation<read_some_operation<1>> && sizeof(read_some_operation<1>) <= 56);
 static_assert(operation<receive_operation> && sizeof(receive_operation) <= 40);
 static_assert(operation<readable_operation> && sizeof(readable_operation) <= 40);
+static_assert(operation<writable_operation> && sizeof(writable_operation) <= 40);
 static_assert(operation<flush_operation> && sizeof(flush_operation) <= 40);
 static_assert(operation<closed_operation> && sizeof(closed_operation) <= 40);
 static_assert(operation<read_exactly_operation> && sizeof(read_exactly_operation) <= 88);
@@ -321,8 +323,9 @@ static_assert(operation<write_operation<1, false>> && sizeof(write_operation<1, 
 static_assert(operation<read_until_operation<std::string>> && sizeof(read_until_operation<std::string>) <= 112);
 static_assert(sizeof(awaiter<receive_operation>) <= 72);
 static_assert(coroutine_safe<read_some_operation<1>> && coroutine_safe<receive_operation> &&
-              coroutine_safe<readable_operation> && coroutine_safe<flush_operation> &&
-              coroutine_safe<closed_operation> && coroutine_safe<read_exactly_operation> &&
+              coroutine_safe<readable_operation> && coroutine_safe<writable_operation> &&
+              coroutine_safe<flush_operation> && coroutine_safe<closed_operation> &&
+              coroutine_safe<read_exactly_operation> &&
               coroutine_safe<read_until_operation<std::string>> && coroutine_safe<write_operation<1, false>> &&
               coroutine_safe<io_result_of<received>>);
 

@@ -99,6 +99,13 @@ public:
     // std::error_code
     readable_operation readable() noexcept { return {stack_, id_}; }
 
+    // What is there now, at least an octet; waits for nothing. would_block: nothing, and readable() waits for more;
+    // operation_in_progress: another operation waits for it. For libraries that call for octets (a BIO of OpenSSL).
+    io_result try_read_some(mutable_octets buffer) noexcept
+    {
+        return attempt(wait_kind::read, [&](stack_port& stack) { return stack.read(id_, buffer); });
+    }
+
     // Waits until the peer marks octets as urgent, or for the end (end_of_stream, or why it failed). At once while
     // octets up to the mark are unread: read as many as urgent_ahead() says before waiting again. -> std::error_code
     urgent_operation urgent() noexcept { return {stack_, id_}; }
@@ -124,6 +131,20 @@ public:
     {
         return {stack_, id_, {std::span<const std::byte>{const_octets{std::forward<Buffers>(buffers)}}...}};
     }
+
+    // Queues what there is room for now, at least an octet; waits for nothing. would_block: no room, and writable()
+    // waits for some; operation_in_progress: another operation waits for it.
+    io_result try_write_some(const_octets octets) noexcept
+    {
+        io_result done = attempt(wait_kind::write, [&](stack_port& stack) { return stack.write(id_, octets); });
+        if (done.ec == errc::no_buffer_space) {
+            done.ec = make_error_code(errc::would_block);  // the stack tells when slots are back
+        }
+        return done;
+    }
+
+    // Waits until a write would not have to: room, or an error that it would meet. -> std::error_code
+    writable_operation writable() noexcept { return {stack_, id_}; }
 
     // Queues what there is room for and asks the peer's reader for haste up to there. Does not wait. Not for new
     // protocols (SHLD-13). would_block: no room.
@@ -235,6 +256,17 @@ public:
     stack_port* stack() const noexcept { return port(); }
 
 private:
+    template <class Attempt>
+    io_result attempt(wait_kind kind, Attempt&& now) noexcept
+    {
+        stack_port* stack = port();
+        if (stack == nullptr || stack->is_waiting(id_, kind)) {
+            return {make_error_code(stack == nullptr ? errc::bad_file_descriptor : errc::operation_in_progress), 0};
+        }
+        const auto [ec, n] = now(*stack);
+        return {make_error_code(ec), n};
+    }
+
     stack_port* port() const noexcept { return id_ ? stack_.port() : nullptr; }
 
     template <class Call>
