@@ -52,7 +52,7 @@ gigabyte, the stack's side (with what the kernel does within its system calls) a
 def parse(argv):
     p = argparse.ArgumentParser(prog="bench/run", description=DESCRIPTION, epilog=EPILOG,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--quick", action="store_true", help="3 short rounds and few settings tried: below 3 minutes")
+    p.add_argument("--quick", action="store_true", help="3 short rounds, few settings tried, lwIP as we build it alone: below 3 minutes")
     p.add_argument("--json", metavar="FILE", help="write all figures as JSON")
     p.add_argument("--html", metavar="PATH", help="write a page with plots: a file .html, or a directory for index.html")
     p.add_argument("--flame", metavar="DIR", help="instead of measuring, write a flame graph of tcpco for each row "
@@ -234,6 +234,8 @@ class Bench:
         for entry, made in self.lwip.items():
             if not isinstance(made, pathlib.Path):
                 self.absent[entry] = str(made)
+        if self.chosen.quick:
+            self.absent["lwip_shipped"] = "not with --quick: the slowest of all, and no target is about it"
 
     # --- in memory ------------------------------------------------------------------------------------------------
 
