@@ -46,7 +46,6 @@ TEST_CASE("limited_times: each moment has one cause", "[stack]")
     CHECK(t.spent(send_limit::none, start + 20_s) == 1_s);
     CHECK(t.spent(send_limit::receive_window, start + 20_s) == 3_s);
     CHECK(t.spent(send_limit::congestion_window, start + 20_s) == 5_s);
-    CHECK(t.spent(send_limit::idle, start + 20_s) == 16_s);  // 5 s before it began, too
 }
 
 TEST_CASE("tcp_info: a reader that does not read is the time limited by the window", "[stack]")

@@ -39,6 +39,35 @@ struct stream_offset {
     constexpr stream_offset& operator+=(std::int64_t n) noexcept { value += n; return *this; }
 };
 
+// The low 32 bits of an offset, for what lies within 2^31 of the offsets that it is compared with: half the room, where
+// a connection keeps several.
+class near_offset {
+public:
+    constexpr near_offset() = default;
+    constexpr near_offset(stream_offset o) noexcept : low_{low(o)} {}  // NOLINT: implicit on purpose
+
+    friend constexpr bool operator==(near_offset, near_offset) noexcept = default;
+    friend constexpr bool operator<(near_offset a, near_offset b) noexcept { return a - b < 0; }
+    friend constexpr bool operator>(near_offset a, near_offset b) noexcept { return a - b > 0; }
+    friend constexpr bool operator<=(near_offset a, near_offset b) noexcept { return a - b <= 0; }
+    friend constexpr bool operator>=(near_offset a, near_offset b) noexcept { return a - b >= 0; }
+    friend constexpr std::int64_t operator-(near_offset a, near_offset b) noexcept
+    {
+        return static_cast<std::int32_t>(a.low_ - b.low_);
+    }
+
+    // All of it. `reference` lies within 2^31.
+    constexpr stream_offset beside(stream_offset reference) const noexcept { return reference + (*this - reference); }
+
+private:
+    static constexpr std::uint32_t low(stream_offset o) noexcept
+    {
+        return static_cast<std::uint32_t>(static_cast<std::uint64_t>(o.value));
+    }
+
+    std::uint32_t low_ = 0;
+};
+
 // The number that stands on the wire for `offset`, in a direction whose SYN had the number `initial` (ISS or IRS).
 constexpr sequence_number to_wire(stream_offset offset, sequence_number initial) noexcept
 {

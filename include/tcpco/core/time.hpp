@@ -113,6 +113,25 @@ struct time_point {
     constexpr time_point& operator+=(duration d) noexcept { return *this = *this + d; }
 };
 
+// A moment in 32 bits, in steps of 2^30 ns (1.07 s): for what is asked after days, or minutes, whether it is over. A
+// span is right within one step, for 146 years.
+class coarse_time {
+public:
+    constexpr coarse_time() = default;
+    constexpr coarse_time(time_point at) noexcept : steps_{steps_of(at)} {}  // NOLINT: implicit on purpose
+
+    constexpr duration until(time_point now) const noexcept
+    {
+        return duration{std::int64_t{steps_of(now) - steps_} << 30};
+    }
+    friend constexpr bool operator==(coarse_time, coarse_time) noexcept = default;
+
+private:
+    static constexpr std::uint32_t steps_of(time_point at) noexcept { return static_cast<std::uint32_t>(at.ns >> 30); }
+
+    std::uint32_t steps_ = 0;
+};
+
 inline namespace literals {
 
 consteval duration operator""_ns(unsigned long long v) { return duration{static_cast<std::int64_t>(v)}; }

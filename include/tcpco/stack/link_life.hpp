@@ -76,7 +76,10 @@ void basic_stack<B>::link_changed(time_point now, bool up)
         c.retries = c.unanswered = 0;
         c.timed_out = false;
         c.rto.on_spurious_timeout();  // it was not the path that was slow
-        c.timer_base = c.progress_at = now_;
+        c.timer_base = now_;
+        if (sender_active<B>* s = st.sender(c)) {
+            s->progress_at = now_;
+        }
         resend_flight(c, st);
         rearm_timer(c, st);
         arm(c);

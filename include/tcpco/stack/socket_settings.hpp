@@ -37,8 +37,8 @@ inline errc stack_port::set_user_timeout(connection_id id, duration limit) noexc
     return change(id, [limit](transmission_control_block& c) {
         c.user_timeout = to_user_timeout(limit);
         c.uto_changeable = limit == duration{};  // RFC5482-3c
-        if (const std::uint16_t advice = user_timeout_to_wire(limit); advice != 0 && c.adv_uto != 0) {
-            c.adv_uto = advice;
+        if (const std::uint16_t advice = user_timeout_to_wire(limit); advice != 0 && c.rare->adv_uto != 0) {
+            c.rare.make()->adv_uto = advice;  // it is there
             c.uto_owed = true;  // RFC5482-3b
         }
     });
@@ -50,8 +50,13 @@ inline errc stack_port::set_user_timeout_option(connection_id id, const std::opt
     if (advice && wire == 0) {
         return owned(id) == nullptr ? errc::bad_file_descriptor : errc::invalid_argument;
     }
+    if (transmission_control_block* c = owned(id); c != nullptr && wire != 0 && c->rare.make() == nullptr) {
+        return errc::no_buffer_space;
+    }
     return change(id, [wire](transmission_control_block& c) {
-        c.adv_uto = wire;
+        if (rare_state* rare = c.rare.present()) {
+            rare->adv_uto = wire;
+        }
         c.uto_owed = wire != 0;
     });
 }

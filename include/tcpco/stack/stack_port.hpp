@@ -131,6 +131,7 @@ public:
     errc set_user_timeout(connection_id id, duration limit) noexcept;
     // Advises the peer of our user timeout, and takes its advice unless set_user_timeout() said one (RFC 5482).
     // nullopt: off, what was adopted stays in force. invalid_argument: below 1 ns, or more than 32767 minutes.
+    // no_buffer_space: memory is short.
     errc set_user_timeout_option(connection_id id, const std::optional<duration>& advice) noexcept;
 
     // See tcp_settings::low_water_octets; 0: off.

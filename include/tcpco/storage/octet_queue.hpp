@@ -57,20 +57,20 @@ class send_queue {
 public:
     // Offset 1 is the first octet of data (core/sequence.hpp). `limit` bounds the octets held.
     explicit send_queue(std::size_t limit_octets = 0, stream_offset start = stream_offset{1}) noexcept
-        : front_{start}, end_{start}, limit_{narrowed(limit_octets)}
+        : end_{start}, limit_{narrowed(limit_octets)}
     {
     }
     send_queue(send_queue&&) noexcept = default;
     // A copy shares the octets, and writes what follows into slots of its own.
     send_queue(const send_queue& other)
-        : chunks_{other.chunks_}, front_{other.front_}, end_{other.end_}, limit_{other.limit_}
+        : chunks_{other.chunks_}, end_{other.end_}, size_{other.size_}, limit_{other.limit_}
     {
     }
     send_queue& operator=(send_queue other) noexcept
     {
         chunks_ = std::move(other.chunks_);
-        front_ = other.front_;
         end_ = other.end_;
+        size_ = other.size_;
         limit_ = other.limit_;
         tail_open_ = other.tail_open_;
         return *this;
@@ -86,7 +86,7 @@ public:
         std::size_t taken = 0;
         if (tail_open_ != 0 && !chunks_.empty()) {
             taken = detail::extend(chunks_.back().data, octets);
-            end_ += static_cast<std::int64_t>(taken);
+            add(taken);
         }
         while (taken < octets.size()) {
             const std::span<const std::byte> rest = octets.subspan(taken);
@@ -115,7 +115,7 @@ public:
         }
         detail::copy_octets(tail.owner.data() + used, octets.data(), octets.size());
         tail.size += static_cast<std::uint32_t>(octets.size());
-        end_ += static_cast<std::int64_t>(octets.size());
+        add(octets.size());
         return true;
     }
 
@@ -129,7 +129,7 @@ public:
     // Returns the number of pieces; less than `octets` are covered where the queue ends or `out` is full.
     std::size_t gather(stream_offset from, std::uint32_t octets, std::span<slice> out) const noexcept
     {
-        TCPCO_ASSERT(from >= front_);
+        TCPCO_ASSERT(from >= front());
         std::size_t count = 0;
         for (std::size_t i = find(from); i < chunks_.size() && octets > 0 && count < out.size(); ++i) {
             slice piece = chunks_[i].data;
@@ -154,20 +154,20 @@ public:
             c.data.remove_prefix(static_cast<std::uint32_t>(una - c.first));
             c.first = una;
         }
-        front_ = std::max(front_, una);
+        size_ = std::min(size_, static_cast<std::uint32_t>(end_ - una));
     }
 
     // Drops everything and the ring's memory; the next octet appended is the one at end().
     void release() noexcept
     {
         chunks_.release();
-        front_ = end_;
+        size_ = 0;
     }
 
-    stream_offset front() const noexcept { return front_; }
+    stream_offset front() const noexcept { return end_ - std::int64_t{size_}; }
     stream_offset end() const noexcept { return end_; }
-    std::size_t size() const noexcept { return static_cast<std::size_t>(end_ - front_); }
-    bool empty() const noexcept { return front_ == end_; }
+    std::size_t size() const noexcept { return size_; }
+    bool empty() const noexcept { return size_ == 0; }
     std::size_t limit() const noexcept { return limit_; }
     void set_limit(std::size_t octets) noexcept { limit_ = narrowed(octets); }
     std::size_t room() const noexcept { return size() < limit_ ? limit_ - size() : 0; }
@@ -197,13 +197,18 @@ private:
 
     bool push(slice&& data, bool open) noexcept
     {
-        const std::int64_t octets = data.size;
+        const std::size_t octets = data.size;
         if (!chunks_.push_back(chunk{end_, std::move(data)})) {
             return false;
         }
-        end_ += octets;
+        add(octets);
         tail_open_ = open ? 1 : 0;
         return true;
+    }
+    void add(std::size_t octets) noexcept
+    {
+        end_ += static_cast<std::int64_t>(octets);
+        size_ += static_cast<std::uint32_t>(octets);  // bounded by limit_
     }
 
     // The chunk that holds `at`, or how many chunks there are. Segments follow one another, so the chunk found last is
@@ -240,8 +245,8 @@ private:
     }
 
     ring_deque<chunk> chunks_{};
-    stream_offset front_;
     stream_offset end_;
+    std::uint32_t size_ = 0;
     std::uint32_t limit_;
     mutable std::uint32_t recent_ : 31 = 0;  // where find() ended last
     std::uint32_t tail_open_ : 1 = 0;        // the room behind the last octet is this queue's to fill
@@ -253,12 +258,11 @@ public:
     receive_queue() = default;
     receive_queue(receive_queue&&) noexcept = default;
     // A copy shares the octets, and writes what follows into slots of its own.
-    receive_queue(const receive_queue& other) : slices_{other.slices_}, pinned_{other.pinned_}, size_{other.size_} {}
+    receive_queue(const receive_queue& other) : slices_{other.slices_}, size_{other.size_} {}
     receive_queue& operator=(receive_queue other) noexcept
     {
         slices_ = std::move(other.slices_);
         size_ = other.size_;
-        pinned_ = other.pinned_;
         tail_open_ = other.tail_open_;
         return *this;
     }
@@ -270,14 +274,11 @@ public:
         if (octets.size == 0) {
             return true;
         }
-        const bool shared = !slices_.empty() && same_slot(slices_.back(), octets);
-        const std::size_t slot = shared ? 0 : slot_octets(octets);
         const std::size_t n = octets.size;
         if (!slices_.push_back(std::move(octets))) {
             return false;
         }
         add(n);
-        pinned_ += slot;
         tail_open_ = 0;
         return true;
     }
@@ -294,7 +295,6 @@ public:
                 break;
             }
             add(n);
-            pinned_ += pool.slot_size();
             tail_open_ = 1;
             taken += n;
         }
@@ -364,9 +364,6 @@ public:
         slice first = std::move(slices_.front());
         slices_.pop_front();
         subtract(first.size);
-        if (slices_.empty() || !same_slot(first, slices_.front())) {
-            pinned_ -= slot_octets(first);
-        }
         return first;
     }
 
@@ -375,8 +372,15 @@ public:
 
     std::size_t size() const noexcept { return size_; }
     bool empty() const noexcept { return size_ == 0; }
-    // What these octets cost: the slots they keep from their pools. A slot that neighbours share counts once.
-    std::size_t pinned_octets() const noexcept { return pinned_; }
+    // What these octets cost: the slots they keep from their pools. A slot that neighbours share counts once. O(n).
+    std::size_t pinned_octets() const noexcept
+    {
+        std::size_t total = 0;
+        for (std::size_t i = 0; i < slices_.size(); ++i) {
+            total += i > 0 && same_slot(slices_[i - 1], slices_[i]) ? 0 : slot_octets(slices_[i]);
+        }
+        return total;
+    }
 
     // Copies the octets into as few slots of `pool` as they fit in, and gives the old slots back; stops where the pool
     // refuses. What was accepted in order is never dropped.
@@ -406,7 +410,6 @@ public:
             slices_.pop_front();
             static_cast<void>(slices_.push_back(std::move(s)));  // has room: one has just left
         }
-        count_pinned();
     }
 
     // Drops everything, and the ring's memory.
@@ -424,20 +427,11 @@ private:
         return n > 0 && slices_.push_back(std::move(data)) ? n : 0;
     }
 
-    void count_pinned() noexcept
-    {
-        pinned_ = 0;
-        for (std::size_t i = 0; i < slices_.size(); ++i) {
-            pinned_ += i > 0 && same_slot(slices_[i - 1], slices_[i]) ? 0 : slot_octets(slices_[i]);
-        }
-    }
-
     void add(std::size_t octets) noexcept { set_size(size_ + octets); }
     void subtract(std::size_t octets) noexcept { set_size(size_ - octets); }
     void set_size(std::size_t octets) noexcept { size_ = static_cast<std::uint32_t>(octets) & 0x7FFF'FFFFU; }
 
     ring_deque<slice> slices_{};
-    std::size_t pinned_ = 0;
     std::uint32_t size_ : 31 = 0;      // a window says 1 GiB at most
     std::uint32_t tail_open_ : 1 = 0;  // the room behind the last octet is this queue's to fill
 };

@@ -61,8 +61,8 @@ public:
     {
         TCPCO_ASSERT(!empty());
         items()[books_->first] = T{};
-        books_->first = at(1);
         --books_->size;
+        books_->first = books_->size == 0 ? 0 : at(1);  // begin again where the cache is warm, beside the books
     }
 
     // The i-th from the front.
@@ -102,7 +102,7 @@ private:
         std::uint32_t size = 0;
     };
 
-    static constexpr std::uint32_t first_capacity = 8;
+    static constexpr std::uint32_t first_capacity = 2;  // a request, and its answer, are one item
     static constexpr std::uint32_t largest = 1U << 28;
     static constexpr std::size_t offset = (sizeof(books) + alignof(T) - 1) / alignof(T) * alignof(T);
     static_assert(alignof(T) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__);

@@ -251,7 +251,7 @@ bool note_accurate_ack(connection<B>& c, const leaving_segment& out, step<B>& st
     if (out.earlier) {
         std::move(e->earlier.begin() + 1, e->earlier.end(), e->earlier.begin());
         --e->earlier_count;
-        c.rcv.last_ack_sent = std::max(c.rcv.last_ack_sent, c.rcv.nxt - out.ack_behind);
+        c.rcv.last_ack_sent = std::max(c.rcv.last_ack_sent, near_offset{c.rcv.nxt - out.ack_behind});
         return true;
     }
     e->marks_unsaid = e->earlier_count = 0;

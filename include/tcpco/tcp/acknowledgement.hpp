@@ -27,7 +27,7 @@ path_timing timing_of(const connection<B>& c, const sender_active<B>& s, time_po
     const duration rto = c.rto.rto();
     return {.now = now,
             .srtt = c.rto.srtt(),
-            .min_rtt = c.min_rtt,
+            .min_rtt = s.min_rtts.get(),
             .rto = rto,
             .rto_at = c.timer_base + rto,
             .in_flight = s.board.in_flight(),
@@ -184,7 +184,7 @@ void take_cumulative_ack(connection<B>& c, sender_active<B>& s, const arriving_s
     if (!timer_runs_on(s, seg.ack)) {
         c.timer_base = work.info.now;  // RFC6298-5.3a, RFC6928-9a: the timer starts anew
     }
-    c.progress_at = work.info.now;
+    s.progress_at = work.info.now;
     c.rto.on_forward_progress();
     c.events |= readiness::writable;
     if (c.snd.una == c.sendable_end()) {

@@ -17,6 +17,7 @@
 #include "tcpco/core/random.hpp"
 #include "tcpco/core/seed.hpp"
 #include "tcpco/policy/bundle.hpp"
+#include "tcpco/policy/congestion/limits.hpp"
 #include "tcpco/policy/observer/events.hpp"
 #include "tcpco/storage/buffer.hpp"
 #include "tcpco/tcp/accurate_ecn.hpp"
@@ -69,22 +70,63 @@ struct mtu_search {
 // The sending machinery; exists while octets, a SYN or a FIN are unacknowledged or queued.
 template <class B>
 struct sender_active {
+    // What each segment and each ACK asks for stands together: with many connections each line has to come from afar.
     scoreboard board;
-    typename B::congestion congestion;
-    typename B::recovery recovery;
-    typename B::recovery_rate recovery_rate;
+    octet_count resumption_window = 0;  // after an undo, a second limit beside cwnd (tcp/undo.hpp); 0: none
+    stream_offset limited_until{};      // small segments end here (Minshall)
+    time_point progress_at{};  // the user timeout counts from here: first octet outstanding, or last new ACK
+    mtu_search search;
+    limited_times times;
     rate_sampler rate;
     round_counter rounds;
-    pacer pace;
-    limited_times times;
     min_filter<duration> min_rtts;
-    mtu_search search;
-    stream_offset limited_until{};  // small segments end here (Minshall)
+    typename B::recovery_rate recovery_rate;
+    typename B::recovery recovery;
+    typename B::congestion congestion;
     stream_offset reduced_until{};  // snd.nxt at the last reduction: an echo asks for no other one below (RFC 3168)
     stream_offset burst_end{};  // where the last initial or restart window ends
     octet_count flight_before_disorder = 0;  // FlightSize at the first sign of loss: without limited transmit's octets
-    octet_count resumption_window = 0;  // after an undo, a second limit beside cwnd (tcp/undo.hpp); 0: none
+    pacer pace;
     std::optional<typename B::congestion> before{};  // as it was before the episode's first reduction (undo)
+};
+
+// What is left of the sending half while it is given back. What does not fit is no limit to anybody: a window of 4 GiB,
+// a round trip of half a minute.
+class idle_windows {
+public:
+    // The controller's answers; 0: there has been none. What was no threshold is none.
+    constexpr octet_count cwnd() const noexcept { return cwnd_; }
+    constexpr octet_count ssthresh() const noexcept
+    {
+        return ssthresh_ == largest ? congestion::no_threshold : octet_count{ssthresh_};
+    }
+    constexpr void keep_windows(octet_count cwnd, octet_count ssthresh) noexcept
+    {
+        cwnd_ = narrow(cwnd);
+        ssthresh_ = narrow(ssthresh);
+    }
+
+    // The windowed minimum; zero: none. And when it was taken, as seen at `now`.
+    constexpr duration min_rtt() const noexcept { return duration{std::int64_t{min_rtt_} * step}; }
+    constexpr time_point min_rtt_at(time_point now) const noexcept { return now - min_rtt_at_.until(now); }
+    constexpr void keep_min_rtt(duration rtt, time_point at) noexcept
+    {
+        min_rtt_ = rtt > duration{} ? std::max(narrow(rtt.ns / step), 1U) : 0;
+        min_rtt_at_ = at;
+    }
+
+private:
+    static constexpr std::uint32_t largest = 0xFFFF'FFFF;
+    static constexpr std::int64_t step = 8;  // ns: a whole number of them are a microsecond
+    static constexpr std::uint32_t narrow(std::int64_t n) noexcept
+    {
+        return static_cast<std::uint32_t>(std::clamp<std::int64_t>(n, 0, largest));
+    }
+
+    std::uint32_t cwnd_ = 0;
+    std::uint32_t ssthresh_ = 0;
+    std::uint32_t min_rtt_ = 0;
+    coarse_time min_rtt_at_{};
 };
 
 // The receiving machinery; exists while a hole is open.
@@ -94,14 +136,11 @@ struct receiver_active {
 
 template <class B>
 struct connection : transmission_control_block {
+    typename B::receive_window window;
+    near_offset taken_told{};  // so many octets the reader had taken when the window policy was last told
     typename B::rto rto;
     typename B::ack ack_policy;
-    typename B::receive_window window;
-    duration min_rtt{};     // the windowed minimum and when it was taken, kept like the following; zero: none
-    time_point min_rtt_at{};
-    octet_count idle_cwnd = 0;  // the controller's answers, kept while sender_active is given back
-    octet_count idle_ssthresh = 0;
-    octet_count taken_told = 0;  // so many octets the reader had taken when the window policy was last told
+    idle_windows idle;  // what is known of the path, kept while sender_active is given back
     // Beside idle_cwnd, for a controller that asks for it (RFC 7661); for others it takes no room.
     struct not_kept {};
     [[no_unique_address]] std::conditional_t<remembers_validation<typename B::congestion>, time_point, not_kept>

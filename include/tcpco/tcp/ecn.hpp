@@ -107,7 +107,7 @@ void offer_ecn(leaving_segment& out, const connection<B>& c, const step<B>& st) 
 {
     const tcp_settings& settings = st.host.settings;
     const bool first = c.snd.nxt == stream_offset{0};
-    const bool once = c.stats.retransmissions == 0;  // the first one, or the first repetition
+    const bool once = c.rare->retransmissions == 0;  // the first one, or the first repetition
     const bool may_ask = !st.host.ecn_refused.holds(c.remote.address, st.now);
     const accurate_ecn* e = st.accurate(c);
     std::uint16_t flags = 0;

@@ -28,7 +28,7 @@ bool only_receives(const connection<B>& c, step<B>& st) noexcept
     const sender_active<B>* s = st.sender(c);
     return c.state == tcp_state::established && c.snd.una == c.snd.nxt && c.sendable_end() == c.snd.nxt &&
            c.timer == retransmission_timer::none && c.life != life_timer::none && c.snd.wnd != 0 && !c.receiver &&
-           !c.accurate && !c.ecn && !c.ce_last && !c.reader_gone && !c.refuses_text && c.adv_uto == 0 &&
+           !c.accurate && !c.ecn && !c.ce_last && !c.reader_gone && !c.refuses_text && c.rare->adv_uto == 0 &&
            (s == nullptr || !s->recovery.in_recovery());
 }
 
@@ -64,7 +64,7 @@ void take_predicted(connection<B>& c, slice&& octets, const frame_info& info, st
 {
     const std::byte* const at = octets.data;
     const std::uint32_t head = c.timestamps ? tcp_header_size + detail::aligned_timestamps_size : tcp_header_size;
-    c.stats.segments_received += info.wire_segments;
+    count_long(c.stats.segments_received, c.rare, &rare_state::segments_received_high, info.wire_segments);
     c.stats.data_segments_received += info.wire_segments;
     c.untimed = 0;
     c.last_received_at = st.now;

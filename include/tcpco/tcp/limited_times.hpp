@@ -22,22 +22,26 @@ public:
     constexpr void change(send_limit cause, time_point now) noexcept
     {
         if (cause != cause_) {
-            spent_[static_cast<std::size_t>(cause_)] += now - since_;
+            if (cause_ != send_limit::idle) {
+                spent_[place_of(cause_)] += now - since_;
+            }
             cause_ = cause;
             since_ = now;
         }
     }
     constexpr send_limit cause() const noexcept { return cause_; }
 
-    // What was spent with `cause` until `now`.
+    // What was spent with `cause`, which is not `idle`, until `now`.
     constexpr duration spent(send_limit cause, time_point now) const noexcept
     {
-        const duration before = spent_[static_cast<std::size_t>(cause)];
+        const duration before = spent_[place_of(cause)];
         return cause == cause_ ? before + (now - since_) : before;
     }
 
 private:
-    std::array<duration, 5> spent_{};
+    static constexpr std::size_t place_of(send_limit cause) noexcept { return static_cast<std::size_t>(cause) - 1; }
+
+    std::array<duration, 4> spent_{};  // without idle
     time_point since_{};
     send_limit cause_ = send_limit::idle;
 };

@@ -48,7 +48,7 @@ octet_count initial_window(const connection<B>& c, const step<B>& st)
 {
     const octet_count smss = c.smss;
     const octet_count segments = st.host.settings.initial_window_segments;
-    if (c.syn_retransmitted && (c.stats.timeouts > 1 || segments == 0)) {
+    if (c.syn_retransmitted && (c.rare->timeouts > 1 || segments == 0)) {
         return smss;
     }
     if (segments == 0) {
@@ -79,13 +79,13 @@ void establish_congestion(connection<B>& c, step<B>& st)
                                  .initial_window = detail::initial_window(c, st),
                                  .smss = c.smss,
                                  .handshake_rtt = c.rto.srtt(),
-                                 .prior_cwnd = c.idle_cwnd,
-                                 .prior_ssthresh = c.idle_ssthresh};
+                                 .prior_cwnd = c.idle.cwnd(),
+                                 .prior_ssthresh = c.idle.ssthresh()};
         if constexpr (remembers_validation<typename B::congestion>) {
             e.validated_at = c.validated_at;
         }
         sender_active<B>& s = *st.sender(c);
-        s.burst_end = c.idle_cwnd == 0 ? stream_offset{1} + e.initial_window : s.burst_end;
+        s.burst_end = c.idle.cwnd() == 0 ? stream_offset{1} + e.initial_window : s.burst_end;
         s.congestion.on_connection_established(e);
     }
 }
@@ -119,8 +119,9 @@ sender_active<B>* open_sender(connection<B>& c, step<B>& st)
     s->recovery = typename B::recovery{p.recovery};
     s->recovery_rate = typename B::recovery_rate{p.recovery_rate};
     s->board.start(c.snd.una);
-    if (c.min_rtt > duration{}) {
-        s->min_rtts.reset(c.min_rtt, c.min_rtt_at);
+    s->progress_at = st.now;
+    if (c.idle.min_rtt() > duration{}) {
+        s->min_rtts.reset(c.idle.min_rtt(), c.idle.min_rtt_at(st.now));
     }
     if (is_synchronized(c.state)) {
         s->rate.mark_app_limited(0);  // there was nothing to send until now
@@ -294,7 +295,7 @@ bool open_from_cookie(connection<B>& c, endpoint local, endpoint remote, const a
     s.board.on_transmit_new(stream_offset{0}, stream_offset{1}, st.now, 1, stamp);
     s.board.on_retransmit(stream_offset{0}, stream_offset{1}, st.now, stamp, 1);
     c.snd.nxt = stream_offset{1};
-    c.timer_base = c.last_sent_at = c.progress_at = st.now;
+    c.timer_base = c.last_sent_at = s.progress_at = st.now;
     return true;
 }
 
@@ -367,7 +368,7 @@ void fill_syn_options(leaving_segment& out, const connection<B>& c, const step<B
         out.options.has_timestamps = true;
         out.options.tsval = timestamp_now(c, st.now);
     }
-    out.options.user_timeout = c.adv_uto;  // RFC5482-3a
+    out.options.user_timeout = c.rare->adv_uto;  // RFC5482-3a
     offer_ecn(out, c, st);
     if (c.fast_open && c.snd.nxt == stream_offset{0}) {
         add_fast_open(out, c, st);

@@ -50,9 +50,9 @@ stream_offset offered_edge(const connection<B>& c, step<B>& st)
 {
     const octet_count sayable = octet_count{65'535} << c.rcv.wscale;  // more would be an update that says nothing new
     const octet_count window = std::clamp<octet_count>(c.window.window(window_state(c, st)), 0, sayable);
-    const stream_offset edge = c.rcv.nxt + window;
     const octet_count worthwhile = std::min<octet_count>(c.window.capacity() / 2, c.own_mss);
-    return edge - c.rcv.right_edge >= worthwhile ? edge : c.rcv.right_edge;
+    const octet_count advertised = c.rcv.wnd();
+    return c.rcv.nxt + (window - advertised >= worthwhile ? window : advertised);
 }
 
 // Fills in the window of a segment. Shifting rounds down, and that alone would move the edge left: then the field is
@@ -65,12 +65,13 @@ void advertise_window(leaving_segment& out, const connection<B>& c, step<B>& st)
     const stream_offset edge = offered_edge(c, st);
     const stream_offset nxt = c.rcv.nxt - out.ack_behind;
     octet_count units = (edge - nxt) >> shift;
-    if (nxt + (units << shift) < c.rcv.right_edge) {
-        units = ((c.rcv.right_edge - nxt) + (octet_count{1} << shift) - 1) >> shift;
+    const octet_count advertised = c.rcv.wnd() + out.ack_behind;  // from nxt on
+    if ((units << shift) < advertised) {
+        units = (advertised + (octet_count{1} << shift) - 1) >> shift;
     }
     units = std::clamp<octet_count>(units, 0, 65'535);
     out.window = static_cast<std::uint16_t>(units);
-    out.right_edge = std::max(c.rcv.right_edge, nxt + (units << shift));
+    out.right_edge = nxt + std::max(advertised, units << shift);
 }
 
 // An ACK is to leave now. A peer without SACK counts duplicates: each out-of-order segment owes one of its own.
@@ -92,8 +93,9 @@ void consider_window_update(connection<B>& c, step<B>& st)
         return;
     }
     const octet_count taken = c.rcv.nxt - stream_offset{1} - static_cast<octet_count>(c.receive.size());
-    c.window.on_delivered(taken - c.taken_told, window_state(c, st));
-    c.taken_told = taken;
+    const stream_offset told = stream_offset{taken};
+    c.window.on_delivered(told - c.taken_told, window_state(c, st));
+    c.taken_told = told;
     const octet_count growth = offered_edge(c, st) - c.rcv.right_edge;
     if (growth > 0 &&
         c.ack_policy.on_read(
@@ -324,7 +326,7 @@ bool take_fin(connection<B>& c, const arriving_segment& seg)
         return false;
     }
     c.rcv.nxt += 1;
-    c.rcv.right_edge = std::max(c.rcv.right_edge, c.rcv.nxt);
+    c.rcv.right_edge = std::max(c.rcv.right_edge, near_offset{c.rcv.nxt});
     c.fin_received = true;
     return true;
 }
@@ -379,7 +381,7 @@ void fill_options(leaving_segment& out, connection<B>& c, step<B>& st)
         return;
     }
     if (c.uto_owed) {
-        out.options.user_timeout = c.adv_uto;  // RFC5482-3a, 3b
+        out.options.user_timeout = c.rare->adv_uto;  // RFC5482-3a, 3b
     }
     if (c.sack_permitted && (c.receiver || !c.rare->dsack.empty())) {
         detail::fill_sacks(out, c, st);

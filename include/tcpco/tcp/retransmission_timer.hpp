@@ -50,34 +50,39 @@ bool timer_runs_on(const sender_active<B>& s, stream_offset una)
     }
 }
 
-inline time_point user_timeout_at(const transmission_control_block& c) noexcept
+// Without a sending half there is nothing that could wait too long.
+template <class B>
+time_point user_timeout_at(const connection<B>& c, const sender_active<B>* s) noexcept
 {
-    return c.user_timeout == no_user_timeout ? time_point::never()
-                                             : c.progress_at + duration{std::int64_t{c.user_timeout} * 1'000'000};
+    return s == nullptr || c.user_timeout == no_user_timeout
+               ? time_point::never()
+               : s->progress_at + duration{std::int64_t{c.user_timeout} * 1'000'000};
 }
 
 // RFC5482-4.2a: where the ends advise each other, keep-alive is the longer. One that never ends bounds nothing.
 inline duration keep_alive_idle(const transmission_control_block& c) noexcept
 {
     const duration idle{c.keep_idle * std::int64_t{1'000'000'000}};
-    const bool bounded = c.adv_uto != 0 && c.user_timeout != no_user_timeout;
+    const bool bounded = c.rare->adv_uto != 0 && c.user_timeout != no_user_timeout;
     return bounded ? std::max(idle, duration{(std::int64_t{c.user_timeout} + 1) * 1'000'000}) : idle;
 }
 
 template <class B>
-void set_timer(connection<B>& c, retransmission_timer kind, time_point at, time_point now)
+void set_timer(connection<B>& c, sender_active<B>* s, retransmission_timer kind, time_point at, time_point now)
 {
     if ((kind == retransmission_timer::persist) != (c.timer == retransmission_timer::persist)) {
         c.timer_base = now;
         c.retries = 0;
-        c.progress_at = now;
+        if (s != nullptr) {
+            s->progress_at = now;
+        }
         at = kind == retransmission_timer::persist ? now + persist_interval(c) : at;
     }
     c.timer = kind;
     c.timer_at = at;
-    if (c.user_timeout != 0 && user_timeout_at(c) < at) {
+    if (c.user_timeout != 0 && user_timeout_at(c, s) < at) {
         c.timer = kind == retransmission_timer::persist ? kind : retransmission_timer::rto;
-        c.timer_at = user_timeout_at(c);
+        c.timer_at = user_timeout_at(c, s);
     }
 }
 
@@ -114,10 +119,10 @@ void rearm_timer(connection<B>& c, step<B>& st)
         c.sendable_end() == c.snd.nxt) {
         return;  // nothing is in flight or waits, and nothing did: one who only receives is asked for each segment
     }
-    const sender_active<B>* s = st.sender(c);
+    sender_active<B>* const s = st.sender(c);
     const bool outstanding = s != nullptr && s->board.flight_size() > 0;
     if (detail::waits_for_window(c, outstanding)) {
-        detail::set_timer(c, retransmission_timer::persist, c.timer_base + detail::persist_interval(c), st.now);
+        detail::set_timer(c, s, retransmission_timer::persist, c.timer_base + detail::persist_interval(c), st.now);
         return;
     }
     if (!outstanding) {
@@ -131,9 +136,9 @@ void rearm_timer(connection<B>& c, step<B>& st)
     const time_point rto_at = c.timer_base + c.rto.rto();
     const timer_request wanted = s->recovery.timer();
     if (wanted.kind != retransmission_timer::none && wanted.at < rto_at) {
-        detail::set_timer(c, wanted.kind, wanted.at, st.now);
+        detail::set_timer(c, s, wanted.kind, wanted.at, st.now);
     } else {
-        detail::set_timer(c, retransmission_timer::rto, rto_at, st.now);
+        detail::set_timer(c, s, retransmission_timer::rto, rto_at, st.now);
     }
 }
 

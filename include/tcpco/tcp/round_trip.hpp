@@ -40,7 +40,8 @@ struct ack_work {
 // Taken for a round trip it would raise the RTO, and so the next such "round trip".
 // RFC7323-4.1a, MUST-18
 template <class B>
-void measure_by_echo(connection<B>& c, const arriving_segment& seg, time_point sent_at, time_point now)
+void measure_by_echo(connection<B>& c, const sender_active<B>& s, const arriving_segment& seg, time_point sent_at,
+                     time_point now)
 {
     constexpr std::uint32_t believable = 1'000'000;  // a quarter of an hour
     const std::uint32_t age = timestamp_now(c, now) - seg.options.tsecr;
@@ -48,7 +49,7 @@ void measure_by_echo(connection<B>& c, const arriving_segment& seg, time_point s
         return;
     }
     const bool earlier = static_cast<std::int32_t>(timestamp_now(c, sent_at) - seg.options.tsecr) > 0;
-    if (!earlier || now - sent_at < c.min_rtt / 2) {
+    if (!earlier || now - sent_at < s.min_rtts.get() / 2) {
         const duration rtt{std::max<std::int64_t>(age, 1) * 1'000'000};
         c.rto.on_rtt_sample({.rtt = rtt, .source = rtt_source::timestamp});
     }
@@ -65,7 +66,7 @@ void measure(connection<B>& c, sender_active<B>& s, const arriving_segment& seg,
     const bool has_rtt = work.delivered.has_rtt && !work.delivered.any_retransmitted;
     // A cookie's timestamp is a little old; an ACK with a D-SACK answers what came twice, not what it echoes.
     if (!has_rtt && work.advances && !work.covers_syn && !work.sack.dsack) {
-        measure_by_echo(c, seg, work.head_sent_at, info.now);
+        measure_by_echo(c, s, seg, work.head_sent_at, info.now);
     }
     if (has_rtt) {
         info.latest_rtt = std::max(duration{1}, info.now - work.delivered.rtt_sent_at);
@@ -74,8 +75,7 @@ void measure(connection<B>& c, sender_active<B>& s, const arriving_segment& seg,
             {.rtt = info.latest_rtt,
              .samples_per_round = static_cast<std::uint32_t>(std::max<octet_count>(1, per_round)),
              .source = c.snd.una <= stream_offset{1} ? rtt_source::handshake : rtt_source::transmission});
-        c.min_rtt = s.min_rtts.update(info.latest_rtt, info.now, min_rtt_window);
-        c.min_rtt_at = s.min_rtts.taken_at();
+        s.min_rtts.update(info.latest_rtt, info.now, min_rtt_window);
         observe(st.host.observer, event::rtt_measured{.connection = key_of(c),
                                                       .at = info.now,
                                                       .rtt = info.latest_rtt,
@@ -87,7 +87,7 @@ void measure(connection<B>& c, sender_active<B>& s, const arriving_segment& seg,
         info.round_start = s.rounds.on_delivered(s.rate.prior_delivered(), s.rate.delivered());
     }
     info.round = s.rounds.count();
-    info.min_rtt = c.min_rtt;
+    info.min_rtt = s.min_rtts.get();
     info.srtt = c.rto.srtt();
     info.app_limited = s.rate.app_limited();
 }

@@ -330,9 +330,8 @@ void check_fin(connection<B>& c, const arriving_segment& seg, step<B>& st)
         }
         take_transition(c, tcp_event::fin_acceptable, st);
         const duration patience = st.host.settings.close_wait_report;
-        if (c.state == tcp_state::close_wait && patience > duration{}) {
-            c.close_wait_at = st.now + patience;
-        }
+        const bool reports = c.state == tcp_state::close_wait && patience > duration{};
+        c.ack_at = reports ? st.now + patience : time_point::never();  // the FIN is acknowledged at once
     }
 }
 
@@ -400,7 +399,7 @@ template <class B>
 void segment_arrives(connection<B>& c, arriving_segment& seg, step<B>& st)
 {
     using detail::verdict;
-    c.stats.segments_received += seg.info.wire_segments;
+    count_long(c.stats.segments_received, c.rare, &rare_state::segments_received_high, seg.info.wire_segments);
     c.stats.data_segments_received += seg.payload.size > 0 ? seg.info.wire_segments : 0U;
     seg.without_ace = seg.syn();  // RFC9768-3.2.2b
     seg.ack = from_wire(seg.header.ack, c.snd.iss, c.snd.una);

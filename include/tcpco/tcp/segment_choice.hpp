@@ -226,15 +226,15 @@ bool choose_window_probe(leaving_segment& out, connection<B>& c, sender_active<B
 template <class B>
 bool pacing_allows(connection<B>& c, sender_active<B>& s, step<B>& st)
 {
-    c.pacing_at = time_point::never();
+    c.forget_pace();
     if (c.held_by_mark && st.now < c.timer_base + c.rto.rto()) {
-        c.pacing_at = c.timer_base + c.rto.rto();
+        c.wait_for_pace(c.timer_base + c.rto.rto());
         return false;
     }
     c.held_by_mark = false;
     if constexpr (paces<typename B::congestion>) {
         if (s.congestion.pacing_rate() != 0 && !s.pace.may_send(st.now)) {
-            c.pacing_at = s.pace.next_send_at();
+            c.wait_for_pace(s.pace.next_send_at());
             return false;
         }
     }

@@ -71,7 +71,7 @@ bool is_at_rest(connection<B>& c, step<B>& st)
             TCPCO_ASSERT(!next_segment(asked, c, st));
         }
         c.cwnd_limited = false;
-        c.pacing_at = time_point::never();
+        c.forget_pace();
         s->rate.mark_app_limited(s->board.in_flight());
         s->times.change(detail::limit_of(c), st.now);
         return true;
@@ -114,9 +114,8 @@ void commit_run(connection<B>& c, const leaving_segment& out, std::uint32_t segm
     const octet_count octets = out.octets * segments;
     c.snd.nxt += octets;
     s.limited_until = out.octets < c.smss ? c.snd.nxt : s.limited_until;
-    c.stats.segments_sent += segments;
+    count_long(c.stats.segments_sent, c.rare, &rare_state::segments_sent_high, segments);
     c.stats.data_segments_sent += segments;
-    c.stats.octets_sent += static_cast<std::uint64_t>(octets);
     st.host.counters.segments_sent += segments;
     s.board.extend_newest(octets, segments);
     transmission piece = s.board[s.board.find(first)];

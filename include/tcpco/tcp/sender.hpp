@@ -53,7 +53,7 @@ send_limit limit_of(const connection<B>& c)
     if (unsent && (c.blocked_small || c.send_right_edge() <= c.snd.nxt)) {
         return send_limit::receive_window;
     }
-    if (unsent && (c.cwnd_limited || c.pacing_at != time_point::never())) {
+    if (unsent && (c.cwnd_limited || c.life == life_timer::pacing)) {
         return send_limit::congestion_window;
     }
     if (!unsent && c.snd.una == c.snd.nxt) {
@@ -123,7 +123,7 @@ void commit_ack(connection<B>& c, const leaving_segment& out, step<B>& st)
     }
     c.rcv.last_ack_sent = c.rcv.nxt;
     c.acks_owed = c.acks_owed == 0 ? std::uint8_t{0} : static_cast<std::uint8_t>(c.acks_owed - 1);
-    c.ack_at = time_point::never();
+    c.ack_at = c.fin_received ? c.ack_at : time_point::never();
     c.keep_probe_owed = false;
     if (!out.syn && out.options.user_timeout != 0) {
         c.uto_owed = false;
@@ -193,13 +193,13 @@ void commit_octets(connection<B>& c, const leaving_segment& out, step<B>& st)
             c.snd.nxt = out.end();
             s.limited_until = out.octets < c.smss ? out.end() : s.limited_until;
         }
-        c.stats.retransmissions += out.wire_segments;
+        count_rare(c.rare, &rare_state::retransmissions, out.wire_segments);
         st.host.counters.retransmissions += out.wire_segments;
         c.syn_retransmitted = c.syn_retransmitted || out.syn;
     }
     if (was_idle) {
         c.timer_base = st.now;  // RFC6298-5.1a
-        c.progress_at = st.now;
+        s.progress_at = st.now;
         c.unanswered = 0;
     }
     if (c.life == life_timer::quiet || c.life == life_timer::keep_alive) {
@@ -216,7 +216,6 @@ void commit_octets(connection<B>& c, const leaving_segment& out, step<B>& st)
         c.ecn_plain_syn = c.ecn_plain_syn || !out.cwr;
     }
     c.last_sent_at = st.now;
-    c.stats.octets_sent += static_cast<std::uint64_t>(out.octets);
     c.stats.data_segments_sent += out.octets > 0 ? out.wire_segments : 0U;
     tell_policies_of_transmission(c, s, out, in_flight_before, idle_for, st);
     if (out.octets > 0) {
@@ -230,7 +229,7 @@ void commit_octets(connection<B>& c, const leaving_segment& out, step<B>& st)
 template <class B>
 void commit_segment(connection<B>& c, const leaving_segment& out, step<B>& st)
 {
-    c.stats.segments_sent += out.wire_segments;
+    count_long(c.stats.segments_sent, c.rare, &rare_state::segments_sent_high, out.wire_segments);
     st.host.counters.segments_sent += out.wire_segments;
     detail::commit_ack(c, out, st);
     if (out.length() > 0) {

@@ -100,7 +100,7 @@ syn_received_record half_open_record_of(const connection<B>& c, const tcp_host<B
             .snd_wnd = static_cast<std::uint16_t>(c.snd.wnd),
             .peer_mss = c.peer_mss,
             .own_mss = c.own_mss,
-            .remote_uto = c.remote_uto,
+            .remote_uto = c.rare->remote_uto,
             .retries = c.retries,
             .challenge_credit = c.rare->challenge_credit,
             .snd_wscale = static_cast<std::uint8_t>(c.rcv.scaled ? c.snd.wscale & 15 : 15),
@@ -110,7 +110,7 @@ syn_received_record half_open_record_of(const connection<B>& c, const tcp_host<B
             .retransmitted = c.syn_retransmitted,
             .ecn = c.ecn,
             .untimed = static_cast<std::uint8_t>(c.untimed & 3),
-            .answers = static_cast<std::uint8_t>(narrow(std::int64_t{c.stats.retransmissions} - c.retries, 0, 3) & 3)};
+            .answers = static_cast<std::uint8_t>(narrow(std::int64_t{c.rare->retransmissions} - c.retries, 0, 3) & 3)};
 }
 
 // The record as a connection, but for its sending half: enough to look at.
@@ -132,7 +132,7 @@ void view_half_open(connection<B>& c, const syn_received_record& r, step<B>& st)
     c.rcv.scaled = r.snd_wscale != 15;
     c.snd.wscale = c.rcv.scaled ? r.snd_wscale : std::uint8_t{0};
     c.rcv.irs = r.irs;
-    c.rcv.nxt = c.rcv.last_ack_sent = stream_offset{1};
+    c.rcv.last_ack_sent = c.rcv.nxt = stream_offset{1};
     c.rcv.right_edge = c.rcv.nxt + octet_count{r.rcv_wnd};
     c.rcv.wscale = r.rcv_wscale;
     c.timestamps = r.timestamps;
@@ -142,13 +142,16 @@ void view_half_open(connection<B>& c, const syn_received_record& r, step<B>& st)
     c.ts_recent = r.ts_recent;
     c.ts_recent_at = st.now;  // 24 days are longer than any handshake
     c.peer_mss = r.peer_mss;
-    c.remote_uto = r.remote_uto;
+    if (rare_state* rare = r.remote_uto != 0 ? c.rare.make() : nullptr) {
+        rare->remote_uto = r.remote_uto;
+    }
     update_smss(c, st);
     c.retries = c.unanswered = r.retries;
     c.timed_out = r.retries > 0;
-    c.stats.timeouts = r.retries;
-    c.stats.retransmissions = std::uint32_t{r.retries} + r.answers;
-    c.stats.segments_sent = 1U + c.stats.retransmissions;
+    const std::uint32_t retransmissions = std::uint32_t{r.retries} + r.answers;
+    count_rare(c.rare, &rare_state::timeouts, r.retries);
+    count_rare(c.rare, &rare_state::retransmissions, retransmissions);
+    c.stats.segments_sent = 1U + retransmissions;
     c.stats.segments_received = 1;
     c.syn_retransmitted = r.retransmitted;
     const time_point challenge_window =
@@ -157,13 +160,25 @@ void view_half_open(connection<B>& c, const syn_received_record& r, step<B>& st)
         rare->challenge_window = challenge_window;
         rare->challenge_credit = r.challenge_credit;
     }
-    c.timer_base = c.progress_at = r.timer_base;
+    c.timer_base = r.timer_base;
     c.last_sent_at = r.timer_base + duration{std::int64_t{r.resent_us} * 1'000};
     c.ack_policy.on_ack_sent();
     for (unsigned i = 0; i < r.retries; ++i) {
-        c.progress_at = c.progress_at - c.rto.rto();  // when the first SYN,ACK left: for the user timeout
         c.rto.on_retransmission_timeout();
     }
+}
+
+// When the first SYN,ACK left: for the user timeout.
+template <class B>
+time_point began_half_open(const syn_received_record& r, const step<B>& st)
+{
+    time_point began = r.timer_base;
+    typename B::rto rto{st.host.policies.rto};
+    for (unsigned i = 0; i < r.retries; ++i) {
+        began = began - rto.rto();
+        rto.on_retransmission_timeout();
+    }
+    return began;
 }
 
 // RFC 9768's part: nothing has been counted yet, and a SYN,ACK that was repeated is why no option is sent any more.
@@ -180,7 +195,7 @@ bool restore_accurate(connection<B>& c, const syn_received_record& r, step<B>& s
     e->handshake = r.handshake;
     e->no_ect = r.no_ect != 0;
     e->last_tsval = r.ts_recent;
-    e->sends_option = c.stats.retransmissions == 0;
+    e->sends_option = c.rare->retransmissions == 0;
     c.ce_last = r.handshake == ecn_codepoint::ce;
     return true;
 }
@@ -199,8 +214,9 @@ bool restore_half_open(connection<B>& c, const syn_received_record& r, step<B>& 
     }
     constexpr stream_offset first{0};
     constexpr stream_offset last{1};
-    const delivery_stamp stamp = s->rate.on_send(c.progress_at, 1, 0, true);
-    s->board.on_transmit_new(first, last, c.progress_at, 1, stamp);
+    s->progress_at = began_half_open(r, st);
+    const delivery_stamp stamp = s->rate.on_send(s->progress_at, 1, 0, true);
+    s->board.on_transmit_new(first, last, s->progress_at, 1, stamp);
     if (r.retransmitted) {
         s->board.on_retransmit(first, last, c.last_sent_at, s->rate.on_send(c.last_sent_at, 1, 0, false), 1);
     }

@@ -35,13 +35,13 @@ inline constexpr std::uint8_t advised = 128;    // tcp_info has news: an ICMP er
 }  // namespace readiness
 
 // What the life timer means; one at a time.
-enum class life_timer : std::uint8_t { none, two_msl, fin_wait_2, quiet, keep_alive };
+enum class life_timer : std::uint8_t { none, two_msl, fin_wait_2, quiet, keep_alive, pacing };
 
 struct send_sequence_variables {
     stream_offset una{};            // oldest unacknowledged
     stream_offset nxt{};            // next to send
-    stream_offset wl1{};            // seg.seq of the last window update, in the receive stream
-    stream_offset wl2{};            // seg.ack of it
+    near_offset wl1{};              // seg.seq of the last window update, in the receive stream
+    near_offset wl2{};              // seg.ack of it
     sequence_number iss{};
     std::uint32_t wnd = 0;      // octets; RFC 7323 bounds it to 2^30
     std::uint32_t max_wnd = 0;  // largest seen (sender SWS avoidance, RFC 5961)
@@ -50,8 +50,8 @@ struct send_sequence_variables {
 
 struct receive_sequence_variables {
     stream_offset nxt{};
-    stream_offset right_edge{};     // rcv.nxt + rcv.wnd as last advertised: never moves left
-    stream_offset last_ack_sent{};  // RFC 7323
+    near_offset right_edge{};       // rcv.nxt + rcv.wnd as last advertised: never moves left
+    near_offset last_ack_sent{};    // RFC 7323
     sequence_number irs{};
     std::uint8_t wscale = 0;  // shift of the windows that we send
     bool scaled = false;      // both ends have sent the option, whatever the shifts
@@ -60,14 +60,11 @@ struct receive_sequence_variables {
 };
 
 struct tcb_statistics {
-    std::uint64_t segments_sent = 0;
-    std::uint64_t segments_received = 0;
-    std::uint64_t octets_sent = 0;
-    std::uint32_t retransmissions = 0;
-    std::uint32_t timeouts = 0;
+    std::uint32_t segments_sent = 0;  // modulo 2^32; the rest is in rare_state
+    std::uint32_t segments_received = 0;
     std::uint32_t data_segments_sent = 0;
     std::uint32_t data_segments_received = 0;
-    std::uint64_t busy = 0;  // microseconds of the times when the sending half existed before, limited by nothing
+    std::uint32_t busy = 0;  // microseconds of the times when the sending half existed before, limited by nothing
 };
 
 // What most connections never need; it is there from the first change on, until a quiet moment finds nothing in it.
@@ -75,6 +72,11 @@ struct tcb_statistics {
 // kept, and a challenge ACK is not sent.
 struct rare_state {
     std::uint64_t octets_retransmitted = 0;
+    std::uint32_t retransmissions = 0;
+    std::uint32_t timeouts = 0;
+    std::uint32_t segments_sent_high = 0;  // times 2^32
+    std::uint32_t segments_received_high = 0;
+    std::uint32_t busy_hours = 0;  // so often `busy` has passed 2^32 microseconds: 72 minutes
     std::uint32_t fast_recoveries = 0;
     std::uint32_t duplicate_acks = 0;
     std::uint32_t out_of_order = 0;     // segments that came behind a hole
@@ -92,6 +94,8 @@ struct rare_state {
     stream_range dsack{};            // duplicate to report in the next ACK (RFC 2883)
     time_point challenge_window{};   // when challenge_credit was last filled
     std::uint8_t challenge_credit = 0;
+    std::uint16_t adv_uto = 0;     // RFC 5482, as on the wire: our advice; 0: ENABLED is false
+    std::uint16_t remote_uto = 0;  // the peer's last advice; 0: none
     std::int16_t fin_wait_2_seconds = 0;  // in place of the stack's FIN-WAIT-2 timeout; 0: that; negative: none at all
 
     // The completions of suspended operations on one socket; the reader's, which waits while nothing happens, is the
@@ -116,6 +120,16 @@ void count_rare(cold_part<rare_state>& rare, N rare_state::*what, std::uint64_t 
     }
 }
 
+// Counts in 32 bits, of which one beyond the last is in rare_state: few connections live to see it.
+inline void count_long(std::uint32_t& low, cold_part<rare_state>& rare, std::uint32_t rare_state::*high,
+                       std::uint32_t n) noexcept
+{
+    low += n;
+    if (low < n) {
+        count_rare(rare, high, 1);
+    }
+}
+
 // R1 of RFC 9293 3.8.3 (SHLD-10: at least three): so many timeouts in a row are a delivery problem.
 inline constexpr std::uint8_t r1_timeouts = 3;
 
@@ -133,9 +147,6 @@ struct transmission_control_block {
     endpoint local{};
     endpoint remote{};
     slab_id self{};  // this connection, as its stack names it
-
-    send_sequence_variables snd;
-    receive_sequence_variables rcv;
 
     tcp_state state = tcp_state::closed;
     errc error = errc::ok;  // why it ended
@@ -189,48 +200,48 @@ struct transmission_control_block {
     std::uint8_t ect_failures : 2 = 0;  // recoveries in a row without a sign that ECT gets through (ect_black_hole.hpp)
     std::uint8_t ace : 3 = 5;      // RFC 9768's r.cep: CE packets received, the 3 bits that are ever said (3.2.1)
 
-    std::uint16_t peer_mss = 536;  // RFC 9293 3.7.1, MUST-15
-    std::uint16_t own_mss = 0;     // announced
-    std::uint16_t smss = 536;      // payload of a full-sized segment, options of every segment taken off
+    std::uint8_t dscp = 0;  // of all that this connection sends (MUST-48, SHLD-22)
+
+    // Members that have no unique address lend the room behind their last one to those that follow.
+    [[no_unique_address]] send_sequence_variables snd;
+    std::uint8_t untimed = 0;  // segments in a row without the timestamp that was agreed; 3: they are taken
+    std::uint8_t keep_probes = 0;        // sent since the peer was last heard
+    std::uint8_t congestion_choice = 0;  // one more than the index chosen by name; 0: as the stack's config has it
+    [[no_unique_address]] receive_sequence_variables rcv;
+    std::uint16_t smss = 536;  // payload of a full-sized segment, options of every segment taken off
+
     std::uint16_t rmss = 0;        // largest segment received, at least 536 (for ACK decisions)
+    std::uint16_t own_mss = 0;     // announced
+    std::uint16_t peer_mss = 536;  // RFC 9293 3.7.1, MUST-15
+    std::uint16_t path_mtu = 0;    // what a router on the way said (RFC 1191); 0: the device's
+    std::uint32_t ts_recent = 0;
+    coarse_time ts_recent_at{};
+    std::uint32_t ts_offset = 0;  // added to our millisecond clock: hides uptime (RFC 7323 5.4)
+    std::uint32_t neighbour = 0xFFFFFFFF;
+    std::uint32_t user_timeout = 0;  // milliseconds; 0: the number of retransmissions decides; no_user_timeout: never
+    std::uint32_t low_water = 0;  // unsent octets from which on writers wait; 0: the send buffer alone decides
+
+    time_point timer_base{};  // the retransmission timer counts from here
+    time_point timer_at = time_point::never();
+    // Delayed ACK. Behind the peer's FIN none is: there, when CLOSE-WAIT has been held too long.
+    time_point ack_at = time_point::never();
+    time_point life_at = time_point::never();
+    time_point last_sent_at{};
+    time_point last_received_at{};  // an acceptable segment
+
+    [[no_unique_address]] send_queue send;
+    owned_slab_id sender{};  // sender_active, while there is something to send
+    [[no_unique_address]] receive_queue receive;
+    owned_slab_id receiver{};  // receiver_active, while a hole is open
+    completion* reader = nullptr;  // of a suspended read
+    cold_part<rare_state> rare;
+    tcb_statistics stats;
+    owned_slab_id accurate{};  // accurate_ecn, when that was negotiated (RFC 9768)
+    slab_id listener{};  // of a passive connection not yet accepted
 
     std::uint16_t keep_idle = 0;      // keep-alive: seconds without a segment until the first probe
     std::uint16_t keep_interval = 0;  // seconds between probes
     std::uint8_t keep_count = 0;      // unanswered probes that end the connection; 0: off (MUST-25)
-    std::uint8_t keep_probes = 0;     // sent since the peer was last heard
-    std::uint16_t adv_uto = 0;        // RFC 5482, as on the wire: our advice; 0: ENABLED is false
-    std::uint16_t remote_uto = 0;     // the peer's last advice; 0: none
-    std::uint16_t path_mtu = 0;       // what a router on the way said (RFC 1191); 0: the device's
-    std::uint32_t user_timeout = 0;   // milliseconds; 0: the number of retransmissions decides; no_user_timeout: never
-
-    std::uint32_t low_water = 0;  // unsent octets from which on writers wait; 0: the send buffer alone decides
-    std::uint32_t ts_recent = 0;
-    std::uint32_t ts_offset = 0;  // added to our millisecond clock: hides uptime (RFC 7323 5.4)
-    std::uint32_t neighbour = 0xFFFFFFFF;
-    time_point ts_recent_at{};
-
-    time_point timer_base{};  // the retransmission timer counts from here
-    time_point timer_at = time_point::never();
-    time_point ack_at = time_point::never();  // delayed ACK
-    time_point life_at = time_point::never();
-    time_point pacing_at = time_point::never();
-    time_point last_sent_at{};
-    time_point last_received_at{};  // an acceptable segment
-    time_point close_wait_at = time_point::never();  // when it has been held too long
-    time_point progress_at{};       // the user timeout counts from here: first octet outstanding, or last new ACK
-
-    send_queue send;
-    receive_queue receive;
-    completion* reader = nullptr;  // of a suspended read
-    cold_part<rare_state> rare;
-    tcb_statistics stats;
-    slab_id listener{};  // of a passive connection not yet accepted
-    owned_slab_id sender{};    // sender_active, while there is something to send
-    owned_slab_id receiver{};  // receiver_active, while a hole is open
-    owned_slab_id accurate{};  // accurate_ecn, when that was negotiated (RFC 9768)
-    std::uint8_t congestion_choice = 0;   // one more than the index chosen by name; 0: as the stack's config has it
-    std::uint8_t untimed = 0;  // segments in a row without the timestamp that was agreed; 3: they are taken
-    std::uint8_t dscp = 0;  // of all that this connection sends (MUST-48, SHLD-22)
 
     // Octets that the user wrote and the peer has not acknowledged.
     octet_count queued() const noexcept { return static_cast<octet_count>(send.size()); }
@@ -248,6 +259,12 @@ struct transmission_control_block {
         return send.end() + (fin_queued ? 1 : 0);
     }
     stream_offset fin_at() const noexcept { return send.end(); }
+    // Octets of text that have left, each as often as it did: no position leaves for the first time twice.
+    std::uint64_t octets_sent() const noexcept
+    {
+        const octet_count once = std::min(snd.nxt, fin_at()) - stream_offset{1};
+        return static_cast<std::uint64_t>(std::max<octet_count>(once, 0)) + rare->octets_retransmitted;
+    }
     bool fin_acked() const noexcept { return fin_queued && snd.una > send.end(); }
     stream_offset send_right_edge() const noexcept { return snd.una + octet_count{snd.wnd}; }
 
@@ -260,12 +277,26 @@ struct transmission_control_block {
         return snd.nxt <= edge || snd.una == stream_offset{0} ? snd.nxt : (edge < snd.una ? snd.una : edge);
     }
 
+    // What waits may leave at `at`. An end that has its time already does not wait for that.
+    void wait_for_pace(time_point at) noexcept
+    {
+        if (life != life_timer::two_msl && life != life_timer::fin_wait_2) {
+            life = life_timer::pacing;
+            life_at = at;
+        }
+    }
+    void forget_pace() noexcept
+    {
+        if (life == life_timer::pacing) {
+            life = life_timer::none;
+            life_at = time_point::never();
+        }
+    }
+
     time_point deadline() const noexcept
     {
         time_point at = timer_at < ack_at ? timer_at : ack_at;
-        at = life_at < at ? life_at : at;
-        at = close_wait_at < at ? close_wait_at : at;
-        return pacing_at < at ? pacing_at : at;
+        return life_at < at ? life_at : at;
     }
 };
 
@@ -274,7 +305,7 @@ struct transmission_control_block {
 inline bool ts_recent_is_void(const transmission_control_block& c, time_point now) noexcept
 {
     constexpr duration lifetime{std::int64_t{24} * 86'400 * 1'000'000'000};
-    return now - c.ts_recent_at >= lifetime;
+    return c.ts_recent_at.until(now) >= lifetime;
 }
 
 // Our clock of milliseconds, from an offset that hides when it began (RFC 7323 5.4).

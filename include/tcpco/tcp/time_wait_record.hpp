@@ -113,7 +113,7 @@ connection<B> view_of(const time_wait_record& r, const step<B>& st)
     c.snd.una = c.snd.nxt = time_wait_origin;
     c.snd.wnd = c.snd.max_wnd = r.snd_max_wnd;
     c.rcv.irs = r.rcv_nxt;
-    c.rcv.nxt = c.rcv.last_ack_sent = time_wait_origin;
+    c.rcv.last_ack_sent = c.rcv.nxt = time_wait_origin;
     c.rcv.right_edge = time_wait_origin + octet_count{r.rcv_wnd};
     c.rcv.wscale = r.rcv_wscale;
     c.fin_queued = c.fin_received = c.reader_gone = true;

@@ -27,7 +27,8 @@ unsigned retry_limit(const connection<B>& c, const step<B>& st)
 template <class B>
 bool give_up(connection<B>& c, step<B>& st)
 {
-    const bool over = c.user_timeout != 0 ? st.now >= user_timeout_at(c) : c.unanswered >= retry_limit(c, st);
+    const bool over = c.user_timeout != 0 ? st.now >= user_timeout_at(c, st.sender(c))
+                                          : c.unanswered >= retry_limit(c, st);
     if (!over) {
         c.unanswered = static_cast<std::uint8_t>(std::min(255, c.unanswered + 1));
         if (c.unanswered == r1_timeouts) {
@@ -59,7 +60,7 @@ void on_retransmission_timeout(connection<B>& c, sender_active<B>& s, step<B>& s
         s.board.renege();
     }
     s.board.clear_emulation();
-    ++c.stats.timeouts;
+    count_rare(c.rare, &rare_state::timeouts, 1);
     ++st.host.counters.timeouts;
     c.retries = static_cast<std::uint8_t>(std::min(255, c.retries + 1));
     c.rto.on_retransmission_timeout();  // RFC6298-5.5a
@@ -111,8 +112,8 @@ void on_retransmission_timer(connection<B>& c, step<B>& st)
     const retransmission_timer kind = c.timer;
     sender_active<B>* s = st.sender(c);
     if (kind == retransmission_timer::persist) {
-        if (c.unanswered == 0) {
-            c.progress_at = st.now;  // the peer has answered so far: its time runs from this probe on (MUST-37)
+        if (s != nullptr && c.unanswered == 0) {
+            s->progress_at = st.now;  // the peer has answered so far: its time runs from this probe on (MUST-37)
         }
         if (give_up(c, st)) {
             return;
@@ -172,7 +173,8 @@ void on_life_timer(connection<B>& c, step<B>& st)
     c.life = life_timer::none;
     c.life_at = time_point::never();
     switch (kind) {
-    case life_timer::none: break;
+    case life_timer::none:
+    case life_timer::pacing: break;
     case life_timer::two_msl: take_transition(c, tcp_event::two_msl_elapsed, st); break;
     case life_timer::fin_wait_2: take_transition(c, tcp_event::fin_wait_2_elapsed, st); break;
     case life_timer::quiet:
@@ -191,22 +193,18 @@ void advance_connection(connection<B>& c, step<B>& st)
 {
     if (c.ack_at <= st.now) {
         c.ack_at = time_point::never();
-        owe_ack(c);
-    }
-    if (c.pacing_at <= st.now) {
-        c.pacing_at = time_point::never();
+        if (!c.fin_received) {
+            owe_ack(c);
+        } else if (c.state == tcp_state::close_wait) {
+            c.events |= readiness::advised;
+            ++st.host.counters.close_wait_held;
+        }
     }
     if (c.timer_at <= st.now) {
         detail::on_retransmission_timer(c, st);
     }
     if (c.life_at <= st.now) {
         detail::on_life_timer(c, st);
-    }
-    if (c.close_wait_at <= st.now) {
-        c.close_wait_at = time_point::never();
-        const bool held = c.state == tcp_state::close_wait;
-        c.events |= held ? readiness::advised : readiness::none;
-        st.host.counters.close_wait_held += held ? 1U : 0U;
     }
 }
 

@@ -21,15 +21,17 @@ template <class B>
 void keep_windows(connection<B>& c, step<B>& st)
 {
     if (sender_active<B>* s = st.sender(c)) {
-        c.idle_cwnd = s->congestion.cwnd();
-        c.idle_ssthresh = s->congestion.ssthresh();
+        c.idle.keep_windows(s->congestion.cwnd(), s->congestion.ssthresh());
+        c.idle.keep_min_rtt(s->min_rtts.get(), s->min_rtts.taken_at());
         if constexpr (remembers_validation<typename B::congestion>) {
             c.validated_at = s->congestion.validated_at();
         }
         const auto spent = [&](send_limit cause) {
             return static_cast<std::uint64_t>(s->times.spent(cause, st.now).microseconds());
         };
-        c.stats.busy += spent(send_limit::none);
+        const std::uint64_t busy = c.stats.busy + spent(send_limit::none);
+        c.stats.busy = static_cast<std::uint32_t>(busy);
+        count_rare(c.rare, &rare_state::busy_hours, busy >> 32);
         count_rare(c.rare, &rare_state::window_limited, spent(send_limit::receive_window));
         count_rare(c.rare, &rare_state::buffer_limited, spent(send_limit::send_buffer));
         count_rare(c.rare, &rare_state::cwnd_limited, spent(send_limit::congestion_window));
@@ -50,7 +52,7 @@ void delete_tcb(connection<B>& c, step<B>& st)
     c.accurate = {};
     c.send.release();
     c.timer = retransmission_timer::none;
-    c.timer_at = c.ack_at = c.life_at = c.pacing_at = c.close_wait_at = time_point::never();
+    c.timer_at = c.ack_at = c.life_at = time_point::never();
     c.life = life_timer::none;
     c.acks_owed = 0;
     c.probe_owed = c.read_since_ack = false;
@@ -94,7 +96,7 @@ void start_two_msl(connection<B>& c, step<B>& st)
     st.host.senders.erase(c.sender);
     c.sender = {};
     c.timer = retransmission_timer::none;
-    c.timer_at = c.pacing_at = time_point::never();
+    c.timer_at = time_point::never();
     c.life = life_timer::two_msl;
     c.life_at = st.now + st.host.time_wait.two_msl(c.rto.rto());
     c.events |= readiness::closed;

@@ -69,7 +69,7 @@ using lost_list = record_list<&transmission_node::lost_prev, &transmission_node:
 
 class transmission_slab {
 public:
-    static constexpr record_index first_capacity = 8;
+    static constexpr record_index first_capacity = 4;  // a request, with room to send it again
     static constexpr record_index max_capacity = record_index{1} << 24;
 
     transmission_slab() = default;

@@ -145,7 +145,7 @@ template <class B>
 void tell_of_sending(tcp_info& info, const connection<B>& c, step<B>& st)
 {
     const auto us = [](std::uint64_t n) { return duration{static_cast<std::int64_t>(n) * 1'000}; };
-    info.busy = us(c.stats.busy);
+    info.busy = us(std::uint64_t{c.rare->busy_hours} << 32 | c.stats.busy);
     info.limited_by_receive_window = us(c.rare->window_limited);
     info.limited_by_send_buffer = us(c.rare->buffer_limited);
     info.limited_by_cwnd = us(c.rare->cwnd_limited);
@@ -217,8 +217,8 @@ tcp_info info_of(const connection<B>& c, step<B>& st)
     info.timestamps = c.timestamps;
     info.snd_wnd = c.snd.wnd;
     info.rcv_wnd = c.rcv.wnd();
-    info.cwnd = s != nullptr ? octet_count{s->congestion.cwnd()} : c.idle_cwnd;
-    info.ssthresh = s != nullptr ? octet_count{s->congestion.ssthresh()} : c.idle_ssthresh;
+    info.cwnd = s != nullptr ? octet_count{s->congestion.cwnd()} : c.idle.cwnd();
+    info.ssthresh = s != nullptr ? octet_count{s->congestion.ssthresh()} : c.idle.ssthresh();
     info.unacked = c.snd.nxt - c.snd.una;
     info.send_queued = c.queued();
     info.receive_queued = static_cast<octet_count>(c.receive.size());
@@ -228,21 +228,21 @@ tcp_info info_of(const connection<B>& c, step<B>& st)
     info.user_timeout = c.user_timeout == no_user_timeout
                             ? duration::max()
                             : duration{std::int64_t{c.user_timeout} * 1'000'000};
-    info.remote_user_timeout = user_timeout_from_wire(c.remote_uto);
+    info.remote_user_timeout = user_timeout_from_wire(c.rare->remote_uto);
     info.rto = c.rto.rto();
     info.srtt = c.rto.srtt();
     info.rttvar = c.rto.rttvar();
-    info.min_rtt = c.min_rtt;
+    info.min_rtt = s != nullptr ? s->min_rtts.get() : c.idle.min_rtt();
     if constexpr (tells_ack_delay<typename B::ack>) {
         info.ack_delay = c.stats.data_segments_received > 0 ? c.ack_policy.delay(c.rto.srtt()) : duration{};
     }
-    info.segments_sent = c.stats.segments_sent;
-    info.segments_received = c.stats.segments_received;
-    info.octets_sent = c.stats.octets_sent;
+    info.segments_sent = std::uint64_t{c.rare->segments_sent_high} << 32 | c.stats.segments_sent;
+    info.segments_received = std::uint64_t{c.rare->segments_received_high} << 32 | c.stats.segments_received;
+    info.octets_sent = c.octets_sent();
     info.octets_received =
         static_cast<std::uint64_t>(c.rcv.nxt > stream_offset{0} ? c.rcv.nxt.value - 1 - (c.fin_received ? 1 : 0) : 0);
-    info.retransmissions = c.stats.retransmissions;
-    info.timeouts = c.stats.timeouts;
+    info.retransmissions = c.rare->retransmissions;
+    info.timeouts = c.rare->timeouts;
     info.fast_recoveries = c.rare->fast_recoveries;
     info.duplicate_acks = c.rare->duplicate_acks;
     detail::tell_of_sending(info, c, st);

@@ -38,9 +38,9 @@ void begin_user_timeout_option(connection<B>& c, const step<B>& st)
 {
     constexpr duration usual{300'000'000'000};
     const tcp_settings& settings = st.host.settings;
-    if (settings.user_timeout_option) {
-        c.adv_uto = user_timeout_to_wire(settings.user_timeout > duration{} ? settings.user_timeout : usual);
-        c.uto_owed = c.adv_uto != 0;
+    if (rare_state* rare = settings.user_timeout_option ? c.rare.make() : nullptr) {
+        rare->adv_uto = user_timeout_to_wire(settings.user_timeout > duration{} ? settings.user_timeout : usual);
+        c.uto_owed = rare->adv_uto != 0;
     }
 }
 
@@ -48,8 +48,8 @@ void begin_user_timeout_option(connection<B>& c, const step<B>& st)
 template <class B>
 void note_user_timeout_option(connection<B>& c, const arriving_segment& seg)
 {
-    if (c.adv_uto != 0 && seg.options.user_timeout != 0) {
-        c.remote_uto = seg.options.user_timeout;
+    if (seg.options.user_timeout != 0 && c.rare->adv_uto != 0) {
+        c.rare.make()->remote_uto = seg.options.user_timeout;  // it is there
     }
 }
 
@@ -58,12 +58,13 @@ void note_user_timeout_option(connection<B>& c, const arriving_segment& seg)
 template <class B>
 void adopt_user_timeout(connection<B>& c, const step<B>& st)
 {
-    if (c.remote_uto == 0 || c.adv_uto == 0 || !c.uto_changeable || !is_synchronized(c.state)) {
+    if (c.rare->remote_uto == 0 || c.rare->adv_uto == 0 || !c.uto_changeable || !is_synchronized(c.state)) {
         return;
     }
     const tcp_settings& settings = st.host.settings;
     const duration lower = std::max(settings.user_timeout_lower, c.rto.rto() + duration{1'000'000});
-    const duration longer = std::max(user_timeout_from_wire(c.adv_uto), user_timeout_from_wire(c.remote_uto));
+    const duration longer = std::max(user_timeout_from_wire(c.rare->adv_uto),
+                                     user_timeout_from_wire(c.rare->remote_uto));
     c.user_timeout = to_user_timeout(std::min(settings.user_timeout_upper, std::max(longer, lower)));
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <type_traits>
 
 #include "tcpco/policy/concepts.hpp"
@@ -19,22 +20,25 @@ public:
     };
 
     constexpr fixed() noexcept = default;
-    constexpr explicit fixed(const config& c) noexcept : config_{c} {}
+    constexpr explicit fixed(const config& c) noexcept { set_capacity(c.capacity); }
 
     // For one connection (SO_RCVBUF). Octets, more than 0.
-    constexpr void set_capacity(octet_count octets) noexcept { config_.capacity = octets; }
-    constexpr octet_count capacity() const noexcept { return config_.capacity; }
+    constexpr void set_capacity(octet_count octets) noexcept
+    {
+        capacity_ = static_cast<std::uint32_t>(std::clamp<octet_count>(octets, 0, UINT32_MAX));
+    }
+    constexpr octet_count capacity() const noexcept { return capacity_; }
     // Octets behind a hole lie inside the window: they cost none of it.
     constexpr octet_count window(const receive_window_state& s) const noexcept
     {
-        return std::max<octet_count>(config_.capacity - s.unread, 0);
+        return std::max<octet_count>(capacity_ - s.unread, 0);
     }
     constexpr void on_delivered(octet_count, const receive_window_state&) noexcept {}
 
 private:
-    config config_{};
+    std::uint32_t capacity_ = static_cast<std::uint32_t>(config{}.capacity);  // no window is larger than 1 GiB
 };
 
-static_assert(receive_window_policy<fixed> && std::is_trivially_copyable_v<fixed> && sizeof(fixed) == 8);
+static_assert(receive_window_policy<fixed> && std::is_trivially_copyable_v<fixed> && sizeof(fixed) == 4);
 
 }  // namespace tcpco::window

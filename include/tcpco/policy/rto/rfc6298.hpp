@@ -35,10 +35,10 @@ public:
 
     constexpr rfc6298() noexcept : rfc6298{config{}} {}
     constexpr explicit rfc6298(const config& c) noexcept
-        : initial_us_{in_us(c.initial)}, minimum_us_{in_us(c.minimum)}, maximum_us_{in_us(c.maximum)},
-          granularity_us_{in_us(c.granularity)}, after_lost_syn_us_{in_us(c.after_lost_syn)},
-          forget_after_{c.forget_after}
+        : forget_after_{c.forget_after}, base_{0}, minimum_us_{in_us(c.minimum)}, maximum_us_{in_us(c.maximum)},
+          granularity_us_{in_us(c.granularity)}, after_lost_syn_us_{in_us(c.after_lost_syn)}
     {
+        set_base(from_us(in_us(c.initial)));
     }
 
     // RFC 6298 2.2 and 2.3: the first sample sets both, later ones move RTTVAR first, then SRTT.
@@ -46,28 +46,29 @@ public:
     constexpr void on_rtt_sample(const rtt_sample& s) noexcept
     {
         const std::int64_t r = std::max<std::int64_t>(s.rtt.ns, 1);
-        if (srtt_ == 0 || (forget_after_ != 0 && back_off_ >= forget_after_)) {
-            srtt_ = r;
+        if (measured_ == 0 || (forget_after_ != 0 && back_off_ >= forget_after_)) {
+            measured_ = 1;
+            set_base(r);
             rttvar_ = r / 2;
         } else {
             const std::int64_t n = std::max<std::int64_t>(s.samples_per_round, 1);
-            const std::int64_t error = r - srtt_;
+            const std::int64_t error = r - base();
             rttvar_ += ((error < 0 ? -error : error) - rttvar_) / (4 * n);
-            srtt_ = std::max<std::int64_t>(srtt_ + error / (8 * n), 1);
+            set_base(base() + error / (8 * n));
         }
         back_off_ = 0;
         if (s.source == rtt_source::handshake) {
-            in_handshake_ = false;
+            in_handshake_ = 0;
         } else {
-            in_handshake_ = syn_timed_out_ = false;
+            in_handshake_ = syn_timed_out_ = 0;
         }
     }
 
     // RFC6298-5.5a: double; rto() holds the result below the maximum.
     constexpr void on_retransmission_timeout() noexcept
     {
-        syn_timed_out_ = syn_timed_out_ || in_handshake_;
-        back_off_ = static_cast<std::uint8_t>(std::min(back_off_ + 1, 32));
+        syn_timed_out_ = syn_timed_out_ | in_handshake_;
+        back_off_ = static_cast<std::uint64_t>(std::min<unsigned>(back_off_ + 1U, 32)) & 255U;
     }
 
     // The first progress of a connection is the acknowledgement of its SYN; from there the SYN's back-off is no longer
@@ -75,8 +76,8 @@ public:
     // RFC6298-5.7a, 5.8a
     constexpr void on_forward_progress() noexcept
     {
-        if (in_handshake_) {
-            in_handshake_ = false;
+        if (in_handshake_ != 0) {
+            in_handshake_ = 0;
             back_off_ = 0;
         }
     }
@@ -86,10 +87,13 @@ public:
     constexpr duration rto() const noexcept  // RFC6298-2.5a
     {
         const std::int64_t longest = from_us(maximum_us_);
+        if (measured_ == 1 && syn_timed_out_ == 0 && back_off_ == 0) {  // nearly always
+            return duration{std::min(from_samples(), longest)};
+        }
         const std::int64_t base = unbacked();
         return duration{base >= longest >> back_off_ ? longest : base << back_off_};
     }
-    constexpr duration srtt() const noexcept { return duration{srtt_}; }
+    constexpr duration srtt() const noexcept { return duration{measured_ != 0 ? base() : 0}; }
     constexpr duration rttvar() const noexcept { return duration{rttvar_}; }
 
 private:
@@ -99,32 +103,44 @@ private:
     }
     static constexpr std::int64_t from_us(std::uint32_t us) noexcept { return std::int64_t{us} * 1'000; }
 
-    // RFC6298-2.1a, 2.3c, 2.4a, 4a, 5.7a
+    // RFC6298-2.3c, 2.4a, 4a
+    constexpr std::int64_t from_samples() const noexcept
+    {
+        return std::max(base() + std::max(from_us(granularity_us_), 4 * rttvar_), from_us(minimum_us_));
+    }
+    // RFC6298-2.1a, 5.7a
     constexpr std::int64_t unbacked() const noexcept
     {
-        std::int64_t base = from_us(initial_us_);
-        if (srtt_ != 0) {
-            base = std::max(srtt_ + std::max(from_us(granularity_us_), 4 * rttvar_), from_us(minimum_us_));
-        }
-        if (syn_timed_out_ && !in_handshake_) {
+        std::int64_t base = measured_ != 0 ? from_samples() : this->base();
+        if (syn_timed_out_ != 0 && in_handshake_ == 0) {
             base = std::max(base, from_us(after_lost_syn_us_));
         }
         return base;
     }
 
-    std::int64_t srtt_ = 0;  // ns; 0: no sample yet
+    // A round trip of five hours counts as one of 4.9: each connection has one of these.
+    constexpr void set_base(std::int64_t ns) noexcept
+    {
+        base_ = static_cast<std::uint64_t>(std::clamp<std::int64_t>(ns, 1, longest_base)) & longest_base;
+    }
+    constexpr std::int64_t base() const noexcept { return static_cast<std::int64_t>(base_); }
+
+    static constexpr std::int64_t longest_base = (std::int64_t{1} << 44) - 1;
+
+    std::uint64_t forget_after_ : 8;
+    std::uint64_t back_off_ : 8 = 0;  // doublings since the last sample
+    std::uint64_t measured_ : 1 = 0;
+    std::uint64_t in_handshake_ : 1 = 1;
+    std::uint64_t syn_timed_out_ : 1 = 0;
+    std::uint64_t : 1;
+    std::uint64_t base_ : 44;  // ns: SRTT, or before the first sample the first RTO. On top, to be had by a shift
     std::int64_t rttvar_ = 0;
-    std::uint32_t initial_us_;
     std::uint32_t minimum_us_;
     std::uint32_t maximum_us_;
     std::uint32_t granularity_us_;
     std::uint32_t after_lost_syn_us_;
-    std::uint8_t forget_after_;
-    std::uint8_t back_off_ = 0;  // doublings since the last sample
-    bool in_handshake_ = true;
-    bool syn_timed_out_ = false;
 };
 
-static_assert(rto_estimator<rfc6298> && std::is_trivially_copyable_v<rfc6298> && sizeof(rfc6298) <= 40);
+static_assert(rto_estimator<rfc6298> && std::is_trivially_copyable_v<rfc6298> && sizeof(rfc6298) <= 32);
 
 }  // namespace tcpco::rto
