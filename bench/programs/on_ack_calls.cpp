@@ -1,6 +1,7 @@
 // A congestion controller's on_ack, `acks` times, as in congestion avoidance: 100 ACKs of two segments a round trip of 20
-// ms. Run under callgrind by bench/run, which takes the difference of two counts and of the controller `none`: what is
+// ms, samples of packets that left a round trip before, and no more in flight than the window lets. Run under callgrind by bench/run, which takes the difference of two counts and of the controller `none`: what is
 // left is the instructions of one call.
+#include <algorithm>
 #include <cstdio>
 #include <stdexcept>
 
@@ -22,7 +23,8 @@ struct none {
     struct config {};
     explicit none(const config&) {}
     void on_ack(const ack_info&) {}
-    octet_count cwnd() const { return window; }
+    octet_count cwnd() const { return full; }
+    octet_count full = window;  // to be read, as others read theirs
 };
 
 template <class T>
@@ -59,7 +61,8 @@ octet_count run(unsigned acks)
         a.nxt.value = a.una.value + window;
         a.round_start = i % 100 == 0;
         a.round += a.round_start ? 1 : 0;
-        a.rate.prior_delivered = a.rate.total_delivered;
+        a.in_flight = std::min(window, controller.cwnd()) - per_ack;
+        a.rate.prior_delivered = std::max(a.rate.total_delivered - window, octet_count{});
         a.rate.total_delivered += per_ack;
         keep(a);
         controller.on_ack(a);

@@ -31,7 +31,7 @@ static_assert(sizeof(rare_state) <= 176);                    // of a few of them
 
 // While there is something to send, and while a hole is open.
 static_assert(fits<sizeof(sender_active<default_policies>), 1'400>);  // with its slab's 8 octets: 22 cache lines, aligned
-static_assert(fits<sizeof(sender_active<small_bundle>), 672>);
+static_assert(fits<sizeof(sender_active<small_bundle>), 688>);
 static_assert(fits<sizeof(receiver_active), 96>);
 static_assert(sizeof(transmission) <= 88);  // one for each segment in flight
 

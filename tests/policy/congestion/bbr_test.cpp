@@ -1,6 +1,7 @@
 #include "tcpco/policy/congestion/bbr.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <set>
 #include <utility>
@@ -1003,4 +1004,163 @@ TEST_CASE("BBR: the round of a loss ends with what left after the first one, wha
     CHECK(f.policy.model().inflight_shortterm == congestion::no_bound);
     f.ack({.in_flight = 4 * smss, .prior = first});
     CHECK(f.policy.model().inflight_shortterm < congestion::no_bound);
+}
+
+namespace {
+
+// Two that are told the same, of which one looks at each ACK closely: nothing else follows from a segment size that
+// stays. One ACK in `rare` says something that the path did not, and much more rarely the connection reports something.
+struct bbr_twins {
+    using config = bbr::config;
+    explicit bbr_twins(const config& c) : policy{c}, close{c} {}
+
+    void on_connection_established(const connection_established& e)
+    {
+        tell([&](bbr& b) { b.on_connection_established(e); });
+    }
+    void on_packet_sent(const packet_sent& e) { tell([&](bbr& b) { b.on_packet_sent(e); }); }
+    void on_packet_lost(const packet_lost& e) { tell([&](bbr& b) { b.on_packet_lost(e); }); }
+    void on_congestion_event(const congestion_event& e)
+    {
+        before = policy;
+        tell([&](bbr& b) { b.on_congestion_event(e); });
+    }
+    void on_recovery_exit() { tell([](bbr& b) { b.on_recovery_exit(); }); }
+    void on_retransmission_timeout(const retransmission_timeout& e)
+    {
+        tell([&](bbr& b) { b.on_retransmission_timeout(e); });
+    }
+    void on_ack(const ack_info& said)
+    {
+        ack_info a = said;
+        if (below(rare) == 0) {
+            twist(a);
+        }
+        if (below(5 * rare) == 0) {
+            interrupt(a);
+        }
+        if (silent > 0) {
+            --silent;
+            a.rate = {};
+        }
+        close.on_smss_change(a.smss, a.smss);
+        tell([&](bbr& b) { b.on_ack(a); });
+        ++phases[static_cast<std::size_t>(policy.state())];
+    }
+    octet_count cwnd() const { return policy.cwnd(); }
+    octet_count ssthresh() const { return policy.ssthresh(); }
+    std::uint64_t pacing_rate() const { return policy.pacing_rate(); }
+
+    template <class F>
+    void tell(F f)
+    {
+        f(policy);
+        f(close);
+        differ += policy == close && policy.cwnd() == close.cwnd() && policy.ssthresh() == close.ssthresh() &&
+                          policy.pacing_rate() == close.pacing_rate() && policy.send_quantum() == close.send_quantum()
+                      ? 0
+                      : 1;
+    }
+    std::int64_t below(std::int64_t n)
+    {
+        random = random * 6'364'136'223'846'793'005u + 1'442'695'040'888'963'407u;
+        return static_cast<std::int64_t>(random >> 33) % n;
+    }
+    void twist(ack_info& a)
+    {
+        switch (below(16)) {
+        case 0: a.in_flight = below(a.in_flight + 1); break;
+        case 1: a.rate.prior_in_flight += below(20) * smss; break;
+        case 2: a.rate.delivered += (below(9) - 4) * smss; break;
+        case 3: a.rate.interval.ns += below(20'000'000) - 10'000'000; break;
+        case 4: a.rate = {}; break;
+        case 5: a.rate.prior_delivered = a.rate.total_delivered - below(200) * smss; break;
+        case 6: a.rate.app_limited = true; break;
+        case 7: a.latest_rtt = duration{below(2) * below(60'000'000)}; break;
+        case 8: a.delivered = a.acked = below(200) * smss; break;
+        case 9: a.newly_lost = below(5) * smss; break;
+        case 10: a.rate.lost = below(10) * smss; break;
+        case 11: a.cwnd_limited = !a.cwnd_limited; break;
+        case 12: a.selective_acks = false; break;
+        case 13: a.smss = smss - 100; break;
+        case 14: a.rate.interval.ns -= below(100); break;
+        default: a.delivered = 0; break;
+        }
+    }
+    void interrupt(ack_info& a)
+    {
+        switch (below(7)) {
+        case 0:
+            on_packet_sent({.now = a.now, .octets = smss, .segments = 1, .idle_for = 300 * ms});
+            silent = 3;
+            break;
+        case 1: tell([&](bbr& b) { b.on_spurious(spurious_cause::dsack, before); }); break;
+        case 2: on_retransmission_timeout({.in_flight = a.in_flight, .smss = smss, .now = a.now}); break;
+        case 3:
+            on_connection_established({.now = a.now, .smss = smss, .handshake_rtt = 40 * ms, .prior_cwnd = cwnd()});
+            break;
+        case 4:
+            on_packet_lost(
+                {.octets = smss, .segments = 1, .in_flight_at_send = a.in_flight + smss, .total_lost = smss});
+            break;
+        case 5:
+            a.smss = smss - 100;
+            tell([&](bbr& b) { b.on_smss_change(smss, a.smss); });
+            break;
+        default: on_recovery_exit(); break;
+        }
+    }
+
+    bbr policy;
+    bbr close;
+    bbr before;
+    std::uint64_t random = 7;
+    std::int64_t rare = 0;
+    int silent = 0;  // ACKs to come that give no sample
+    int differ = 0;
+    std::array<int, 7> phases{};
+};
+
+}  // namespace
+
+TEST_CASE("BBR: an ACK that is not looked at closely, since nothing follows from it, leaves what a close look leaves",
+          "[policy][BBR-5.2.3a]")
+{
+    const path_shape path = GENERATE(path_shape{.queue = 200'000}, path_shape{.delay = 160 * ms, .queue = 60'000},
+                                     path_shape{.rate = 12'500'000, .loss_ppm = 300},
+                                     path_shape{.queue = 100'000, .mark_above = 40'000, .mark_interval = 100 * ms});
+    bottleneck<bbr_twins> b{path};
+    for (int i = 0; i < 12; ++i) {
+        b.policy.rare = i % 3 == 0 ? 10 : i % 3 == 1 ? 100 : 1'000;
+        b.run((2 + i % 3 * 2) * second);
+        b.application_limited = true;
+        b.run(i * 20 * ms);
+        b.application_limited = false;
+        b.path.rate = i % 4 == 3 ? path.rate / 2 : path.rate;
+    }
+    CHECK(b.policy.differ == 0);
+    for (std::size_t i = static_cast<std::size_t>(bbr::phase::probe_bw_down); i < b.policy.phases.size(); ++i) {
+        INFO("phase " << i);
+        CHECK(b.policy.phases[i] > 100);
+    }
+}
+
+TEST_CASE("BBR: that holds where a second's octets are more than any window can be", "[policy][BBR-5.5.9a]")
+{
+    fed f;
+    const said fast{.rate = 5'000'000'000, .round = true, .delivered = 5'000'000};
+    for (int i = 0; i < 5; ++i) {
+        f.ack(fast);
+    }
+    REQUIRE(f.policy.state() == bbr::phase::probe_bw_cruise);
+    fed close = f;
+    int differ = 0;
+    for (int i = 0; i < 4'000; ++i) {
+        const said more{.rate = fast.rate, .delivered = i == 10 ? 50'000'000 : fast.delivered, .prior = 1};
+        f.ack(more);
+        close.policy.on_smss_change(smss, smss);
+        close.ack(more);
+        differ += f.policy == close.policy ? 0 : 1;
+    }
+    CHECK(differ == 0);
 }

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "tcpco/core/assert.hpp"
 #include "tcpco/policy/concepts.hpp"
 #include "tcpco/policy/congestion/bbr_probing.hpp"
 
@@ -50,6 +51,7 @@ public:
         next_round_delivered_ = low_rates_from_ = 0;
         low_rates_until_ = -1;
         derived_from_ = {};
+        look_again();
         reset_full_bw();
         enter_startup();
     }
@@ -60,6 +62,7 @@ public:
         if (e.in_flight_before > 0 || e.idle_for <= duration::zero()) {
             return;
         }
+        look_again();
         idle_restart_ = true;
         model_.restart_aggregation(e.now);
         if (probes_bw()) {
@@ -70,8 +73,116 @@ public:
         }
     }
 
-    // UpdateOnACK. BBR-5.2.3a
+    // UpdateOnACK. BBR-5.2.3a. Where assertions are on, each ACK goes the long way as well.
     constexpr void on_ack(const ack_info& a) noexcept
+    {
+        if constexpr (TCPCO_CHECKED != 0) {
+            bbr decided = *this;
+            decided.decide(a);
+            if (take_unnoticed(a)) {
+                TCPCO_ASSERT(*this == decided);
+            } else {
+                *this = decided;
+            }
+        } else if (!take_unnoticed(a)) {
+            decide(a);
+        }
+    }
+
+    // HandleLostPacket. BBR-5.5.10.2a, 5.5.10.2b, 5.5.10.2c
+    constexpr void on_packet_lost(const packet_lost& e) noexcept
+    {
+        look_again();
+        if (model_.note_loss() && !in_recovery_) {
+            save_bounds();
+        }
+        if (!samples_count_) {
+            return;
+        }
+        const octet_count lost = e.total_lost - e.stamp.lost;
+        if (is_too_high(lost, e.in_flight_at_send)) {
+            too_much_in_flight(inflight_at_loss(e.in_flight_at_send, lost, e.octets), e.stamp.app_limited);
+        }
+    }
+
+    // Recovery is BBR's own matter. What was in force is kept for its end. BBR-5.6.4.4b
+    constexpr void on_congestion_event(const congestion_event& e) noexcept
+    {
+        look_again();
+        save_cwnd();
+        if (e.cause == congestion_cause::loss) {
+            in_recovery_ = true;
+            recovery_rounds_ = 0;
+            losses_in_round_ = 0;
+        } else if (e.cause == congestion_cause::ecn_echo) {
+            answer_mark(e);
+        }
+    }
+    // BBR-5.6.4.4b
+    constexpr void on_recovery_exit() noexcept
+    {
+        look_again();
+        in_recovery_ = false;
+        cwnd_ = std::max(cwnd_, prior_cwnd_);
+    }
+    // OnEnterRTO: everything is taken for lost, so one segment is in flight next. BBR-5.6.4.4a
+    constexpr void on_retransmission_timeout(const retransmission_timeout& e) noexcept
+    {
+        look_again();
+        if (e.first) {
+            save_cwnd();
+        }
+        cwnd_ = e.smss;
+    }
+    // HandleSpuriousLossDetection. What was in force is known here, since the first packet that was taken for lost;
+    // `prior` is from after that.
+    // BBR-5.5.11.2a, 5.5.11.2b
+    constexpr void on_spurious(spurious_cause, const bbr& prior) noexcept
+    {
+        look_again();
+        in_recovery_ = false;
+        model_.loss_in_round = false;
+        reset_full_bw();
+        model_.bw_shortterm = std::max({model_.bw_shortterm, undo_bw_, prior.model_.bw_shortterm});
+        model_.inflight_shortterm =
+            std::max({model_.inflight_shortterm, undo_shortterm_, prior.model_.inflight_shortterm});
+        model_.inflight_longterm =
+            std::max({model_.inflight_longterm, undo_longterm_, prior.model_.inflight_longterm});
+        cwnd_ = std::max({cwnd_, prior_cwnd_, prior.cwnd_});
+        if (undo_step_ == undo_step::startup && phase_ != phase::startup) {
+            full_bw_reached_ = false;
+            if (phase_ != phase::probe_rtt) {
+                enter_startup();
+            }
+        } else if (undo_step_ == undo_step::probe_up && phase_ != phase::probe_bw_up && phase_ != phase::probe_rtt) {
+            start_refill();
+        }
+        undo_step_ = undo_step::nothing;
+    }
+    constexpr void on_smss_change(octet_count old_smss, octet_count smss) noexcept
+    {
+        look_again();
+        smss_ = std::max<octet_count>(smss, 1);
+        cwnd_ = rescaled_cwnd(cwnd_, old_smss, smss);
+    }
+
+    constexpr octet_count cwnd() const noexcept { return cwnd_; }
+    // There is none: loss does not end the search for bandwidth. Before the pipe was full: as high as it gets.
+    constexpr octet_count ssthresh() const noexcept { return full_bw_reached_ ? cwnd_ : no_threshold; }
+    constexpr std::uint64_t pacing_rate() const noexcept { return static_cast<std::uint64_t>(pacing_rate_); }
+    // For tests and observers.
+    constexpr phase state() const noexcept { return phase_; }
+    constexpr const bbr_model& model() const noexcept { return model_; }
+    constexpr bool full_bw_reached() const noexcept { return full_bw_reached_; }
+
+private:
+    static constexpr std::int64_t pacing_margin_percent = 1;
+    static constexpr std::uint32_t full_bw_count = 3;
+    static constexpr std::uint32_t full_loss_count = 6;
+    static constexpr duration probe_rtt_duration{200'000'000};
+
+    // An ACK of which something follows.
+    [[gnu::noinline]] constexpr void decide(const ack_info& a) noexcept
     {
         smss_ = std::max<octet_count>(a.smss, 1);
         selective_acks_ = a.selective_acks;
@@ -96,93 +207,9 @@ public:
         model_.finish(a);
         derive();
         set_cwnd(a);
+        round_start_ = limited_ = model_.loss_round_start = false;  // of this ACK alone
+        set_marks();
     }
-
-    // HandleLostPacket. BBR-5.5.10.2a, 5.5.10.2b, 5.5.10.2c
-    constexpr void on_packet_lost(const packet_lost& e) noexcept
-    {
-        if (model_.note_loss() && !in_recovery_) {
-            save_bounds();
-        }
-        if (!samples_count_) {
-            return;
-        }
-        const octet_count lost = e.total_lost - e.stamp.lost;
-        if (is_too_high(lost, e.in_flight_at_send)) {
-            too_much_in_flight(inflight_at_loss(e.in_flight_at_send, lost, e.octets), e.stamp.app_limited);
-        }
-    }
-
-    // Recovery is BBR's own matter. What was in force is kept for its end. BBR-5.6.4.4b
-    constexpr void on_congestion_event(const congestion_event& e) noexcept
-    {
-        save_cwnd();
-        if (e.cause == congestion_cause::loss) {
-            in_recovery_ = true;
-            recovery_rounds_ = 0;
-            losses_in_round_ = 0;
-        } else if (e.cause == congestion_cause::ecn_echo) {
-            answer_mark(e);
-        }
-    }
-    // BBR-5.6.4.4b
-    constexpr void on_recovery_exit() noexcept
-    {
-        in_recovery_ = false;
-        cwnd_ = std::max(cwnd_, prior_cwnd_);
-    }
-    // OnEnterRTO: everything is taken for lost, so one segment is in flight next. BBR-5.6.4.4a
-    constexpr void on_retransmission_timeout(const retransmission_timeout& e) noexcept
-    {
-        if (e.first) {
-            save_cwnd();
-        }
-        cwnd_ = e.smss;
-    }
-    // HandleSpuriousLossDetection. What was in force is known here, since the first packet that was taken for lost;
-    // `prior` is from after that.
-    // BBR-5.5.11.2a, 5.5.11.2b
-    constexpr void on_spurious(spurious_cause, const bbr& prior) noexcept
-    {
-        in_recovery_ = false;
-        model_.loss_in_round = false;
-        reset_full_bw();
-        model_.bw_shortterm = std::max({model_.bw_shortterm, undo_bw_, prior.model_.bw_shortterm});
-        model_.inflight_shortterm =
-            std::max({model_.inflight_shortterm, undo_shortterm_, prior.model_.inflight_shortterm});
-        model_.inflight_longterm =
-            std::max({model_.inflight_longterm, undo_longterm_, prior.model_.inflight_longterm});
-        cwnd_ = std::max({cwnd_, prior_cwnd_, prior.cwnd_});
-        if (undo_step_ == undo_step::startup && phase_ != phase::startup) {
-            full_bw_reached_ = false;
-            if (phase_ != phase::probe_rtt) {
-                enter_startup();
-            }
-        } else if (undo_step_ == undo_step::probe_up && phase_ != phase::probe_bw_up && phase_ != phase::probe_rtt) {
-            start_refill();
-        }
-        undo_step_ = undo_step::nothing;
-    }
-    constexpr void on_smss_change(octet_count old_smss, octet_count smss) noexcept
-    {
-        smss_ = std::max<octet_count>(smss, 1);
-        cwnd_ = rescaled_cwnd(cwnd_, old_smss, smss);
-    }
-
-    constexpr octet_count cwnd() const noexcept { return cwnd_; }
-    // There is none: loss does not end the search for bandwidth. Before the pipe was full: as high as it gets.
-    constexpr octet_count ssthresh() const noexcept { return full_bw_reached_ ? cwnd_ : no_threshold; }
-    constexpr std::uint64_t pacing_rate() const noexcept { return static_cast<std::uint64_t>(pacing_rate_); }
-    // For tests and observers.
-    constexpr phase state() const noexcept { return phase_; }
-    constexpr const bbr_model& model() const noexcept { return model_; }
-    constexpr bool full_bw_reached() const noexcept { return full_bw_reached_; }
-
-private:
-    static constexpr std::int64_t pacing_margin_percent = 1;
-    static constexpr std::uint32_t full_bw_count = 3;
-    static constexpr std::uint32_t full_loss_count = 6;
-    static constexpr duration probe_rtt_duration{200'000'000};
 
     // --- Startup and Drain (5.3.1, 5.3.2) --------------------------------------------------------------------------
 
@@ -363,22 +390,15 @@ private:
     // SetCwnd, BoundCwndForModel. BBR-5.6.4.2a, 5.6.4.3a, 5.6.4.5a, 5.6.4.6a, 5.6.4.7a
     constexpr void set_cwnd(const ack_info& a) noexcept
     {
-        const octet_count holds = holds_ + model_.extra_acked();
-        const octet_count largest = std::max(holds, budget_) + (phase_ == phase::probe_bw_up ? 2 * smss_ : 0);
+        const octet_count largest = largest_window();
         if (full_bw_reached_) {
             cwnd_ = std::min(cwnd_ + earned(a), largest);
         } else if (cwnd_ < largest || delivered_ < initial_cwnd_) {
             cwnd_ += earned(a);
         }
-        octet_count bound = largest_cwnd;
-        if (phase_ == phase::probe_rtt) {
-            bound = std::min(probe_rtt_cwnd(), inflight_with_headroom());
-        } else if (phase_ == phase::probe_bw_cruise) {
-            bound = inflight_with_headroom();
-        } else if (probes_bw()) {
-            bound = model_.inflight_longterm;
-        }
-        bound = std::max(std::min({bound, model_.inflight_shortterm, largest_cwnd}), least_cwnd());
+        const octet_count bound = phase_ == phase::probe_rtt
+                                      ? within_bounds(std::min(probe_rtt_cwnd(), inflight_with_headroom()))
+                                      : window_bound();
         cwnd_ = std::clamp(cwnd_, least_cwnd(), bound);
     }
 
@@ -388,10 +408,12 @@ private:
     octet_count undo_shortterm_ = 0;
     octet_count undo_longterm_ = 0;
     std::uint64_t drain_round_ = 0;
+
+    friend constexpr bool operator==(const bbr&, const bbr&) noexcept = default;
 };
 
 static_assert(congestion_controller<bbr> && paces<bbr> && sets_send_quantum<bbr> && told_of_packets_lost<bbr>);
 static_assert(wants_rate_samples_v<bbr> && regulates_recovery_v<bbr>);
-static_assert(std::is_trivially_copyable_v<bbr> && sizeof(bbr) <= 408);
+static_assert(std::is_trivially_copyable_v<bbr> && sizeof(bbr) <= 448);
 
 }  // namespace tcpco::congestion

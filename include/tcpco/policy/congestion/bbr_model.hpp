@@ -26,6 +26,8 @@ public:
     constexpr void update(std::int64_t value) noexcept { best_[0] = std::max(best_[0], value); }
     constexpr void next_period() noexcept { best_ = {0, best_[0]}; }
     constexpr std::int64_t get() const noexcept { return std::max(best_[0], best_[1]); }
+    constexpr std::int64_t newest() const noexcept { return best_[0]; }
+    friend constexpr bool operator==(const two_period_max&, const two_period_max&) noexcept = default;
 
 private:
     std::array<std::int64_t, 2> best_{};
@@ -36,6 +38,7 @@ public:
     static constexpr duration min_rtt_window{10'000'000'000};     // MinRTTFilterLen
     static constexpr duration probe_rtt_interval{5'000'000'000};  // ProbeRTTInterval
     static constexpr std::int64_t beta_percent = 70;              // Beta: what a short-term bound keeps after loss
+    static constexpr duration one_second{1'000'000'000};
 
     constexpr bbr_model() noexcept = default;
     constexpr bbr_model(time_point now, duration rtt) noexcept
@@ -49,6 +52,15 @@ public:
         return r.delivered > 0 && r.interval > duration::zero()
                    ? mul_div(std::min(r.delivered, largest_ack), 1'000'000'000, r.interval.ns)
                    : 0;
+    }
+
+    // Whether rate_of() is no more than `most`, without a division.
+    static constexpr bool rate_within(const rate_sample& r, std::int64_t most) noexcept
+    {
+        std::int64_t octets = 0;
+        std::int64_t beyond = 0;
+        return !__builtin_mul_overflow(r.delivered, one_second.ns, &octets) &&
+               (__builtin_mul_overflow(most + 1, r.interval.ns, &beyond) || octets < beyond);
     }
 
     // What the state machine knows of an ACK before the model does.
@@ -128,6 +140,43 @@ public:
         return expired;
     }
 
+    // What an ACK may show without a maximum of the rate being raised, or a round of losses being over: the rate of its
+    // sample, and how much had been delivered when its packet left (less than that).
+    constexpr std::int64_t rate_mark() const noexcept { return std::min(bw_latest_, max_bw_.newest()); }
+    constexpr octet_count loss_round_end() const noexcept { return loss_round_delivered_; }
+    // When there is something to do about the minimum of the round trip whatever the samples say.
+    constexpr time_point min_rtt_until() const noexcept
+    {
+        return std::min(probe_rtt_min_at + probe_rtt_interval, min_rtt_at + min_rtt_window);
+    }
+
+    // gather() for an ACK that begins no round, where `rate` is bw(). False, and nothing was done: it raises
+    // extra_acked, or the numbers are large. Compares in billionths of octets, without a division.
+    constexpr bool gather_unnoticed(time_point now, octet_count delivered, std::int64_t rate) noexcept
+    {
+        const duration elapsed = now - aggregation_start_;
+        std::int64_t expected = 0;
+        if (elapsed < duration::zero() || elapsed > longest_aggregation ||
+            __builtin_mul_overflow(rate, elapsed.ns, &expected)) {
+            return false;
+        }
+        const octet_count most = extra_acked_.newest();
+        if (aggregated_ * one_second.ns <= expected) {
+            if (delivered > most) {
+                return false;
+            }
+            aggregated_ = delivered;
+            aggregation_start_ = now;
+            return true;
+        }
+        const octet_count sum = aggregated_ + delivered;
+        if (sum > largest_cwnd || (sum - most) * one_second.ns > expected) {
+            return false;
+        }
+        aggregated_ = sum;
+        return true;
+    }
+
     constexpr void forget_short_term_bounds() noexcept
     {
         bw_shortterm = no_bound;
@@ -174,7 +223,11 @@ public:
     bool loss_in_round = false;
     bool loss_round_start = false;
 
+    friend constexpr bool operator==(const bbr_model&, const bbr_model&) noexcept = default;
+
 private:
+    static constexpr duration longest_aggregation{10'000'000'000};
+
     // InitLowerBounds, LossLowerBounds. BBR-5.5.10.3a
     constexpr void lower_short_term_bounds(octet_count cwnd) noexcept
     {
@@ -194,7 +247,7 @@ private:
             extra_acked_.next_period();
         }
         const duration elapsed =
-            std::clamp(a.now - aggregation_start_, duration::zero(), duration{10'000'000'000});
+            std::clamp(a.now - aggregation_start_, duration::zero(), longest_aggregation);
         octet_count expected = mul_div(bw(), elapsed.ns, 1'000'000'000);
         if (aggregated_ <= expected) {
             aggregated_ = 0;

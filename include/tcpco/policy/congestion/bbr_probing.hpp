@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 
 #include "tcpco/policy/congestion/bbr_model.hpp"
 
@@ -87,6 +88,27 @@ protected:
         }
         const octet_count headroom = std::max(smss_, share(model_.inflight_longterm, headroom_percent));
         return std::max(model_.inflight_longterm - headroom, least_cwnd());
+    }
+
+    // What the model lets a window grow to, and what it is bounded by whatever its size; but for ProbeRTT.
+    // BBR-5.6.4.2a, 5.6.4.6a, 5.6.4.7a
+    constexpr octet_count largest_window() const noexcept
+    {
+        return std::max(holds_ + model_.extra_acked(), budget_) + (phase_ == phase::probe_bw_up ? 2 * smss_ : 0);
+    }
+    constexpr octet_count window_bound() const noexcept
+    {
+        octet_count bound = largest_cwnd;
+        if (phase_ == phase::probe_bw_cruise) {
+            bound = inflight_with_headroom();
+        } else if (probes_bw()) {
+            bound = model_.inflight_longterm;
+        }
+        return within_bounds(bound);
+    }
+    constexpr octet_count within_bounds(octet_count bound) const noexcept
+    {
+        return std::max(std::min({bound, model_.inflight_shortterm, largest_cwnd}), least_cwnd());
     }
 
     // What a window may grow by. Without SACK a duplicate ACK stands for a delivery that nobody can check, and a peer
@@ -182,7 +204,11 @@ protected:
     // BBR-5.3.3.1a
     constexpr bool time_to_cruise(const ack_info& a) const noexcept
     {
-        return a.in_flight <= inflight_with_headroom() && a.in_flight <= inflight(model_.max_bw(), 100);
+        return a.in_flight <= drained();
+    }
+    constexpr octet_count drained() const noexcept
+    {
+        return std::min(inflight_with_headroom(), inflight(model_.max_bw(), 100));
     }
     // After a probe that went too high the next one only looks whether the bound is safe now.
     // BBR-5.3.3.6a, 5.3.3.7a
@@ -311,7 +337,58 @@ protected:
         friend constexpr bool operator==(const basis&, const basis&) noexcept = default;
     };
 
+    // --- ACKs of which nothing follows -----------------------------------------------------------------------------
+    //
+    // Most ACKs begin no round, raise no maximum and end no phase. What an ACK has to pass for more to follow from it
+    // than counts that are a little higher is reckoned when the last decision was made; it stands until the next one,
+    // or until the connection reports anything but an ACK.
+
+    struct marks {
+        time_point until = time_point::min();  // later ACKs are looked at: a wait is over. min(): each ACK is
+        octet_count round_end = 0;  // likewise the one of a packet that left when so much had been delivered, or more
+        std::int64_t rate = 0;      // a faster sample is one more maximum
+        octet_count in_flight = 0;  // so much or less: the queue is gone
+        octet_count cwnd = 0;       // where it stops
+        friend constexpr bool operator==(const marks&, const marks&) noexcept = default;
+    };
+
+    constexpr void look_again() noexcept { marks_.until = time_point::min(); }
+    constexpr void set_marks() noexcept
+    {
+        look_again();
+        const bool bounded_probe = phase_ == phase::probe_bw_up && model_.inflight_longterm != no_bound;
+        if (!probes_bw() || bounded_probe || idle_restart_ || !selective_acks_) {  // who probes has filled the path
+            return;
+        }
+        const bool waits = phase_ == phase::probe_bw_down || phase_ == phase::probe_bw_cruise;
+        marks_ = {.until = std::min(model_.min_rtt_until(), waits ? cycle_start_ + probe_wait_ : time_point::never()),
+                  .round_end = std::min(next_round_delivered_, model_.loss_round_end()),
+                  .rate = model_.rate_mark(),
+                  .in_flight = phase_ == phase::probe_bw_down ? drained() : std::numeric_limits<octet_count>::min(),
+                  .cwnd = std::min(largest_window(), window_bound())};
+    }
+    // Nothing but what take_unnoticed() counts changes by this ACK.
+    constexpr bool is_within_marks(const ack_info& a) const noexcept
+    {
+        return a.now <= marks_.until && a.smss == smss_ && a.selective_acks && a.newly_lost <= 0 &&
+               a.rate.prior_delivered < marks_.round_end && a.rate.delivered <= model_.inflight_latest &&
+               bbr_model::rate_within(a.rate, marks_.rate) && a.rate.prior_in_flight <= model_.inflight_longterm &&
+               a.in_flight > marks_.in_flight &&
+               (a.latest_rtt >= model_.probe_rtt_min || a.latest_rtt <= duration::zero());
+    }
+    constexpr bool take_unnoticed(const ack_info& a) noexcept
+    {
+        if (!is_within_marks(a) || !model_.gather_unnoticed(a.now, a.delivered, derived_from_.bw)) {
+            return false;
+        }
+        delivered_ += a.delivered;
+        model_.delivered_total = std::max(model_.delivered_total, a.rate.total_delivered);
+        cwnd_ = std::min(cwnd_ + a.delivered, marks_.cwnd);
+        return true;
+    }
+
     bbr_model model_{};
+    marks marks_{};
     basis derived_from_{};
     octet_count holds_ = 0;   // the path, by the phase's gain for cwnd
     octet_count budget_ = 0;  // for bursts, and the least window
@@ -349,6 +426,8 @@ protected:
     bool was_too_high_ = false;       // prev_probe_too_high
     bool was_precautionary_ = false;  // prev_probe_precautionary
     undo_step undo_step_ = undo_step::nothing;
+
+    friend constexpr bool operator==(const bbr_probing&, const bbr_probing&) noexcept = default;
 };
 
 }  // namespace tcpco::congestion

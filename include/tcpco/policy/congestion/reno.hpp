@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "tcpco/core/assert.hpp"
 #include "tcpco/policy/arithmetic.hpp"
 #include "tcpco/policy/concepts.hpp"
 #include "tcpco/policy/congestion/limits.hpp"
@@ -36,7 +37,7 @@ public:
     {
         cwnd_ = inherited_cwnd(e);
         ssthresh_ = inherited_ssthresh(e);
-        counted_ = 0;
+        count_anew();
     }
 
     // Grows only on what was acknowledged cumulatively, and only where the window was the limit: a window that the
@@ -44,6 +45,11 @@ public:
     // RFC5681-3.1a, 3.1h, 3.1i
     constexpr void on_ack(const ack_info& a) noexcept
     {
+        if (const octet_count counted = counted_ + a.acked; counted <= unnoticed_ && !a.in_recovery && a.cwnd_limited) {
+            TCPCO_ASSERT(a.acked >= 0 && cwnd_ >= ssthresh_ && counted <= cwnd_ - a.smss);
+            counted_ = counted;
+            return;
+        }
         if (a.acked <= 0 || a.in_recovery || !a.cwnd_limited) {
             return;
         }
@@ -62,7 +68,7 @@ public:
         const std::uint32_t beta = milder ? config_.ecn_beta_milli : 500;
         ssthresh_ = std::max(mul_div(reduced_from(e, cwnd_), std::min(beta, 1'000U), 1'000), 2 * e.smss);
         cwnd_ = std::min(cwnd_, ssthresh_);  // after a timeout the window is smaller already
-        counted_ = 0;
+        count_anew();
     }
 
     // A repeated timeout of the same data leaves ssthresh alone, else it would end at two segments (RFC 5681 section
@@ -74,7 +80,7 @@ public:
             ssthresh_ = std::max(reduced_from(e, cwnd_) / 2, 2 * e.smss);
         }
         cwnd_ = e.smss;  // the loss window
-        counted_ = 0;
+        count_anew();
     }
 
     // RFC 4015 section 3: what was in force, unless both have grown past it since.
@@ -82,24 +88,32 @@ public:
     {
         cwnd_ = std::max(cwnd_, prior.cwnd_);
         ssthresh_ = std::max(ssthresh_, prior.ssthresh_);
+        count_anew();
         counted_ = prior.counted_;
     }
 
     constexpr void on_idle_restart(time_point, octet_count restart_window) noexcept
     {
         cwnd_ = std::min(cwnd_, restart_window);
-        counted_ = 0;
+        count_anew();
     }
 
     constexpr void on_smss_change(octet_count old_smss, octet_count smss) noexcept
     {
         cwnd_ = rescaled_cwnd(cwnd_, old_smss, smss);
+        unnoticed_ = -1;
     }
 
     constexpr octet_count cwnd() const noexcept { return cwnd_; }
     constexpr octet_count ssthresh() const noexcept { return ssthresh_; }
 
 private:
+    constexpr void count_anew() noexcept
+    {
+        counted_ = 0;
+        unnoticed_ = -1;
+    }
+
     // min(N, SMSS) per ACK: an ACK cut into ten must not grow the window tenfold. Stops at ssthresh exactly.
     // RFC5681-3.1j
     constexpr void slow_start(const ack_info& a) noexcept
@@ -116,6 +130,7 @@ private:
     {
         counted_ += a.acked;
         if (counted_ <= cwnd_ - a.smss) {
+            unnoticed_ = cwnd_ - a.smss;
             return;
         }
         const octet_count whole = a.smss > 0 && cwnd_ > a.smss ? cwnd_ / a.smss * a.smss : cwnd_;
@@ -128,6 +143,7 @@ private:
     octet_count cwnd_ = 536;  // one default segment until the connection says more
     octet_count ssthresh_ = no_threshold;
     octet_count counted_ = 0;  // octets acknowledged towards the next increase
+    octet_count unnoticed_ = -1;  // up to here counting is all there is to do in avoidance; -1: that is to be seen
     config config_{};
 };
 
