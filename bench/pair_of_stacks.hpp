@@ -83,6 +83,9 @@ private:
 
     std::size_t move(basic_stack<>& from, basic_stack<>& to, std::size_t burst)
     {
+        if (!from.has_output()) {
+            return 0;
+        }
         const std::size_t n = from.transmit(
             now_,
             [&](const outgoing_frame& f) {

@@ -53,6 +53,7 @@ PROGRAM_ROWS = [
     ProgramRow("timers_32k", "32,000 timers, moved", "ns"),
     ProgramRow("timers", "1,000,000 timers, moved", "ns"),
     ProgramRow("timer_misses", "1,000,000 timers, moved: missing cache lines (simulated)", "lines"),
+    ProgramRow("timer_misses_lazy", "the same, to later times only: the connection's line is one", "lines"),
     ProgramRow("demultiplex_1k", "which of 1,000 connections", "ns"),
     ProgramRow("demultiplex", "which of 1,000,000 connections", "ns"),
     ProgramRow("demultiplex_misses_half", "which of 500,000 connections: missing cache lines (simulated)", "lines"),
@@ -81,6 +82,7 @@ JOBS = [
 
 MISSES_JOBS = [
     MissesJob("timers", "timer_misses", ["only=wheel", "n=1000000", "warm=2000000"], "moves"),
+    MissesJob("timers", "timer_misses_lazy", ["only=wheel", "n=1000000", "warm=2000000", "earlier=0"], "moves"),
     # Half as many, not fewer: of a table for 250,000 a quarter lies within the last level, which would be what is compared.
     MissesJob("demultiplex", "demultiplex_misses_half", ["only=table", "n=500000"], "lookups"),
     MissesJob("demultiplex", "demultiplex_misses", ["only=table", "n=1000000"], "lookups"),

@@ -616,3 +616,51 @@ TEST_CASE("ephemeral ports: one that is listened on is passed over, by connect()
             errc::ok);
     CHECK(choose(third) == port);
 }
+
+// --- the timer that a connection has -------------------------------------------------------------------------------
+
+TEST_CASE("a timer that moved to later times fires at the last of them, though its node is due before", "[stack]")
+{
+    served s;
+    auto p = s.peer();
+    p.open();
+    const connection_id id = s.accept();
+    auto& stack = s.host.stack;
+    for (int i = 0; i < 40; ++i) {
+        REQUIRE(stack.write(id, as_octets("something to acknowledge")).ec == errc::ok);
+        p.take();
+        s.host.wait(10_ms);
+        p.send(tcp_flag::ack);
+    }
+    REQUIRE(stack.write(id, as_octets("the last")).ec == errc::ok);
+    p.take();
+    const time_point sent = s.host.now;
+    const duration rto = stack.info(id).value.rto;
+    const std::uint64_t timeouts = stack.info(id).value.timeouts;
+    REQUIRE(stack.deadline() < sent + rto);  // of an earlier octet, or a probe
+    s.host.wait(rto + rto);
+    CHECK(stack.info(id).value.timeouts > timeouts);
+    CHECK(s.host.sent.back().at <= sent + rto + rto);
+}
+
+TEST_CASE("a timer whose node is hours away comes nearer, also to a time past", "[stack]")
+{
+    served s;
+    auto p = s.peer();
+    p.open();
+    const connection_id id = s.accept();
+    auto& stack = s.host.stack;
+    REQUIRE(stack.set_keep_alive(id, keep_alive{.idle = 20'000_s, .interval = 1_s, .count = 2}) == errc::ok);
+    s.host.wait(10_s);  // the sending half is given back, and only keep-alive is left
+    p.window = 0;
+    p.send(tcp_flag::ack);
+    REQUIRE(stack.deadline() > s.host.now + 10'000_s);
+    REQUIRE(stack.write(id, as_octets("into a closed window")).ec == errc::ok);
+    s.host.drain();
+    CHECK(stack.deadline() < s.host.now + 10_s);  // the window is probed
+    s.host.wait(30_s);
+    CHECK(stack.info(id).value.state == tcp_state::established);
+    REQUIRE(stack.set_user_timeout(id, 1_s) == errc::ok);
+    s.host.wait(1_s);
+    CHECK(stack.info(id).value.state != tcp_state::established);
+}

@@ -235,30 +235,39 @@ TEST_CASE("write_at_once: a connection beyond its share leaves what is left of t
     CHECK(other.host.stack.write_at_once(other.id, pattern(10)));
 }
 
-TEST_CASE("read_at_once: out of the first slot, and the window update is thought of", "[stack]")
+TEST_CASE("read_at_once: what is there, and the window update is thought of", "[stack]")
 {
     served s;
     s.open();
     auto& stack = s.host.stack;
     octets got(400);
-    CHECK_FALSE(stack.read_at_once(s.id, got));
+    CHECK(stack.read_at_once(s.id, got) == 0);
     const octets text = pattern(536);
     s.peer.send(tcp_flag::ack, text);
     s.host.drain();
-    CHECK_FALSE(stack.read_at_once(s.id, std::span<std::byte>{}));
+    CHECK(stack.read_at_once(s.id, std::span<std::byte>{}) == 0);
     waiter w;
     REQUIRE(stack.wait_for(s.id, wait_kind::read, w) == errc::ok);
-    CHECK_FALSE(stack.read_at_once(s.id, got));
+    CHECK(stack.read_at_once(s.id, got) == 0);
     stack.stop_waiting(s.id, wait_kind::read, w);
     REQUIRE_FALSE(stack.has_output());
-    CHECK(stack.read_at_once(s.id, got));
+    CHECK(stack.read_at_once(s.id, std::span{got}.first(40)) == 40);
     CHECK(stack.has_output());
-    CHECK(std::equal(got.begin(), got.end(), text.begin()));
-    CHECK(stack.info(s.id).value.receive_queued == 136);
-    CHECK_FALSE(stack.read_at_once(s.id, got));  // less is there
-    CHECK(stack.info(s.id).value.receive_queued == 136);
+    CHECK(std::equal(got.begin(), got.begin() + 40, text.begin()));
+    CHECK(stack.read_at_once(s.id, got) == 400);
+    CHECK(std::equal(got.begin(), got.end(), text.begin() + 40));
+    CHECK(stack.info(s.id).value.receive_queued == 96);
+    CHECK(stack.read_at_once(s.id, got, 97) == 0);  // less is there
+    CHECK(stack.info(s.id).value.receive_queued == 96);
+    s.host.drain();
+    CHECK(stack.read_at_once(s.id, std::span{got}.first(64)) == 64);
+    CHECK(stack.read_at_once(s.id, std::span{got}.first(64)) == 32);
+    CHECK(stack.has_output());
+    CHECK(std::equal(got.begin(), got.begin() + 32, text.end() - 32));
+    CHECK(stack.read_at_once(s.id, got) == 0);
+    s.peer.send(tcp_flag::ack, text);
     REQUIRE(stack.close(s.id) == errc::ok);
-    CHECK_FALSE(stack.read_at_once(s.id, std::span{got}.first(10)));
+    CHECK(stack.read_at_once(s.id, std::span{got}.first(32)) == 0);
 }
 
 // --- reading -------------------------------------------------------------------------------------------------------
@@ -353,6 +362,48 @@ TEST_CASE("wait_for: one operation of each kind, told once, and its place is kep
     s.host.stack.dispatch(executor);  // there are octets already
     CHECK(executor.count(other) == 1);
     s.host.stack.stop_waiting(s.id, wait_kind::read, other);
+}
+
+TEST_CASE("wait_unless_over: as wait_for, where there is something to wait for", "[stack]")
+{
+    served s;
+    s.open();
+    waiter reader;
+    waiter other;
+    auto& stack = s.host.stack;
+    CHECK(stack.wait_unless_over({s.id.index, s.id.generation + 2}, wait_kind::read, &reader) == errc::ok);
+    CHECK(stack.wait_unless_over(s.id, wait_kind::read, nullptr) == errc::operation_not_supported);
+    CHECK_FALSE(stack.is_waiting(s.id, wait_kind::read));
+    CHECK(stack.wait_unless_over(s.id, wait_kind::read, &reader) == errc::would_block);
+    CHECK(stack.wait_unless_over(s.id, wait_kind::read, &other) == errc::operation_in_progress);
+    s.peer.send(tcp_flag::ack, pattern(1));
+    CHECK(stack.wait_unless_over(s.id, wait_kind::read, &other) == errc::operation_in_progress);
+    recorder executor;
+    stack.dispatch(executor);
+    CHECK(executor.count(reader) == 1);
+    stack.stop_waiting(s.id, wait_kind::read, reader);
+    CHECK(stack.wait_unless_over(s.id, wait_kind::read, &other) == errc::ok);
+    CHECK_FALSE(stack.is_waiting(s.id, wait_kind::read));
+}
+
+TEST_CASE("a reader and a writer of one connection are both told", "[stack]")
+{
+    served s{with_send_buffer(10'000)};
+    s.open();
+    auto& stack = s.host.stack;
+    REQUIRE(stack.write(s.id, pattern(10'000)).value == 10'000);
+    waiter reader;
+    waiter writer;
+    REQUIRE(stack.wait_for(s.id, wait_kind::read, reader) == errc::ok);
+    REQUIRE(stack.wait_for(s.id, wait_kind::write, writer) == errc::ok);
+    s.peer.take();
+    s.peer.send(tcp_flag::ack, pattern(10));
+    recorder executor;
+    stack.dispatch(executor);
+    CHECK(executor.count(reader) == 1);
+    CHECK(executor.count(writer) == 1);
+    stack.stop_waiting(s.id, wait_kind::read, reader);
+    stack.stop_waiting(s.id, wait_kind::write, writer);
 }
 
 TEST_CASE("wait_for: close() and device_lost() end every wait", "[stack]")

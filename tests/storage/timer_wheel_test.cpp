@@ -7,8 +7,10 @@
 
 #include "catch.hpp"
 #include "tcpco/core/random.hpp"
+#include "tcpco/storage/armed_time.hpp"
 
 using namespace tcpco::literals;
+using tcpco::armed_time;
 using tcpco::duration;
 using tcpco::time_point;
 using tcpco::timer_id;
@@ -305,6 +307,64 @@ TEST_CASE("timer wheel: random callbacks arm and cancel, and every timer still f
             REQUIRE(h.wheel.when(i) == model.at[i]);
         }
     }
+}
+
+TEST_CASE("timer wheel: owners that move their timers to later times are asked, and nothing fires early or is lost",
+          "[storage]")
+{
+    const auto seed = GENERATE(range(1u, 11u));
+    CAPTURE(seed);
+    tcpco::random_source random{seed};
+    constexpr std::uint32_t count = 40;
+    const time_point start{static_cast<std::int64_t>(random.next() >> 3)};
+    harness h{count, start};
+    naive model{count};  // what the owners want; the wheel knows an earlier time
+    std::vector<armed_time> armed(count);
+    time_point now = start;
+    std::uint32_t unsaid = 0;
+    for (int step = 0; step < 5'000; ++step) {
+        const timer_id id = random.below(count);
+        if (random.chance(0.6)) {
+            const bool off = random.chance(0.05);
+            model.at[id] = off ? time_point::never() : now + random_distance(random);
+            const bool covered = !off && armed[id].covers(model.at[id], now);
+            unsaid += covered ? 1u : 0u;
+            if (!covered && model.at[id] < h.wheel.when(id)) {
+                h.wheel.schedule(id, model.at[id]);
+            }
+            if (!covered && h.wheel.armed(id)) {
+                armed[id].note(h.wheel.when(id), now);
+            }
+        } else {
+            now = random.chance(0.5) ? now + random_distance(random) / 64
+                                     : std::max(now, std::min(h.wheel.deadline(), now + 1'000_s));
+            ids fired;
+            h.wheel.advance(
+                now,
+                [&](timer_id due) {
+                    armed[due].forget();
+                    fired.push_back(due);
+                },
+                [&](timer_id asked) {
+                    armed[asked].note(model.at[asked], now);
+                    return model.at[asked];
+                });
+            std::sort(fired.begin(), fired.end());
+            REQUIRE(fired == model.due(now));
+            for (const timer_id t : fired) {
+                model.at[t] = time_point::never();
+            }
+        }
+        REQUIRE(h.wheel.when(id) <= model.at[id]);
+        REQUIRE(h.wheel.deadline() <= model.earliest());
+    }
+    CHECK(unsaid > 100);
+    for (timer_id i = 0; i < count; ++i) {
+        model.at[i] = time_point::never();
+    }
+    h.wheel.advance(
+        time_point::never(), [](timer_id) { FAIL("nobody wants it"); }, [](timer_id) { return time_point::never(); });
+    CHECK(h.wheel.armed_count() == 0);
 }
 
 TEST_CASE("timer wheel: a driver that sleeps until each deadline makes few empty calls", "[storage]")

@@ -86,10 +86,10 @@ namespace detail {
 }
 
 // A default one asks the library for its category each time.
+inline const std::error_category& category_of_none = std::system_category();
 [[gnu::always_inline]] inline std::error_code no_error() noexcept
 {
-    static const std::error_category& category = std::system_category();
-    return {0, category};
+    return {0, category_of_none};
 }
 
 }  // namespace detail

@@ -23,6 +23,7 @@
 
 #include <concepts>
 #include <coroutine>
+#include <memory>
 #include <type_traits>
 #include <utility>
 
@@ -53,14 +54,20 @@ template <class T>
 concept coroutine_safe = !std::is_aggregate_v<T> || std::is_trivially_destructible_v<T>;
 
 // Awaits an operation from any promise type. It refers to the operation: an operand of co_await lives until the end of
-// the full expression, so a temporary operation needs no move.
+// the full expression, so a temporary operation needs no move. Where nothing has to wait it is two pointers: what a
+// suspension needs is made when there is one.
 template <operation Op>
-class awaiter : completion, stop_callback {
+class awaiter {
 public:
     // `env` is the environment of the awaiting promise, or null to ask the promise itself.
-    awaiter(Op& op, const environment* env) noexcept
-        : completion{&completed}, stop_callback{&stopped}, op_{op}, env_{env}
+    awaiter(Op& op, const environment* env) noexcept : op_{&op}, env_{env} {}
+    awaiter(const awaiter&) = delete;
+    awaiter& operator=(const awaiter&) = delete;
+    [[gnu::always_inline]] ~awaiter()
     {
+        if (has_suspended()) {
+            std::destroy_at(&wait_);
+        }
     }
 
     bool await_ready()
@@ -71,77 +78,89 @@ public:
         executor* here = env_ != nullptr ? env_->exec : executor::current();
         if constexpr (completes_at_once<Op>) {
             // Without `env_` only await_suspend() sees the promise, whose environment may ask to stop.
-            if (env_ != nullptr && here != nullptr && here->has_synchronous() && op_.complete_at_once()) {
-                here->spend_synchronous();
-                return true;
+            if (env_ != nullptr && here != nullptr && here->has_synchronous()) {
+                if (op_->complete_at_once()) {
+                    here->spend_synchronous();
+                    return true;
+                }
+                return false;  // start() finds out whether it is done otherwise
             }
         }
-        return op_.ready() && (here == nullptr || here->take_synchronous());
+        return op_->ready() && (here == nullptr || here->take_synchronous());
     }
 
     template <class Promise>
     bool await_suspend(std::coroutine_handle<Promise> coroutine)
     {
-        coroutine_ = coroutine;
-        const environment env = get_environment(coroutine);
+        const environment env = env_ != nullptr ? *env_ : detail::environment_of(coroutine);
+        std::construct_at(&wait_, *op_, coroutine);
+        op_ = nullptr;
         if (env.exec != nullptr && !env.exec->take_synchronous()) {
-            invoke = &queued<Promise>;  // the others first; only then is the operation looked at again
-            env.exec->schedule(*this);
+            wait_.invoke = &wait::template queued<Promise>;  // the others first; only then is it looked at again
+            env.exec->schedule(wait_);
             return true;
         }
-        return start(env);
+        return wait_.start(env);
     }
 
-    decltype(auto) await_resume() { return op_.result(); }
+    decltype(auto) await_resume() { return (has_suspended() ? wait_.op : *op_).result(); }
 
 private:
-    template <class Promise>
-    environment get_environment(std::coroutine_handle<Promise> coroutine) const noexcept
-    {
-        return env_ != nullptr ? *env_ : detail::environment_of(coroutine);
-    }
-
-    // True if the coroutine has to wait.
-    bool start(const environment& env)
-    {
-        if (!op_.start(*this, env)) {
-            return false;
+    struct wait : completion, stop_callback {
+        wait(Op& o, std::coroutine_handle<> c) noexcept
+            : completion{&completed}, stop_callback{&stopped}, op{o}, coroutine{c}
+        {
         }
-        if (!env.stop.attach(*this)) {
-            stopped(*this);  // requested while start() ran
+
+        // True if the coroutine has to wait.
+        bool start(const environment& env)
+        {
+            if (!op.start(*this, env)) {
+                return false;
+            }
+            if (!env.stop.attach(*this)) {
+                stopped(*this);  // requested while start() ran
+            }
+            return true;
         }
-        return true;
-    }
 
-    template <class Promise>
-    static void queued(completion& c) noexcept
-    {
-        awaiter& self = static_cast<awaiter&>(c);
-        self.invoke = &completed;
-        const auto coroutine = std::coroutine_handle<Promise>::from_address(self.coroutine_.address());
-        if (!self.start(self.get_environment(coroutine))) {
-            self.coroutine_.resume();
+        template <class Promise>
+        static void queued(completion& c) noexcept
+        {
+            wait& self = static_cast<wait&>(c);
+            self.invoke = &completed;
+            const auto coroutine = std::coroutine_handle<Promise>::from_address(self.coroutine.address());
+            if (!self.start(detail::environment_of(coroutine))) {
+                self.coroutine.resume();
+            }
         }
-    }
 
-    static void completed(completion& c) noexcept
-    {
-        awaiter& self = static_cast<awaiter&>(c);
-        self.detach();
-        self.coroutine_.resume();
-    }
-
-    static void stopped(stop_callback& callback) noexcept
-    {
-        awaiter& self = static_cast<awaiter&>(callback);
-        if (!self.linked()) {  // what is queued has completed, and completed wins
-            self.op_.cancel();
+        static void completed(completion& c) noexcept
+        {
+            wait& self = static_cast<wait&>(c);
+            self.detach();
+            self.coroutine.resume();
         }
-    }
 
-    Op& op_;
-    const environment* env_;
-    std::coroutine_handle<> coroutine_;
+        static void stopped(stop_callback& callback) noexcept
+        {
+            wait& self = static_cast<wait&>(callback);
+            if (!self.linked()) {  // what is queued has completed, and completed wins
+                self.op.cancel();
+            }
+        }
+
+        Op& op;
+        std::coroutine_handle<> coroutine;
+    };
+
+    bool has_suspended() const noexcept { return op_ == nullptr; }
+
+    Op* op_;  // null: `wait_` knows it
+    union {
+        const environment* env_;
+        wait wait_;
+    };
 };
 
 // For coroutines of other libraries; a task does the same in its await_transform.

@@ -38,8 +38,12 @@ public:
         requires(N == 1)
     {
         stack_port* p = this->port();
-        at_once_ = p != nullptr && p->read_at_once(this->id(), buffers_[0]);
-        return at_once_;
+        const std::size_t n = p != nullptr ? p->read_at_once(this->id(), buffers_[0]) : 0;
+        if (n > 0) {
+            buffers_[0] = buffers_[0].first(n);
+            at_once_ = true;
+        }
+        return n > 0;
     }
     bool start(completion& c, const environment& env) noexcept
     {
@@ -154,7 +158,7 @@ private:
 
     bool step_at_once(stack_port& port, connection_id id) noexcept
     {
-        const bool done = port.read_at_once(id, rest_);
+        const bool done = port.read_at_once(id, rest_, rest_.size()) > 0;
         rest_ = done ? rest_.last(0) : rest_;
         return done;
     }

@@ -36,6 +36,11 @@ public:
     bool taken() const noexcept { return port() != nullptr && port()->is_waiting(id_, Kind); }
     bool is_over() const noexcept { return port() == nullptr || port()->is_over(id_, Kind); }
 
+    // As stack_port::wait_unless_over().
+    errc take_unless_over(completion* c) noexcept
+    {
+        return port() == nullptr ? errc::ok : port()->wait_unless_over(id_, Kind, c);
+    }
     errc take(completion& c) noexcept
     {
         return port() == nullptr ? errc::bad_file_descriptor : port()->wait_for(id_, Kind, c);
@@ -64,20 +69,16 @@ public:
 
     bool start(completion& c, const environment& env) noexcept
     {
-        if (env.stop.stop_requested()) {
-            outcome_ = errc::operation_canceled;
-        } else if (place_.taken()) {
-            outcome_ = errc::operation_in_progress;
-        } else if (!place_.is_over()) {
-            outcome_ = env.exec == nullptr ? errc::operation_not_supported : place_.take(c);
-            if (outcome_ == errc::ok) {
-                continuation_ = &c;
-                exec_ = env.exec;
-                holds_place_ = true;
-                return true;
-            }
+        outcome_ = env.stop.stop_requested() ? errc::operation_canceled
+                                             : place_.take_unless_over(env.exec != nullptr ? &c : nullptr);
+        if (outcome_ != errc::would_block) {
+            return false;
         }
-        return false;
+        outcome_ = errc::ok;
+        continuation_ = &c;
+        exec_ = env.exec;
+        holds_place_ = has_waited_ = true;
+        return true;
     }
 
     void cancel() noexcept
@@ -98,7 +99,7 @@ protected:
     result<T> finish(Attempt&& attempt)
     {
         leave();
-        if (outcome_ != errc::ok && (continuation_ == nullptr || place_.taken())) {
+        if (outcome_ != errc::ok && (!has_waited_ || place_.taken())) {
             return {outcome_, {}};
         }
         if (place_.port() == nullptr) {
@@ -121,10 +122,11 @@ private:
     }
 
     waiting_place<Kind> place_;
-    completion* continuation_ = nullptr;
-    executor* exec_ = nullptr;
+    completion* continuation_;  // these two where it has waited: what completes at once stores little
+    executor* exec_;
     errc outcome_ = errc::ok;
     bool holds_place_ = false;
+    bool has_waited_ = false;
 };
 
 // Derived has step(stack_port&, connection_id) -> errc: does what can be done now; would_block: there is more to do.
@@ -164,6 +166,7 @@ public:
         }
         continuation_ = &c;
         exec_ = env.exec;
+        has_waited_ = true;
         return wait();
     }
 
@@ -178,7 +181,7 @@ public:
 
 protected:
     errc outcome() const noexcept { return outcome_; }
-    bool has_waited() const noexcept { return continuation_ != nullptr; }
+    bool has_waited() const noexcept { return has_waited_; }
 
 private:
     void advance() noexcept
@@ -225,10 +228,11 @@ private:
     }
 
     waiting_place<Kind> place_;
-    completion* continuation_ = nullptr;
-    executor* exec_ = nullptr;
+    completion* continuation_;  // these two where it has waited
+    executor* exec_;
     errc outcome_ = errc::would_block;
     bool holds_place_ = false;
+    bool has_waited_ = false;
     bool cancelled_ = false;
 };
 

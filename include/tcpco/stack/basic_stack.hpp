@@ -288,6 +288,7 @@ private:
     void bury(connection_type& c);
     void erase(connection_type& c);
     void arm(connection_type& c);
+    void arm_node(connection_type& c, time_point at);
     void note_unresolved(connection_type& c);
     void give_up(connection_type& c);
     void check_connection(const connection_type& c) const;

@@ -144,6 +144,7 @@ void basic_stack<B>::bury(connection_type& c)
         erase_flow({c.local, c.remote});
     }
     timers_.cancel(c.self.index);
+    c.armed.forget();
     dirty_.erase(c.self.index);
     starving_.erase(c.self.index);
     unresolved_.erase(c.self.index);
@@ -162,15 +163,24 @@ void basic_stack<B>::erase(connection_type& c)
     connections_.erase(id);
 }
 
-// One timer node a connection. A timer that moved to a later time is left where it is: it fires early and is armed
-// anew.
+// One timer node a connection. A timer that moved to a later time is left where it is, as the connection alone knows:
+// the wheel asks when it comes to the node.
 template <class B>
 void basic_stack<B>::arm(connection_type& c)
 {
     const time_point at = c.deadline();
+    if (!c.armed.covers(at, now_)) {
+        arm_node(c, at);
+    }
+}
+
+template <class B>
+void basic_stack<B>::arm_node(connection_type& c, time_point at)
+{
     if (at < timers_.when(c.self.index)) {
         timers_.schedule(c.self.index, at);
     }
+    c.armed.note(timers_.when(c.self.index), now_);
 }
 
 // The next hop is not known, and nothing is in flight whose timer would end the wait: it ends after R2 (SHLD-11: 100
@@ -204,16 +214,19 @@ template <class B>
 void basic_stack<B>::advance(time_point now)
 {
     enter(now);
-    timers_.advance(now_, [this](timer_id index) {
+    const auto fire = [this](timer_id index) {
         connection_type& c = connections_.at(index);
-        if (c.deadline() > now_) {
-            arm(c);
-            return;
-        }
+        c.armed.forget();
         step_type st = step_at(now_);
         const tcp_state was = c.state;
         advance_connection(c, st);
         settle(c, was, st);
+    };
+    timers_.advance(now_, fire, [this](timer_id index) {
+        connection_type& c = connections_.at(index);
+        const time_point at = c.deadline();
+        c.armed.note(at, now_);
+        return at;
     });
     advance_syn_queue();
     advance_time_waits();
@@ -222,7 +235,9 @@ void basic_stack<B>::advance(time_point now)
         cut_off_ += live_;
         abort_all(now_);
     }
-    network_.advance(now_);
+    if (network_.deadline() <= now_) {
+        network_.advance(now_);
+    }
     on_neighbours();
     feed_starved();
 }

@@ -153,8 +153,8 @@ public:
     }
 
     // Whether an address was resolved since the last call, and whether one did not answer.
-    bool take_resolved() noexcept { return std::exchange(resolved_, false); }
-    bool take_unreachable() noexcept { return std::exchange(unreachable_, false); }
+    bool take_resolved() noexcept { return resolved_ && std::exchange(resolved_, false); }
+    bool take_unreachable() noexcept { return unreachable_ && std::exchange(unreachable_, false); }
     bool is_unreachable(neighbour n) const noexcept { return n != no_neighbour && neighbours_.failed(n); }
 
     // --- time ------------------------------------------------------------------------------------------------------

@@ -50,6 +50,29 @@ inline errc stack_port::wait_for(connection_id id, wait_kind kind, completion& c
     return errc::ok;
 }
 
+inline errc stack_port::wait_unless_over(connection_id id, wait_kind kind, completion* c) noexcept
+{
+    transmission_control_block* tcb = owned(id);
+    if (tcb == nullptr) {
+        return errc::ok;
+    }
+    if (waiting(*tcb, kind) != nullptr) {
+        return errc::operation_in_progress;
+    }
+    if (satisfied(*tcb, kind)) {
+        return errc::ok;
+    }
+    if (c == nullptr) {
+        return errc::operation_not_supported;
+    }
+    completion** const place = waiting_place(*tcb, kind);
+    if (place == nullptr) {
+        return errc::no_buffer_space;
+    }
+    *place = c;
+    return errc::would_block;
+}
+
 inline void stack_port::stop_waiting(connection_id id, wait_kind kind, completion& c) noexcept
 {
     transmission_control_block* tcb = find(id);
@@ -115,12 +138,19 @@ template <class Executor>
 void stack_port::dispatch_connection(transmission_control_block& c, Executor& executor)
 {
     c.events = readiness::none;
-    for (const auto& [kind, bit] : wait_kinds) {
+    const auto tell = [&](wait_kind kind) {
         completion* const waiter = waiting(c, kind);
         if (waiter != nullptr && waiter != &told_ && satisfied(c, kind)) {
             *waiting_place(c, kind) = &told_;
             executor.schedule(*waiter);
         }
+    };
+    if (c.rare.present() == nullptr) {  // nobody but a reader has ever waited
+        tell(wait_kind::read);
+        return;
+    }
+    for (const auto& [kind, bit] : wait_kinds) {
+        tell(kind);
     }
 }
 

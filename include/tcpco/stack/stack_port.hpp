@@ -85,9 +85,10 @@ public:
         return answer;
     }
 
-    // The short ways of read() and write(), for a coroutine that nobody waits beside (calls_at_once.hpp): true, and all
-    // octets have gone. False: nothing has happened.
-    bool read_at_once(connection_id id, std::span<std::byte> out) noexcept;
+    // The short ways of read() and write(), for a coroutine that nobody waits beside (calls_at_once.hpp). Reading: as
+    // many octets as are there, if these are `least` or more; 0: nothing has happened. Writing: true, and all octets
+    // have gone; false: nothing has happened.
+    std::size_t read_at_once(connection_id id, std::span<std::byte> out, std::size_t least = 1) noexcept;
     bool write_at_once(connection_id id, std::span<const std::byte> octets) noexcept;
 
     // As write(); up to what it took, the peer's reader is asked for haste (MUST-30). Not for new programs (SHLD-13).
@@ -152,6 +153,9 @@ public:
     // the news and whoever waited for it. no_buffer_space: memory is short.
     errc wait_for(connection_id id, wait_kind kind, completion& c) noexcept;
     void stop_waiting(connection_id id, wait_kind kind, completion& c) noexcept;
+    // The same in one for an operation that begins: ok where the wait is over, and would_block where `c` waits now. A
+    // null `c` cannot wait: operation_not_supported.
+    errc wait_unless_over(connection_id id, wait_kind kind, completion* c) noexcept;
     bool is_waiting(connection_id id, wait_kind kind) const noexcept;
     bool is_over(connection_id id, wait_kind kind) const noexcept;
 
@@ -352,6 +356,11 @@ protected:
     time_point now_{};
 
 private:
+    template <bool Short>
+    bool write_behind(connection_id id, std::span<const std::byte> octets) noexcept;
+    bool write_much_at_once(connection_id id, std::span<const std::byte> octets) noexcept;
+    std::size_t read_what_is_there(transmission_control_block& c, std::span<std::byte> out) noexcept;
+
     template <class Change>
     errc change(connection_id id, Change&& apply) noexcept
     {

@@ -122,12 +122,13 @@ errc basic_stack<B>::set_congestion(connection_id id, std::string_view name)
 {
     using controller = typename B::congestion;
     if constexpr (chosen_by_name<controller>) {
+        static_assert(controller::count < 16, "a connection keeps its choice in four bits");
         const std::size_t index = controller::index_of(name);
         if (index >= controller::count) {
             return errc::invalid_argument;
         }
         return on_connection(id, [&](connection_type& c, step_type& st) {
-            c.congestion_choice = static_cast<std::uint8_t>(index + 1);
+            c.congestion_choice = static_cast<std::uint8_t>((index + 1) & 15);
             if (sender_active<B>* s = st.sender(c); s != nullptr && s->congestion.index() != index) {
                 detail::keep_windows(c, st);
                 s->congestion = make_congestion(c, host.policies);

@@ -102,10 +102,11 @@ public:
     }
 
     // The short way of append(), for octets that fit behind the last one, in its slot and within the limit: all or
-    // nothing.
+    // nothing. Short: they are detail::is_short().
+    template <bool Short = false>
     bool append_behind(std::span<const std::byte> octets) noexcept
     {
-        if (!tail_open_ || chunks_.empty() || octets.size() > room()) {
+        if (!tail_open_ || chunks_.empty() || size() + octets.size() > limit_) {
             return false;
         }
         slice& tail = chunks_.back().data;
@@ -113,7 +114,7 @@ public:
         if (tail.owner.capacity() - used < octets.size()) {
             return false;
         }
-        detail::copy_octets(tail.owner.data() + used, octets.data(), octets.size());
+        detail::copy_octets<Short>(tail.owner.data() + used, octets.data(), octets.size());
         tail.size += static_cast<std::uint32_t>(octets.size());
         add(octets.size());
         return true;
@@ -310,14 +311,15 @@ public:
     }
 
     // The short way of read(), where the first slice holds more than `out` does: true, and `out` is full. False:
-    // nothing has happened.
+    // nothing has happened. Short: `out` is detail::is_short().
+    template <bool Short = false>
     bool read_first(std::span<std::byte> out) noexcept
     {
         if (slices_.empty() || slices_.front().size <= out.size()) {
             return false;
         }
         slice& first = slices_.front();
-        detail::copy_octets(out.data(), first.data, out.size());
+        detail::copy_octets<Short>(out.data(), first.data, out.size());
         first.remove_prefix(static_cast<std::uint32_t>(out.size()));
         subtract(out.size());
         return true;

@@ -1,5 +1,4 @@
-// Copies of a few octets without a call: 16 to 64 are four loads and four stores, which overlap where they must. For
-// anything else it is std::memcpy().
+// Copies of a few octets without a call: four loads and four stores, which overlap where they must.
 #pragma once
 
 #include <array>
@@ -8,14 +7,16 @@
 
 namespace tcpco::detail {
 
+// What copy_short() copies: as much as four of its lanes, at least one.
+constexpr bool is_short(std::size_t n) noexcept
+{
+    return n >= 16 && n <= 64;
+}
+
 // `from` and `to` must not overlap.
-[[gnu::always_inline]] inline void copy_octets(std::byte* to, const std::byte* from, std::size_t n) noexcept
+[[gnu::always_inline]] inline void copy_short(std::byte* to, const std::byte* from, std::size_t n) noexcept
 {
     using lane = std::array<std::byte, 16>;
-    if (n < sizeof(lane) || n > 4 * sizeof(lane)) {
-        std::memcpy(to, from, n);
-        return;
-    }
     const std::size_t second = n > 2 * sizeof(lane) ? sizeof(lane) : 0;
     lane lanes[4];
     std::memcpy(&lanes[0], from, sizeof(lane));
@@ -26,6 +27,17 @@ namespace tcpco::detail {
     std::memcpy(to + second, &lanes[1], sizeof(lane));
     std::memcpy(to + (n - sizeof(lane) - second), &lanes[2], sizeof(lane));
     std::memcpy(to + (n - sizeof(lane)), &lanes[3], sizeof(lane));
+}
+
+// Short: n is_short().
+template <bool Short>
+[[gnu::always_inline]] inline void copy_octets(std::byte* to, const std::byte* from, std::size_t n) noexcept
+{
+    if constexpr (Short) {
+        copy_short(to, from, n);
+    } else {
+        std::memcpy(to, from, n);
+    }
 }
 
 }  // namespace tcpco::detail

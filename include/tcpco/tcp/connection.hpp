@@ -136,8 +136,8 @@ struct receiver_active {
 
 template <class B>
 struct connection : transmission_control_block {
-    typename B::receive_window window;
     near_offset taken_told{};  // so many octets the reader had taken when the window policy was last told
+    typename B::receive_window window;
     typename B::rto rto;
     typename B::ack ack_policy;
     idle_windows idle;  // what is known of the path, kept while sender_active is given back

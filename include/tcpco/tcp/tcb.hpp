@@ -14,6 +14,7 @@
 #include "tcpco/core/time.hpp"
 #include "tcpco/policy/events.hpp"
 #include "tcpco/policy/state_machine/state.hpp"
+#include "tcpco/storage/armed_time.hpp"
 #include "tcpco/storage/cold_part.hpp"
 #include "tcpco/storage/octet_queue.hpp"
 #include "tcpco/storage/reassembly_queue.hpp"
@@ -196,9 +197,10 @@ struct transmission_control_block {
     bool cwr_owed : 1 = false;     // the next new data says that the window was reduced
     bool send_tuned : 1 = false;     // the send buffer grows with cwnd
     bool burst_failed : 1 = false;   // the network was not up to an initial or restart window (RFC 6928)
-    bool fast_opened : 1 = false;  // the SYN's text was taken: usable before the handshake ends
     std::uint8_t ect_failures : 2 = 0;  // recoveries in a row without a sign that ECT gets through (ect_black_hole.hpp)
+    bool fast_opened : 1 = false;  // the SYN's text was taken: usable before the handshake ends
     std::uint8_t ace : 3 = 5;      // RFC 9768's r.cep: CE packets received, the 3 bits that are ever said (3.2.1)
+    std::uint8_t congestion_choice : 4 = 0;  // one more than the index chosen by name; 0: as the stack's config has it
 
     std::uint8_t dscp = 0;  // of all that this connection sends (MUST-48, SHLD-22)
 
@@ -206,7 +208,7 @@ struct transmission_control_block {
     [[no_unique_address]] send_sequence_variables snd;
     std::uint8_t untimed = 0;  // segments in a row without the timestamp that was agreed; 3: they are taken
     std::uint8_t keep_probes = 0;        // sent since the peer was last heard
-    std::uint8_t congestion_choice = 0;  // one more than the index chosen by name; 0: as the stack's config has it
+    std::uint8_t keep_count = 0;         // keep-alive: unanswered probes that end the connection; 0: off (MUST-25)
     [[no_unique_address]] receive_sequence_variables rcv;
     std::uint16_t smss = 536;  // payload of a full-sized segment, options of every segment taken off
 
@@ -232,16 +234,16 @@ struct transmission_control_block {
     [[no_unique_address]] send_queue send;
     owned_slab_id sender{};  // sender_active, while there is something to send
     [[no_unique_address]] receive_queue receive;
-    owned_slab_id receiver{};  // receiver_active, while a hole is open
+    armed_time armed{};  // of the earliest time in deadline()
     completion* reader = nullptr;  // of a suspended read
     cold_part<rare_state> rare;
     tcb_statistics stats;
+    owned_slab_id receiver{};  // receiver_active, while a hole is open
     owned_slab_id accurate{};  // accurate_ecn, when that was negotiated (RFC 9768)
     slab_id listener{};  // of a passive connection not yet accepted
 
     std::uint16_t keep_idle = 0;      // keep-alive: seconds without a segment until the first probe
     std::uint16_t keep_interval = 0;  // seconds between probes
-    std::uint8_t keep_count = 0;      // unanswered probes that end the connection; 0: off (MUST-25)
 
     // Octets that the user wrote and the peer has not acknowledged.
     octet_count queued() const noexcept { return static_cast<octet_count>(send.size()); }
