@@ -9,6 +9,8 @@ using namespace tcpco;
 
 namespace {
 
+using likeness = arrival_memory::likeness;
+
 constexpr slab_id owner{3, 5};
 
 // An IPv4 packet with 20 octets of TCP header and some text, behind an Ethernet header or none.
@@ -43,9 +45,10 @@ TEST_CASE("a frame is known by its addresses, ports, code points and fragment fi
     for (const std::size_t link : {std::size_t{14}, std::size_t{0}}) {
         const std::vector<std::byte> first = frame_of(link);
         arrival_memory memory;
-        CHECK_FALSE(memory.match(first, link));
+        CHECK(memory.compare(first, link) == likeness::none);
         memory.keep(first.data() + link, link, owner);
-        CHECK(memory.match(first, link) == owner);
+        CHECK(memory.compare(first, link) == likeness::connection);
+        CHECK(memory.connection() == owner);
         for (std::size_t i = 0; i < link + 40; ++i) {
             std::vector<std::byte> other = first;
             other[i] ^= std::byte{0x10};
@@ -58,13 +61,19 @@ TEST_CASE("a frame is known by its addresses, ports, code points and fragment fi
             // Identification, hop limit, and what TCP says behind its ports may differ.
             const bool free = i >= link && (ip == 4 || ip == 5 || ip == 8 || ip >= 24);
             CAPTURE(link, i, length);
-            CHECK((memory.match(other, link) == owner) == free);
             const bool port = i >= link && ip >= 20 && ip < 24;
-            CHECK(memory.is_from_same_host(other, link) == (free || port));
+            CHECK(memory.compare(other, link) == (free   ? likeness::connection
+                                                  : port ? likeness::host
+                                                         : likeness::none));
         }
+        std::vector<std::byte> other = first;
+        other[link + 21] ^= std::byte{1};  // another port of that host
+        memory.follow(other.data() + link, slab_id{4, 7});
+        CHECK(memory.compare(other, link) == likeness::connection);
+        CHECK(memory.compare(first, link) == likeness::host);
+        CHECK(memory.connection() == slab_id{4, 7});
         memory.forget();
-        CHECK_FALSE(memory.match(first, link));
-        CHECK_FALSE(memory.is_from_same_host(first, link));
+        CHECK(memory.compare(first, link) == likeness::none);
     }
 }
 
@@ -74,13 +83,11 @@ TEST_CASE("a frame that is shorter or longer than its packet says is left to the
     arrival_memory memory;
     memory.keep(first.data() + 14, 14, owner);
     for (std::size_t size = 0; size < first.size(); ++size) {
-        CHECK_FALSE(memory.match(std::span{first}.first(size), 14));
-        CHECK_FALSE(memory.is_from_same_host(std::span{first}.first(size), 14));
+        CHECK(memory.compare(std::span{first}.first(size), 14) == likeness::none);
     }
     std::vector<std::byte> padded = first;
     padded.push_back(std::byte{0});
-    CHECK_FALSE(memory.match(padded, 14));
-    CHECK_FALSE(memory.is_from_same_host(padded, 14));
-    CHECK(memory.match(frame_of(14, 0), 14) == owner);  // another length that is right
-    CHECK(memory.match(frame_of(14, 1'448), 14) == owner);
+    CHECK(memory.compare(padded, 14) == likeness::none);
+    CHECK(memory.compare(frame_of(14, 0), 14) == likeness::connection);  // another length that is right
+    CHECK(memory.compare(frame_of(14, 1'448), 14) == likeness::connection);
 }

@@ -643,6 +643,29 @@ TEST_CASE("a timer that moved to later times fires at the last of them, though i
     CHECK(s.host.sent.back().at <= sent + rto + rto);
 }
 
+TEST_CASE("a timer that comes nearer after the wheel moved its node is not late", "[stack]")
+{
+    served s;
+    auto p = s.peer();
+    p.open();
+    const connection_id id = s.accept();
+    auto& stack = s.host.stack;
+    for (int i = 0; i < 200; ++i) {  // two seconds: what the timer was armed for first is long past
+        REQUIRE(stack.write(id, as_octets("something to acknowledge")).ec == errc::ok);
+        p.take();
+        s.host.wait(10_ms);
+        p.send(tcp_flag::ack, pattern(1));
+    }
+    s.host.wait(600_ms);  // nothing is owed now, and the life timer is what comes next
+    s.host.sent.clear();
+    p.send(tcp_flag::ack, pattern(1));
+    REQUIRE(s.host.drain().empty());  // the ACK is delayed
+    const time_point arrived = s.host.now;
+    s.host.wait(600_ms);
+    REQUIRE_FALSE(s.host.sent.empty());
+    CHECK(s.host.sent.front().at <= arrived + 500_ms);
+}
+
 TEST_CASE("a timer whose node is hours away comes nearer, also to a time past", "[stack]")
 {
     served s;
@@ -663,4 +686,34 @@ TEST_CASE("a timer whose node is hours away comes nearer, also to a time past", 
     REQUIRE(stack.set_user_timeout(id, 1_s) == errc::ok);
     s.host.wait(1_s);
     CHECK(stack.info(id).value.state != tcp_state::established);
+}
+
+// --- finding the connection -----------------------------------------------------------------------------------------
+
+TEST_CASE("segments of connections with one host whose ports are alike find each its own, in whatever order", "[stack]")
+{
+    served s;
+    std::vector<peer_type> peers;
+    std::vector<connection_id> ids;
+    for (const int port : {5'000, 5'000 + 1'024, 5'001, 5'000 + 2'048}) {  // three of them share a hint
+        peers.push_back(s.peer(static_cast<std::uint16_t>(port)));
+        peers.back().open();
+        ids.push_back(s.accept());
+    }
+    for (std::size_t round = 0; round < 8; ++round) {
+        for (std::size_t i = 0; i < peers.size(); ++i) {
+            const std::size_t n = (i * (round + 1)) % peers.size();
+            peers[n].send(tcp_flag::ack, pattern(5 + n + round));
+            CHECK(read_all(s.host.stack, ids[n]) == pattern(5 + n + round));
+            s.host.drain();
+        }
+    }
+    REQUIRE(s.host.stack.abort(ids[0]) == errc::ok);
+    s.host.drain();
+    peers[1].send(tcp_flag::ack, pattern(3));
+    CHECK(read_all(s.host.stack, ids[1]) == pattern(3));
+    peers[0].send(tcp_flag::ack, pattern(3));
+    const auto out = s.host.drain();
+    CHECK(has_reset(out, 5'000));
+    CHECK_FALSE(has_reset(out, 5'000 + 1'024));
 }

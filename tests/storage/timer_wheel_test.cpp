@@ -326,7 +326,8 @@ TEST_CASE("timer wheel: owners that move their timers to later times are asked, 
         const timer_id id = random.below(count);
         if (random.chance(0.6)) {
             const bool off = random.chance(0.05);
-            model.at[id] = off ? time_point::never() : now + random_distance(random);
+            const duration ahead = random_distance(random) / (random.chance(0.9) ? 4'096 : 1);
+            model.at[id] = off ? time_point::never() : now + ahead;
             const bool covered = !off && armed[id].covers(model.at[id], now);
             unsaid += covered ? 1u : 0u;
             if (!covered && model.at[id] < h.wheel.when(id)) {
@@ -336,7 +337,7 @@ TEST_CASE("timer wheel: owners that move their timers to later times are asked, 
                 armed[id].note(h.wheel.when(id), now);
             }
         } else {
-            now = random.chance(0.5) ? now + random_distance(random) / 64
+            now = random.chance(0.5) ? now + random_distance(random) / 4'096
                                      : std::max(now, std::min(h.wheel.deadline(), now + 1'000_s));
             ids fired;
             h.wheel.advance(
@@ -358,7 +359,7 @@ TEST_CASE("timer wheel: owners that move their timers to later times are asked, 
         REQUIRE(h.wheel.when(id) <= model.at[id]);
         REQUIRE(h.wheel.deadline() <= model.earliest());
     }
-    CHECK(unsaid > 100);
+    CHECK(unsaid > 10);
     for (timer_id i = 0; i < count; ++i) {
         model.at[i] = time_point::never();
     }

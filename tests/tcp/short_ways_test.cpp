@@ -1,7 +1,9 @@
 // The ways around SEGMENT ARRIVES and around the choice of a segment: what they take, and what they leave to the long
 // way. That both ways end alike is compared for each segment by every build with assertions.
+#include "tcpco/tcp/both_ways.hpp"
 #include "tcpco/tcp/header_prediction.hpp"
 #include "tcpco/tcp/segment_run.hpp"
+#include "tcpco/tcp/timeouts.hpp"
 
 #include <array>
 #include <functional>
@@ -45,15 +47,15 @@ struct in_established {
         c.smss = size;
     }
 
-    // The next text, with the timestamp after the last one.
-    std::vector<std::byte> next_text(std::size_t octets = 10) const
+    // The next text, with the timestamp after the last one. It acknowledges `acked` octets more.
+    std::vector<std::byte> next_text(std::size_t octets = 10, octet_count acked = 0) const
     {
         std::vector<std::byte> segment(head + octets, std::byte{0x55});
         const tcp_options options{.has_timestamps = true, .tsval = 101, .tsecr = 9};
         write_tcp(tcp_header{.source_port = 5'000,
                              .destination_port = 80,
                              .seq = to_wire(c.rcv.nxt, c.rcv.irs),
-                             .ack = to_wire(c.snd.una, c.snd.iss),
+                             .ack = to_wire(c.snd.una + acked, c.snd.iss),
                              .flags = tcp_flag::ack,
                              .window = 60'000},
                   options, segment);
@@ -75,6 +77,9 @@ struct in_established {
         }
         const ack_info told{.smss = size};
         s.recovery.on_ack(told, {.sack_permitted = true}, timing_of(c, s, st.now), s.board);
+        c.life = life_timer::none;
+        c.timer_base = st.now;
+        rearm_timer(c, st);
         return s;
     }
     leaving_segment last() const
@@ -146,6 +151,229 @@ TEST_CASE("header prediction is for who only receives, in ESTABLISHED, with noth
         changes[i](e);
         CAPTURE(i);
         CHECK_FALSE(is_predicted(e.c, expected, e.st));
+    }
+}
+
+TEST_CASE("header prediction takes an acknowledgement of what is in flight, with text or without", "[tcp]")
+{
+    in_established e;
+    e.sends();
+    for (const std::size_t text : {std::size_t{0}, std::size_t{10}}) {
+        for (const octet_count acked : {octet_count{1}, size, 2 * size + 7, 3 * size}) {
+            CAPTURE(text, acked);
+            CHECK(is_predicted(e.c, e.next_text(text, acked), e.st));
+        }
+        CHECK_FALSE(is_predicted(e.c, e.next_text(text, 3 * size + 1), e.st));  // what was never sent
+        CHECK_FALSE(is_predicted(e.c, e.next_text(text, -1), e.st));
+        CHECK_FALSE(is_predicted(e.c, e.next_text(text, 0), e.st));  // perhaps a duplicate
+    }
+    const std::vector<std::byte> expected = e.next_text(0, size);
+    for (std::size_t i = 0; i < head; ++i) {
+        for (unsigned bit = 0; bit < 8; ++bit) {
+            std::vector<std::byte> other = expected;
+            other[i] ^= static_cast<std::byte>(1U << bit);
+            const std::uint32_t acked = read_be32(other.data() + 8) - to_wire(e.c.snd.una, e.c.snd.iss).value;
+            const bool in_flight = i >= 8 && i < 12 && acked > 0 && acked <= 3 * size;
+            const bool later = i >= 24 && i < 28 && static_cast<std::int32_t>(read_be32(other.data() + 24) - 100) >= 0;
+            const bool free = i < 4 || (i >= 14 && i < 20) || i >= 28 || later || in_flight || (i == 13 && bit == 3);
+            CAPTURE(i, bit);
+            CHECK(is_predicted(e.c, other, e.st) == free);
+        }
+    }
+}
+
+TEST_CASE("an acknowledgement goes the long way where anything is lost, SACKed, sent again, probed or marked", "[tcp]")
+{
+    using change = std::function<void(in_established&, sender_active<bundle>&)>;
+    const std::array changes{
+        change{[](in_established& e, auto&) { e.c.state = tcp_state::fin_wait_1; }},
+        change{[](in_established& e, auto&) { e.c.state = tcp_state::close_wait; }},
+        change{[](in_established& e, auto&) { e.c.fin_queued = true; }},
+        change{[](in_established& e, auto&) { e.c.timestamps = false; }},
+        change{[](in_established& e, auto&) { e.c.snd.wnd = 0; }},
+        change{[](in_established& e, auto&) { e.c.snd.wl1 = e.c.rcv.nxt + 1; }},
+        change{[](in_established& e, auto&) { e.c.receiver = slab_id{0, 1}; }},
+        change{[](in_established& e, auto&) { e.c.accurate = slab_id{0, 1}; }},
+        change{[](in_established& e, auto&) { e.c.ecn_accurate = true; }},
+        change{[](in_established& e, auto&) { e.c.ecn = true; }},
+        change{[](in_established& e, auto&) { e.c.ce_last = true; }},
+        change{[](in_established& e, auto&) { e.c.reader_gone = true; }},
+        change{[](in_established& e, auto&) { e.c.refuses_text = true; }},
+        change{[](in_established& e, auto&) { e.c.rare.make()->adv_uto = 1; }},
+        change{[](in_established& e, auto&) { e.c.path_mtu = 1'000; }},
+        change{[](in_established& e, auto&) { e.c.timer = retransmission_timer::persist; }},
+        change{[](in_established& e, auto&) { e.c.timer = retransmission_timer::reorder; }},
+        change{[](in_established& e, auto&) { e.c.sender = {}; }},
+        change{[](in_established&, auto& s) { s.board.mark_lost(s.board.first_unacked()); }},
+        change{[](in_established& e, auto& s) {
+            s.board.on_sack({e.c.snd.una + size, e.c.snd.una + 2 * size}, [](const transmission&, bool) {});
+        }},
+        change{[](in_established& e, auto& s) {  // SACKed once, and reneged since
+            s.board.on_sack({e.c.snd.una + size, e.c.snd.una + 2 * size}, [](const transmission&, bool) {});
+            s.board.renege();
+            s.board.on_retransmit(e.c.snd.una, e.c.snd.una + size, e.st.now, {});
+        }},
+        change{[](in_established& e, auto& s) {
+            s.board.on_retransmit(e.c.snd.una, e.c.snd.una + size, e.st.now, {});
+        }},
+        change{[](in_established&, auto& s) { s.board.emulate_sack(size); }},
+        change{[](in_established&, auto& s) { s.search.size = 1'400; }},
+        change{[](in_established&, auto& s) { s.search.asked = 1'064; }},
+        change{[](in_established& e, auto& s) {  // fast recovery, though all marks are taken back
+            const transmission late{.first = e.c.snd.nxt - size, .last = e.c.snd.nxt, .sent_at = e.st.now};
+            path_timing timing = timing_of(e.c, s, e.st.now + duration{1'000'000'000});
+            s.recovery.on_delivered(late, timing);
+            s.recovery.on_ack({.now = timing.now, .delivered = size, .smss = size},
+                              {.newly_sacked = size, .sack_permitted = true}, timing, s.board);
+            REQUIRE(s.recovery.in_recovery());
+            s.board.clear_marks();
+        }},
+    };
+    for (std::size_t i = 0; i < changes.size(); ++i) {
+        in_established e;
+        sender_active<bundle>& s = e.sends();
+        const std::vector<std::byte> expected = e.next_text(10, size);
+        REQUIRE(is_predicted(e.c, expected, e.st));
+        changes[i](e, s);
+        CAPTURE(i);
+        CHECK_FALSE(is_predicted(e.c, expected, e.st));
+    }
+}
+
+#if TCPCO_CHECKED
+namespace {
+
+// The segment in `octets` arrives the short way, and the long way at a copy.
+bool both_ways_agree(in_established& e, std::vector<std::byte> octets)
+{
+    const frame_info info{.arrived_at = e.st.now};
+    buffer slot = e.host.small.acquire();
+    std::copy(octets.begin(), octets.end(), slot.data());
+    const slice whole{slot, slot.data(), static_cast<std::uint32_t>(octets.size())};
+    const auto tcp = parse_tcp(octets);
+    REQUIRE(tcp);
+    arriving_segment seg;
+    seg.header = tcp->header;
+    read_tcp_options(tcp->options, seg.options);
+    seg.payload = whole;
+    seg.payload.remove_prefix(static_cast<std::uint32_t>(octets.size() - tcp->payload.size()));
+    seg.info = info;
+    make_room_to_compare(e.c, e.st);
+    prediction<bundle> p;
+    REQUIRE(is_predicted(e.c, octets, e.st, p));
+    REQUIRE(lend_sending_half(e.c, e.st));
+    const connection<bundle> expected = arrive_the_long_way(e.c, std::move(seg), e.st);
+    take_predicted(e.c, slice{whole}, info, p, e.st);
+    return agree(expected, e.c) && sending_halves_agree(e.c, e.st);
+}
+
+}  // namespace
+
+TEST_CASE("an acknowledgement in peace covers records, parts of them and all, as on the long way", "[tcp]")
+{
+    for (const octet_count acked : {octet_count{1}, size - 1, size, size + 1, 2 * size + 7, 3 * size}) {
+        for (const std::size_t text : {std::size_t{0}, std::size_t{10}}) {
+            CAPTURE(acked, text);
+            in_established e;
+            sender_active<bundle>& s = e.sends();
+            s.board.extend_newest(4 * size, 4);
+            e.c.snd.nxt += 4 * size;
+            e.st.now += duration{30'000'000};
+            // What an acknowledgement ends, or moves on.
+            s.flight_before_disorder = 5 * size;
+            s.resumption_window = size;
+            e.c.starved = e.c.timed_out = e.c.send_tuned = true;
+            e.c.retries = e.c.unanswered = e.c.keep_probes = e.c.untimed = 2;
+            e.c.send.set_limit(1);
+            CHECK(both_ways_agree(e, e.next_text(text, acked)));
+            s.board.check_invariants();
+            CHECK(e.c.snd.una == stream_offset{1} + acked);
+            CHECK(s.board.in_flight() == 7 * size - acked);
+            CHECK(e.c.send.front() == e.c.snd.una);
+            CHECK(e.c.send.limit() > 1);
+            CHECK(s.flight_before_disorder == 0);
+            CHECK(s.resumption_window > size);
+            CHECK(e.c.retries + e.c.unanswered + e.c.keep_probes + e.c.untimed == 0);
+            CHECK_FALSE(e.c.timed_out);
+            CHECK(e.c.rto.srtt().milliseconds() == 30);
+            CHECK(e.c.rcv.nxt == stream_offset{5'000} + static_cast<octet_count>(text));
+            CHECK((e.c.events & readiness::writable) != 0);
+            CHECK(((e.c.events & readiness::readable) != 0) == (text > 0));
+            CHECK(e.c.ts_recent == 101);
+            // And the rest of it, at another time.
+            e.st.now += duration{10'000'000};
+            CHECK(both_ways_agree(e, e.next_text(text, 7 * size - acked)));
+            s.board.check_invariants();
+            CHECK(s.board.records() == 0);
+            CHECK(e.c.timer == retransmission_timer::none);
+        }
+    }
+}
+
+TEST_CASE("the comparison of both ways sees what one of them did not do", "[tcp]")
+{
+    using change = std::function<void(in_established&, sender_active<bundle>&)>;
+    const std::array changes{
+        change{[](in_established& e, auto&) { e.c.timer_base += duration{1}; }},
+        change{[](in_established&, auto& s) { s.progress_at += duration{1}; }},
+        change{[](in_established& e, auto&) { e.c.rto.on_rtt_sample({.rtt = duration{77'000'000}}); }},
+        change{[](in_established& e, auto&) { e.c.send.set_limit(5); }},
+        change{[](in_established& e, auto& s) {
+            s.board.on_plain_ack(e.c.snd.una + 1, [](const transmission&) {});
+        }},
+        change{[](in_established&, auto& s) { s.board.mark_lost(s.board.first_unacked()); }},
+        change{[](in_established&, auto& s) { s.flight_before_disorder = 1; }},
+        change{[](in_established&, auto& s) { s.resumption_window = 1; }},
+        change{[](in_established&, auto& s) {
+            s.congestion.on_congestion_event({.in_flight = 3 * size, .smss = size});
+        }},
+        change{[](in_established&, auto& s) { s.rate.mark_app_limited(9); }},
+        change{[](in_established& e, auto& s) {
+            s.recovery.on_timer(retransmission_timer::rto, timing_of(e.c, s, e.st.now), s.board);
+        }},
+    };
+    for (std::size_t i = 0; i < changes.size(); ++i) {
+        CAPTURE(i);
+        in_established e;
+        sender_active<bundle>& s = e.sends();
+        make_room_to_compare(e.c, e.st);
+        REQUIRE(lend_sending_half(e.c, e.st));
+        const connection<bundle> before = e.c;
+        REQUIRE((agree(before, e.c) && sending_halves_agree(e.c, e.st)));
+        changes[i](e, s);
+        CHECK_FALSE((agree(before, e.c) && sending_halves_agree(e.c, e.st)));
+    }
+}
+#endif
+
+TEST_CASE("RACK wants to hear of each record where one above, or one that left later, has been delivered", "[tcp]")
+{
+    using change = std::function<void(in_established&, sender_active<bundle>&)>;
+    const auto delivered = [](in_established& e, sender_active<bundle>& s, stream_offset last, duration later) {
+        s.recovery.on_delivered({.first = last - 1, .last = last, .sent_at = e.st.now + later},
+                                timing_of(e.c, s, e.st.now));
+    };
+    const std::array changes{
+        change{[&](in_established& e, auto& s) { delivered(e, s, e.c.snd.una + 1, duration{-20}); }},
+        change{[&](in_established& e, auto& s) { delivered(e, s, e.c.snd.una, duration{1}); }},
+        change{[](in_established&, auto& s) { s.recovery = {}; }},  // a peer without SACK
+        change{[](in_established& e, auto& s) {  // a probe is on its way
+            s.recovery.on_timer(retransmission_timer::pto, timing_of(e.c, s, e.st.now), s.board);
+            s.recovery.on_transmit({.first = e.c.snd.nxt, .last = e.c.snd.nxt + 1}, timing_of(e.c, s, e.st.now));
+        }},
+        change{[](in_established& e, auto& s) {  // after a timeout, whatever has become of the records
+            s.recovery.on_timer(retransmission_timer::rto, timing_of(e.c, s, e.st.now), s.board);
+            s.board.clear_marks();
+        }},
+    };
+    for (std::size_t i = 0; i < changes.size(); ++i) {
+        in_established e;
+        sender_active<bundle>& s = e.sends();
+        delivered(e, s, e.c.snd.una, duration{-9});
+        REQUIRE(s.recovery.awaits_plain_ack(s.board));
+        changes[i](e, s);
+        CAPTURE(i);
+        CHECK_FALSE(s.recovery.awaits_plain_ack(s.board));
     }
 }
 
@@ -248,4 +476,28 @@ TEST_CASE("nothing is sent by who is at rest, and what is owed, waits or is lost
     CHECK_FALSE(is_at_rest(e.c, e.st));  // a probe is due
     s.recovery.on_timer(retransmission_timer::rto, timing_of(e.c, s, e.st.now), s.board);
     CHECK_FALSE(is_at_rest(e.c, e.st));
+}
+
+TEST_CASE("who waited for its pace, and has nothing to send after all, becomes quiet", "[tcp]")
+{
+    for (const bool by_timer : {true, false}) {
+        in_established e;
+        e.c.sender = e.host.senders.emplace();
+        e.st.sender(e.c)->board.start(e.c.snd.una);
+        e.c.wait_for_pace(e.st.now);
+        REQUIRE((e.c.life == life_timer::pacing && e.c.deadline() == e.st.now));
+        if (by_timer) {
+            advance_connection(e.c, e.st);
+        } else {
+            forget_pace(e.c, e.st);
+        }
+        CHECK(e.c.life == life_timer::quiet);
+        CHECK(e.c.deadline() > e.st.now);
+        CHECK(e.c.deadline() != time_point::never());
+    }
+    in_established ends;  // what ends at its time does not wait
+    ends.c.life = life_timer::fin_wait_2;
+    ends.c.life_at = ends.st.now + duration{5};
+    ends.c.wait_for_pace(ends.st.now);
+    CHECK((ends.c.life == life_timer::fin_wait_2 && ends.c.life_at == ends.st.now + duration{5}));
 }

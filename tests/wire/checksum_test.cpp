@@ -1,12 +1,14 @@
 #include "tcpco/wire/checksum.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <vector>
 
 #include "catch.hpp"
 #include "octets.hpp"
 #include "tcpco/core/random.hpp"
+#include "tcpco/wire/byte_order.hpp"
 
 using namespace tcpco;
 using tcpco::test::cut;
@@ -354,4 +356,28 @@ TEST_CASE("checksum: an IPv4 segment longer than a packet can be is not good", "
 {
     const std::vector<std::byte> huge(0x10000);
     CHECK_FALSE(transport_checksum_good(v4_source, v4_destination, ip_protocol::tcp, huge));
+}
+
+TEST_CASE("checksum: an IPv4 segment behind its addresses is judged as by its pseudo-header, each bit of both", "[wire]")
+{
+    for (const std::size_t size : {std::size_t{20}, std::size_t{21}, std::size_t{97}, std::size_t{1'480}}) {
+        std::vector<std::byte> packet(8 + size);
+        random_source random{size};
+        for (std::byte& b : packet) {
+            b = static_cast<std::byte>(random.below(256));
+        }
+        write_be16(std::span{packet}, 8 + 16, 0);
+        const auto address = [&](std::size_t at) { return ip_address{ipv4_address{read_be32(packet.data() + at)}}; };
+        const std::array<std::span<const std::byte>, 1> segment{std::span{packet}.subspan(8)};
+        write_be16(std::span{packet}, 8 + 16,
+                   transport_checksum(address(0), address(4), ip_protocol::tcp, segment));
+        REQUIRE(ipv4_transport_checksum_good(ip_protocol::tcp, packet.data() + 8, size));
+        CHECK_FALSE(ipv4_transport_checksum_good(ip_protocol::udp, packet.data() + 8, size));
+        CHECK_FALSE(ipv4_transport_checksum_good(ip_protocol::tcp, packet.data() + 8, std::size_t{0x1'0000}));
+        for (std::size_t i = 0; i < packet.size(); ++i) {
+            packet[i] ^= std::byte{4};
+            CHECK_FALSE(ipv4_transport_checksum_good(ip_protocol::tcp, packet.data() + 8, size));
+            packet[i] ^= std::byte{4};
+        }
+    }
 }

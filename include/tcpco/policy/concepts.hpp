@@ -197,6 +197,15 @@ template <class R>
 concept holds_timer = requires(const R r, stream_offset una) { { r.holds_timer(una) } -> std::same_as<bool>; };
 template <class R>
 concept knows_steady = requires(const R r) { { r.is_steady() } -> std::same_as<bool>; };
+// awaits_plain_ack: of an ACK that covers the oldest records and says nothing else, while none is SACKed, lost or was
+// sent again, on_plain_ack(a, sent_at, timing) tells all that there is to know: `sent_at` is when what left last of
+// them left. It takes the place of on_delivered and on_ack, whose verdict would be none.
+template <class R, class Board>
+concept takes_plain_acks =
+    requires(R r, const R cr, const Board& board, const ack_info& a, time_point sent_at, const path_timing& timing) {
+        { cr.awaits_plain_ack(board) } -> std::same_as<bool>;
+        r.on_plain_ack(a, sent_at, timing);
+    };
 template <class R>
 concept counts_copies = requires(const R r) { { r.counted_twice() } -> std::same_as<octet_count>; };
 

@@ -26,6 +26,8 @@ struct delivery_stamp {
     octet_count in_flight = 0;   // in flight, this segment included
     bool app_limited = false;
     bool ect = false;            // it left with ECT (for the connection, not for policies)
+
+    friend constexpr bool operator==(const delivery_stamp&, const delivery_stamp&) noexcept = default;
 };
 
 struct rate_sample {
@@ -51,6 +53,7 @@ struct transmission {
     delivery_stamp stamp{};
 
     constexpr octet_count octets() const noexcept { return last - first; }
+    friend constexpr bool operator==(const transmission&, const transmission&) noexcept = default;
 };
 
 struct offset_range {

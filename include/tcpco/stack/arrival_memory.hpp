@@ -32,39 +32,36 @@ public:
 
     void forget() noexcept { connection_ = {}; }
 
-    // The connection that the segment in `frame` is for, or none: the long way knows.
-    slab_id match(std::span<const std::byte> frame, std::size_t link) const noexcept
+    // How a frame is like the one that is remembered. Of the same host, for the same address of ours, and as plain:
+    // then only the connection is another, and the network layer would say what it said.
+    enum class likeness : std::uint8_t { none, host, connection };
+
+    likeness compare(std::span<const std::byte> frame, std::size_t link) const noexcept
     {
         if (!connection_ || frame.size() < link + ipv4_header_size + 20) {
-            return {};
+            return likeness::none;
         }
         const std::byte* const ip = frame.data() + link;
-        const words w = words_of(ip, link);
-        std::uint64_t differs = 0;
-        for (std::size_t i = 0; i < w.size(); ++i) {
-            differs |= w[i] ^ words_[i];
-        }
+        const words now = words_of(ip, link);
+        const words differs{now[0] ^ words_[0], now[1] ^ words_[1], now[2] ^ words_[2], now[3] ^ words_[3],
+                            now[4] ^ words_[4]};
+        constexpr auto address = std::bit_cast<std::uint64_t>(octets{255, 255, 255, 255, 0, 0, 0, 0});
         // A frame that is longer than its packet is padded: that is rare, and for the long way.
-        const bool same = differs == 0 && read_be16(ip + 2) == frame.size() - link &&
-                          detail::sum_header<ipv4_header_size / 4>(ip) == 0xFFFF;
-        return same ? connection_ : slab_id{};
+        if ((differs[0] | differs[1] | differs[2] | differs[3] | (differs[4] & address)) != 0 ||
+            read_be16(ip + 2) != frame.size() - link || detail::sum_header<ipv4_header_size / 4>(ip) != 0xFFFF) {
+            return likeness::none;
+        }
+        return differs[4] == 0 ? likeness::connection : likeness::host;
     }
 
-    // Whether the frame comes from the same host as the one before, for the same address of ours, and is as plain: then
-    // only the connection is another, and the network layer would say what it said.
-    bool is_from_same_host(std::span<const std::byte> frame, std::size_t link) const noexcept
+    // The connection that the frame remembered was for; it may be gone.
+    slab_id connection() const noexcept { return connection_; }
+
+    // A segment of that host, to the same address, was for `connection`.
+    void follow(const std::byte* ip, slab_id connection) noexcept
     {
-        if (!connection_ || frame.size() < link + ipv4_header_size + 20) {
-            return false;
-        }
-        const std::byte* const ip = frame.data() + link;
-        words differs = words_of(ip, link);
-        for (std::size_t i = 0; i < differs.size(); ++i) {
-            differs[i] ^= words_[i];
-        }
-        constexpr auto address = std::bit_cast<std::uint64_t>(octets{255, 255, 255, 255, 0, 0, 0, 0});
-        return (differs[0] | differs[1] | differs[2] | differs[3] | (differs[4] & address)) == 0 &&
-               read_be16(ip + 2) == frame.size() - link && detail::sum_header<ipv4_header_size / 4>(ip) == 0xFFFF;
+        words_[4] = load(ip + 16);
+        connection_ = connection;
     }
 
 private:

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <utility>
 
@@ -26,6 +27,7 @@
 #include "tcpco/stack/stack_port.hpp"
 #include "tcpco/storage/flow_table.hpp"
 #include "tcpco/storage/timer_wheel.hpp"
+#include "tcpco/tcp/both_ways.hpp"
 #include "tcpco/tcp/header_prediction.hpp"
 #include "tcpco/tcp/listener.hpp"
 #include "tcpco/tcp/segment_arrives.hpp"
@@ -171,9 +173,12 @@ private:
     enum class send_outcome : std::uint8_t { sent, idle, refused, unresolved };
 
     // tcp_input.hpp
-    bool receive_known(frame& f);
+    using likeness = arrival_memory::likeness;
+    connection_type* find_known(const std::byte* ip, likeness like);
+    transmission_control_block* find_among_hints(const std::byte* ip) noexcept;
+    bool receive_known(frame& f, likeness like);
     bool receive_alike(frame& f, datagram& d);
-    void receive_predicted(connection_type& c, frame& f, std::uint8_t ecn, step_type& st);
+    void receive_predicted(connection_type& c, frame& f, std::uint8_t ecn, const prediction<Bundle>& p, step_type& st);
     void receive_segment(datagram&& d);
     bool read_segment(const ip_address& source, const ip_address& destination, slice&& octets, const frame_info& info,
                       std::uint8_t ecn, arriving_segment& seg);
@@ -283,6 +288,8 @@ private:
     // connections.hpp, socket_calls.hpp
     connection_type* make_connection();
     void settle(connection_type& c, tcp_state was, step_type& st);
+    void settle_predicted(connection_type& c, sender_active<Bundle>* s, step_type& st);
+    void note_readiness(connection_type& c, sender_active<Bundle>* s, step_type& st);
     void account(connection_type& c, tcp_state was);
     void enqueue(listener& l, connection_type& c);
     void bury(connection_type& c);
@@ -323,6 +330,7 @@ private:
     outbox outbox_;
     loopback loopback_;
     arrival_memory recent_;
+    std::array<std::uint32_t, 1'024> hints_{};  // indices of connections that may have been asked for last
     slab<connection_type> connections_;
     slab<listener> listeners_;
     flow_table<four_tuple, four_tuple_hash> flows_;

@@ -79,20 +79,41 @@ void basic_stack<B>::settle(connection_type& c, tcp_state was, step_type& st)
         network_.doubt(c.neighbour, now_);
     }
     account(c, was);
-    if (c.events != readiness::none && c.owned) {
-        ready_.push_back(c.self.index);
-    }
     if (c.state == tcp_state::closed || c.state == tcp_state::listen) {
+        if (c.events != readiness::none && c.owned) {
+            ready_.push_back(c.self.index);
+        }
         bury(c);
         return;
     }
-    if (c.acks_owed > 0 || c.read_since_ack || c.probe_owed || c.sendable_end() > c.snd.nxt ||
-        (c.sender && !is_at_rest(c, st))) {
-        dirty_.push_back(c.self.index);
-    }
+    note_readiness(c, st.sender(c), st);
     arm(c);
     check_connection(c);
     compact(c);
+}
+
+// After a segment that was expected: the state is the same, and nobody is answered.
+template <class B>
+[[gnu::always_inline]] inline void basic_stack<B>::settle_predicted(connection_type& c, sender_active<B>* s,
+                                                                    step_type& st)
+{
+    note_readiness(c, s, st);
+    arm(c);
+    check_connection(c);
+}
+
+// The lists of those that have news, and of those that may have something to send.
+template <class B>
+[[gnu::always_inline]] inline void basic_stack<B>::note_readiness(connection_type& c, sender_active<B>* s,
+                                                                  step_type& st)
+{
+    if (c.events != readiness::none && c.owned) {
+        ready_.push_back(c.self.index);
+    }
+    if (c.acks_owed > 0 || c.read_since_ack || c.probe_owed || c.sendable_end() > c.snd.nxt ||
+        (s != nullptr && !is_at_rest(c, *s, st))) {
+        dirty_.push_back(c.self.index);
+    }
 }
 
 // A passive connection's way from the SYN queue to the accept queue, and who still counts as alive.

@@ -13,11 +13,12 @@ void basic_stack<B>::receive(time_point now, frame&& f)
     if (f.info.arrived_at == time_point{}) {
         f.info.arrived_at = now_;
     }
-    if (receive_known(f)) {
+    const likeness like = recent_.compare(f.data.octets(), network_.link_header());
+    if (like != likeness::none && receive_known(f, like)) {
         on_neighbours();
         return;
     }
-    if (datagram d; receive_alike(f, d) || network_.receive(now_, std::move(f), d)) {
+    if (datagram d; (like != likeness::none && receive_alike(f, d)) || network_.receive(now_, std::move(f), d)) {
         receive_segment(std::move(d));
     } else if (const auto notice = network_.take_notice()) {
         on_icmp(*notice);
@@ -37,14 +38,59 @@ void basic_stack<B>::receive_copy(time_point now, std::span<const std::byte> oct
     receive(now, std::move(f));
 }
 
-// The segment of an established connection, whose frame is like the one before: all that happened to that one until
-// its connection was found would happen again. True: it was taken, or dropped and counted.
+// The connection of a frame that is like the one before: all that the network layer said of that one it would say
+// again. Null: it is for nobody who is ESTABLISHED, or opens a connection.
 template <class B>
-bool basic_stack<B>::receive_known(frame& f)
+[[gnu::always_inline]] inline auto basic_stack<B>::find_known(const std::byte* ip, likeness like) -> connection_type*
+{
+    const std::byte* const tcp = ip + ipv4_header_size;
+    transmission_control_block* c = nullptr;
+    if (like == likeness::connection) {
+        c = stack_port::find(recent_.connection());
+    } else if ((std::to_integer<unsigned>(tcp[13]) & tcp_flag::syn) == 0) {
+        c = find_among_hints(ip);
+    }
+    if (c == nullptr || c->state != tcp_state::established) {
+        return nullptr;
+    }
+    if (like == likeness::host) {
+        recent_.follow(ip, c->self);
+    }
+    return static_cast<connection_type*>(c);
+}
+
+// Whose segment that is: most are for a connection that had one lately, and of those with one host the ports tell
+// which. A guess that is checked costs less than the hash that nobody can guess.
+template <class B>
+transmission_control_block* basic_stack<B>::find_among_hints(const std::byte* ip) noexcept
+{
+    const ipv4_address source = read_ipv4_address(ip + 12);
+    const ipv4_address destination = read_ipv4_address(ip + 16);
+    const std::uint16_t from = read_be16(ip + ipv4_header_size);
+    const std::uint16_t to = read_be16(ip + ipv4_header_size + 2);
+    std::uint32_t& hint = hints_[(unsigned{from} ^ to) % hints_.size()];
+    transmission_control_block* const c = hint < tcbs_.size() ? tcbs_[hint] : nullptr;
+    if (c != nullptr && c->remote.port == from && c->local.port == to && c->state == tcp_state::established &&
+        c->remote.address.is_v4() && c->remote.address.v4() == source && c->local.address.is_v4() &&
+        c->local.address.v4() == destination) {
+        return c;
+    }
+    const std::uint32_t index = find_flow({{destination, to}, {source, from}});
+    if (index >= connections_.limit()) {
+        return nullptr;
+    }
+    hint = index;
+    return tcbs_[index];
+}
+
+// A segment from the host that the last one came from, for an established connection. True: it was taken, or dropped
+// and counted.
+template <class B>
+bool basic_stack<B>::receive_known(frame& f, likeness like)
 {
     const std::size_t link = network_.link_header();
-    connection_type* c = connections_.get(recent_.match(f.data.octets(), link));
-    if (c == nullptr || c->state != tcp_state::established) {
+    connection_type* const c = find_known(f.data.data + link, like);
+    if (c == nullptr) {
         return false;
     }
     const auto ecn = static_cast<std::uint8_t>(std::to_integer<unsigned>(f.data.data[link + 1]) & 3);
@@ -55,8 +101,8 @@ bool basic_stack<B>::receive_known(frame& f)
     }
     f.data.remove_prefix(static_cast<std::uint32_t>(link + ipv4_header_size));
     step_type st = step_at(now_);
-    if (ecn != ecn_codepoint::ce && is_predicted(*c, f.data.octets(), st)) {
-        receive_predicted(*c, f, ecn, st);
+    if (prediction<B> p; ecn != ecn_codepoint::ce && is_predicted(*c, f.data.octets(), st, p)) {
+        receive_predicted(*c, f, ecn, p, st);
         return true;
     }
     arriving_segment seg;
@@ -66,14 +112,11 @@ bool basic_stack<B>::receive_known(frame& f)
     return true;
 }
 
-// The segment of another connection with the host that the last one came from: what the network layer would say of it.
+// A segment of no such connection, with the host that the last one came from: what the network layer would say of it.
 template <class B>
 bool basic_stack<B>::receive_alike(frame& f, datagram& d)
 {
     const std::size_t link = network_.link_header();
-    if (!recent_.is_from_same_host(f.data.octets(), link)) {
-        return false;
-    }
     const std::byte* const ip = f.data.data + link;
     d.source = read_ipv4_address(ip + 12);
     d.destination = read_ipv4_address(ip + 16);
@@ -91,21 +134,22 @@ bool basic_stack<B>::receive_alike(frame& f, datagram& d)
     return true;
 }
 
-// The next octets of the stream, and nothing else. Builds with assertions have them arrive the long way as well.
+// A segment that is as expected. Builds with assertions have them arrive the long way as well.
 template <class B>
-void basic_stack<B>::receive_predicted(connection_type& c, frame& f, [[maybe_unused]] std::uint8_t ecn, step_type& st)
+[[gnu::always_inline]] inline void basic_stack<B>::receive_predicted(connection_type& c, frame& f,
+                                                                     [[maybe_unused]] std::uint8_t ecn,
+                                                                     const prediction<B>& p, step_type& st)
 {
     if (f.info.checksum == checksum_state::verify &&
-        !transport_checksum_good(c.remote.address, c.local.address, ip_protocol::tcp, f.data.octets())) {
+        !ipv4_transport_checksum_good(ip_protocol::tcp, f.data.data, f.data.size)) {
         host.counters.drop(drop_reason::tcp_checksum);  // MUST-3
         return;
     }
     host.counters.segments_received += f.info.wire_segments;
-    const std::size_t head = c.timestamps ? 32 : 20;
     observe(host.observer,
             event::segment_received{.connection = key_of(c),
                                     .at = f.info.arrived_at,
-                                    .octets = static_cast<octet_count>(f.data.size - head),
+                                    .octets = static_cast<octet_count>(f.data.size - p.head),
                                     .wire_segments = f.info.wire_segments,
                                     .flags = static_cast<std::uint16_t>(read_be16(f.data.data + 12) & 0xFFF)});
     if constexpr (TCPCO_CHECKED != 0) {
@@ -114,13 +158,18 @@ void basic_stack<B>::receive_predicted(connection_type& c, frame& f, [[maybe_unu
         arriving_segment seg;
         TCPCO_ASSERT(read_segment(c.remote.address, c.local.address, slice{f.data}, f.info, ecn, seg));
         host.counters.segments_received -= f.info.wire_segments;
-        [[maybe_unused]] const connection_type expected = arrive_the_long_way(c, std::move(seg), st);
-        take_predicted(c, std::move(f.data), f.info, st);
-        TCPCO_ASSERT(!room || agree(expected, c));  // what pools refuse is another matter
+        if (lend_sending_half(c, st)) {
+            [[maybe_unused]] const connection_type expected = arrive_the_long_way(c, std::move(seg), st);
+            take_predicted(c, std::move(f.data), f.info, p, st);
+            TCPCO_ASSERT(!room || agree(expected, c));  // what pools refuse is another matter
+            TCPCO_ASSERT(sending_halves_agree(c, st));
+        } else {
+            take_predicted(c, std::move(f.data), f.info, p, st);
+        }
     } else {
-        take_predicted(c, std::move(f.data), f.info, st);
+        take_predicted(c, std::move(f.data), f.info, p, st);
     }
-    settle(c, tcp_state::established, st);
+    settle_predicted(c, p.sender, st);
 }
 
 // The TCP segment in `octets`. False: it is none, or was damaged; counted.

@@ -128,6 +128,7 @@ std::size_t basic_stack<B>::transmit_connection(std::uint32_t index, Sink& sink,
         return taken;
     case send_outcome::refused: refused = true; break;
     }
+    make_room_to_compare(c, st);
     rearm_timer(c, st);
     arm(c);
     if (c.state == tcp_state::syn_received) {

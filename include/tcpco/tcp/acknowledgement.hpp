@@ -21,10 +21,9 @@
 namespace tcpco {
 
 template <class B>
-path_timing timing_of(const connection<B>& c, const sender_active<B>& s, time_point now,
-                      time_point echoed = time_point::never())
+path_timing timing_of(const connection<B>& c, const sender_active<B>& s, time_point now, time_point echoed,
+                      duration rto)
 {
-    const duration rto = c.rto.rto();
     return {.now = now,
             .srtt = c.rto.srtt(),
             .min_rtt = s.min_rtts.get(),
@@ -33,6 +32,13 @@ path_timing timing_of(const connection<B>& c, const sender_active<B>& s, time_po
             .in_flight = s.board.in_flight(),
             .smss = c.smss,
             .echoed = echoed};
+}
+
+template <class B>
+path_timing timing_of(const connection<B>& c, const sender_active<B>& s, time_point now,
+                      time_point echoed = time_point::never())
+{
+    return timing_of(c, s, now, echoed, c.rto.rto());
 }
 
 template <class B>
@@ -192,30 +198,6 @@ void take_cumulative_ack(connection<B>& c, sender_active<B>& s, const arriving_s
     }
 }
 
-template <class B>
-void complete_info(connection<B>& c, sender_active<B>& s, ack_work& work)
-{
-    ack_info& info = work.info;
-    info.acked = work.delivered.acked;
-    info.newly_sacked = work.delivered.newly_sacked;
-    info.delivered = work.delivered.newly_delivered;
-    info.in_flight = s.board.in_flight();
-    info.una = c.snd.una;
-    info.nxt = c.snd.nxt;
-    info.in_recovery = s.recovery.in_recovery();
-    info.duplicate = work.duplicate;
-    info.selective_acks = c.sack_permitted;
-    info.smss = c.smss;
-    // In slow start half a window in flight is proof enough: the window doubles before it is filled.
-    info.cwnd_limited = s.resumption_window == 0 &&
-                        (c.cwnd_limited || (s.congestion.cwnd() < s.congestion.ssthresh() &&
-                                            2 * info.in_flight_before >= s.congestion.cwnd()));
-}
-
-}  // namespace detail
-
-namespace detail {
-
 // How fast recovery sends: `ssthresh` is where it is to end.
 // RFC9937-6.1a
 template <class B>
@@ -352,6 +334,23 @@ bool ends_the_count(const connection<B>& c, const arriving_segment& seg) noexcep
     return c.timer == retransmission_timer::persist ? !c.reader_gone : progress;
 }
 
+// What an ACK showed to be lost is reported, and the policy's verdict carried out. `flight_size`: before the ACK.
+template <class B>
+void follow_verdict(connection<B>& c, sender_active<B>& s, recovery_verdict verdict, ack_info& info,
+                    octet_count flight_size, step<B>& st)
+{
+    if (verdict.kind != verdict_kind::none) {
+        prepare_verdict(c, s, verdict, info.delivered, st);
+    }
+    info.newly_lost = report_losses(c, s);
+    info.in_flight = s.board.in_flight();
+    if (lost_only_a_probe(c, s, info.newly_lost, st) && verdict.kind == verdict_kind::enter) {
+        repair_probe(c, s, info.delivered);
+    } else {
+        apply_verdict(c, s, verdict, flight_size, info.delivered, st);
+    }
+}
+
 template <class B>
 recovery_progress progress_of(const connection<B>& c, const ack_work& work) noexcept
 {
@@ -401,22 +400,17 @@ void process_ack(connection<B>& c, arriving_segment& seg, step<B>& st)
     detail::take_sack_blocks(c, *s, seg, work);
     count_rare(c.rare, &rare_state::reorderings, work.reordered ? 1 : 0);
     note_delivered(c, work.ect_delivered);
+    work.info.acked = work.delivered.acked;
+    work.info.newly_sacked = work.delivered.newly_sacked;
+    work.info.delivered = work.delivered.newly_delivered;
+    work.info.duplicate = work.duplicate;
     detail::measure(c, *s, seg, work, st);
-    detail::complete_info(c, *s, work);
+    detail::complete_info(c, *s, work.info);
     const bool was_in_recovery = s->recovery.in_recovery();
     const recovery_verdict verdict =
         s->recovery.on_ack(work.info, work.sack, timing_of(c, *s, work.info.now, work.echoed), s->board);
     detail::keep_reduction_if_marked(c, *s, seg);
-    if (verdict.kind != verdict_kind::none) {
-        prepare_verdict(c, *s, verdict, work.info.delivered, st);
-    }
-    work.info.newly_lost = report_losses(c, *s);
-    work.info.in_flight = s->board.in_flight();
-    if (detail::lost_only_a_probe(c, *s, work.info.newly_lost, st) && verdict.kind == verdict_kind::enter) {
-        detail::repair_probe(c, *s, work.info.delivered);
-    } else {
-        apply_verdict(c, *s, verdict, work.flight_size, work.info.delivered, st);
-    }
+    detail::follow_verdict(c, *s, verdict, work.info, work.flight_size, st);
     detail::take_probe_result(c, *s, st);
     answer_echo(c, *s, seg, work.delivered, work.flight_size, work.info, st);
     // The ACK that ends a recovery earns no growth, nor does one that undoes it, nor one with an echo (RFC3168-6.1.2c),

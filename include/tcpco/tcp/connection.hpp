@@ -52,6 +52,7 @@ struct mtu_search {
     std::uint16_t failed = 0;     // the packet whose loss made us ask
 
     bool is_probing() const noexcept { return size != 0; }
+    bool is_idle() const noexcept { return size == 0 && asked == 0; }
     void forget_probe() noexcept
     {
         first = last = {};
@@ -185,7 +186,10 @@ struct tcp_host {
     slab<sender_active<B>> senders;
     slab<receiver_active> receivers;
     slab<accurate_ecn> accurate;
-    receive_queue compared{};  // empty; builds with assertions use its memory (header_prediction.hpp)
+    // Builds with assertions lend these to the long way of a segment (both_ways.hpp). Empty, and unused.
+    receive_queue compared{};
+    struct not_compared {};
+    [[no_unique_address]] std::conditional_t<TCPCO_CHECKED != 0, sender_active<B>, not_compared> compared_sender{};
     typename B::time_wait time_wait;
     typename B::send_gate gate;
     typename B::isn isn;
@@ -211,8 +215,17 @@ struct step {
     time_point now{};
     pending_segment reply{};
     bool doubtful = false;  // R1 is reached: the way to the peer may have changed (RFC 9293 3.8.3)
+    bool compared = false;  // only to be compared with a short way: host.compared_sender is the sending half
 
-    sender_active<B>* sender(const connection<B>& c) noexcept { return host.senders.get(c.sender); }
+    sender_active<B>* sender(const connection<B>& c) noexcept
+    {
+        if constexpr (TCPCO_CHECKED != 0) {
+            if (compared) {
+                return c.sender ? &host.compared_sender : nullptr;
+            }
+        }
+        return host.senders.get(c.sender);
+    }
     receiver_active* receiver(const connection<B>& c) noexcept { return host.receivers.get(c.receiver); }
     accurate_ecn* accurate(const connection<B>& c) const noexcept { return host.accurate.get(c.accurate); }
     void drop(drop_reason reason) noexcept { host.counters.drop(reason); }

@@ -37,6 +37,7 @@ public:
         const duration before = spent_[place_of(cause)];
         return cause == cause_ ? before + (now - since_) : before;
     }
+    friend constexpr bool operator==(const limited_times&, const limited_times&) noexcept = default;
 
 private:
     static constexpr std::size_t place_of(send_limit cause) noexcept { return static_cast<std::size_t>(cause) - 1; }

@@ -50,11 +50,14 @@ public:
         age(now, window);
         return get();
     }
+    friend constexpr bool operator==(const windowed_filter&, const windowed_filter&) noexcept = default;
 
 private:
     struct sample {
         Value value{};
         Time at{};
+
+        friend constexpr bool operator==(const sample&, const sample&) noexcept = default;
     };
 
     static constexpr bool better(const sample& a, const sample& b) noexcept { return Better{}(a.value, b.value); }

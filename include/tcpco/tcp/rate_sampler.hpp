@@ -15,6 +15,7 @@
 #include <cstdint>
 
 #include "tcpco/core/time.hpp"
+#include "tcpco/policy/arithmetic.hpp"
 #include "tcpco/policy/events.hpp"
 
 namespace tcpco {
@@ -128,11 +129,14 @@ public:
         return octets_per_second(last_delivered_, last_interval_);
     }
     constexpr bool delivery_rate_app_limited() const noexcept { return last_app_limited_; }
+    friend constexpr bool operator==(const rate_sampler&, const rate_sampler&) noexcept = default;
 
 private:
     constexpr void remember(const rate_sample& s) noexcept
     {
-        if (!s.app_limited || octets_per_second(s) >= delivery_rate()) {
+        // No slower than what is remembered; multiplied, since a division costs more than the rest of this.
+        if (!s.app_limited || static_cast<uint128>(s.delivered) * static_cast<uint128>(last_interval_.ns) >=
+                                  static_cast<uint128>(last_delivered_) * static_cast<uint128>(s.interval.ns)) {
             last_delivered_ = s.delivered;
             last_interval_ = s.interval;
             last_app_limited_ = s.app_limited;

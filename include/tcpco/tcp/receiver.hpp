@@ -183,7 +183,7 @@ octet_count queue_for_reader(connection<B>& c, slice&& payload, step<B>& st)
 
 // What the sender of out-of-order text is told with which urgency, and how the policy sees in-order text.
 template <class B>
-void schedule_ack(connection<B>& c, const received_segment& event, step<B>& st)
+[[gnu::always_inline]] inline void schedule_ack(connection<B>& c, const received_segment& event, step<B>& st)
 {
     if (!event.in_order || event.duplicate || event.fills_hole) {
         owe_ack(c, !event.in_order || event.duplicate);  // RFC5681-4.2d: at once

@@ -90,7 +90,7 @@ void set_timer(connection<B>& c, sender_active<B>* s, retransmission_timer kind,
 // reply traffic allocate each time; a second and an RTO is where RFC 5681 4.1 forgets the window anyway. After that
 // keep-alive watches, if it is on: never while octets are outstanding (MUST-26), for these have a timer of their own.
 template <class B>
-void consider_quiet(connection<B>& c, step<B>& st)
+void consider_quiet(connection<B>& c, duration rto, step<B>& st)
 {
     if (c.life != life_timer::none || !is_synchronized(c.state)) {
         return;
@@ -101,7 +101,7 @@ void consider_quiet(connection<B>& c, step<B>& st)
         constexpr duration soon{50'000'000};
         constexpr duration a_while{1'000'000'000};
         c.life = life_timer::quiet;
-        c.life_at = st.now + (c.send.end() == stream_offset{1} ? soon : std::max(c.rto.rto(), a_while));
+        c.life_at = st.now + (c.send.end() == stream_offset{1} ? soon : std::max(rto, a_while));
     } else if (c.keep_count > 0) {
         c.life = life_timer::keep_alive;
         c.life_at = c.last_received_at + keep_alive_idle(c);
@@ -129,7 +129,7 @@ void rearm_timer(connection<B>& c, step<B>& st)
         c.timer = retransmission_timer::none;
         c.timer_at = time_point::never();
         if (c.sendable_end() == c.snd.nxt) {
-            detail::consider_quiet(c, st);
+            detail::consider_quiet(c, c.rto.rto(), st);
         }
         return;
     }
@@ -139,6 +139,17 @@ void rearm_timer(connection<B>& c, step<B>& st)
         detail::set_timer(c, s, wanted.kind, wanted.at, st.now);
     } else {
         detail::set_timer(c, s, retransmission_timer::rto, rto_at, st.now);
+    }
+}
+
+// What waited for its pace does not wait any more. Who has nothing to send after all may be quiet from now on.
+template <class B>
+void forget_pace(connection<B>& c, step<B>& st)
+{
+    if (c.life == life_timer::pacing) {
+        c.life = life_timer::none;
+        c.life_at = time_point::never();
+        rearm_timer(c, st);
     }
 }
 

@@ -28,6 +28,7 @@ public:
     constexpr void restart(octet_count delivered) noexcept { next_round_at_ = delivered; }
 
     constexpr std::uint64_t count() const noexcept { return count_; }
+    friend constexpr bool operator==(const round_counter&, const round_counter&) noexcept = default;
 
 private:
     octet_count next_round_at_ = 0;

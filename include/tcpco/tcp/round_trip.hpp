@@ -55,27 +55,20 @@ void measure_by_echo(connection<B>& c, const sender_active<B>& s, const arriving
     }
 }
 
-// RTT from transmission records, never from retransmitted ones (Karn, MUST-18); rounds and rate from the same.
-// RFC7323-4.1a, 4.2a, RFC6298-3a, 3b, BBR-4.2a, 5.5.7.1a
+// A round trip of what was sent once, at `sent_at`. `flight_size`: before the ACK.
+// RFC7323-4.2a, RFC6298-3a, 3b
 template <class B>
-void measure(connection<B>& c, sender_active<B>& s, const arriving_segment& seg, ack_work& work, step<B>& st)
+[[gnu::always_inline]] inline void take_round_trip(connection<B>& c, sender_active<B>& s, ack_info& info,
+                                                   time_point sent_at, octet_count flight_size, step<B>& st)
 {
-    ack_info& info = work.info;
-    // What is reported together with a retransmission may have waited for it behind the hole, or for an ACK that was
-    // not lost: that time is no round trip (MUST-18).
-    const bool has_rtt = work.delivered.has_rtt && !work.delivered.any_retransmitted;
-    // A cookie's timestamp is a little old; an ACK with a D-SACK answers what came twice, not what it echoes.
-    if (!has_rtt && work.advances && !work.covers_syn && !work.sack.dsack) {
-        measure_by_echo(c, s, seg, work.head_sent_at, info.now);
-    }
-    if (has_rtt) {
-        info.latest_rtt = std::max(duration{1}, info.now - work.delivered.rtt_sent_at);
-        const octet_count per_round = (work.flight_size + 2 * c.smss - 1) / (2 * c.smss);
-        c.rto.on_rtt_sample(
-            {.rtt = info.latest_rtt,
-             .samples_per_round = static_cast<std::uint32_t>(std::max<octet_count>(1, per_round)),
-             .source = c.snd.una <= stream_offset{1} ? rtt_source::handshake : rtt_source::transmission});
-        s.min_rtts.update(info.latest_rtt, info.now, min_rtt_window);
+    info.latest_rtt = std::max(duration{1}, info.now - sent_at);
+    const octet_count pair = 2 * c.smss;
+    const octet_count per_round = flight_size <= pair ? 1 : (flight_size + pair - 1) / pair;
+    c.rto.on_rtt_sample({.rtt = info.latest_rtt,
+                         .samples_per_round = static_cast<std::uint32_t>(per_round),
+                         .source = c.snd.una <= stream_offset{1} ? rtt_source::handshake : rtt_source::transmission});
+    s.min_rtts.update(info.latest_rtt, info.now, min_rtt_window);
+    if (TCPCO_CHECKED == 0 || !st.compared) {
         observe(st.host.observer, event::rtt_measured{.connection = key_of(c),
                                                       .at = info.now,
                                                       .rtt = info.latest_rtt,
@@ -83,6 +76,13 @@ void measure(connection<B>& c, sender_active<B>& s, const arriving_segment& seg,
                                                       .rttvar = c.rto.rttvar(),
                                                       .rto = c.rto.rto()});
     }
+}
+
+// Rounds, and what else of time an ACK has to say.
+// BBR-4.2a, 5.5.7.1a
+template <class B>
+void tell_time(const connection<B>& c, sender_active<B>& s, ack_info& info)
+{
     if (s.rate.has_newest()) {
         info.round_start = s.rounds.on_delivered(s.rate.prior_delivered(), s.rate.delivered());
     }
@@ -90,6 +90,40 @@ void measure(connection<B>& c, sender_active<B>& s, const arriving_segment& seg,
     info.min_rtt = s.min_rtts.get();
     info.srtt = c.rto.srtt();
     info.app_limited = s.rate.app_limited();
+}
+
+// RTT from transmission records, never from retransmitted ones (Karn, MUST-18); rounds and rate from the same.
+// RFC7323-4.1a
+template <class B>
+void measure(connection<B>& c, sender_active<B>& s, const arriving_segment& seg, ack_work& work, step<B>& st)
+{
+    // What is reported together with a retransmission may have waited for it behind the hole, or for an ACK that was
+    // not lost: that time is no round trip (MUST-18).
+    const bool has_rtt = work.delivered.has_rtt && !work.delivered.any_retransmitted;
+    // A cookie's timestamp is a little old; an ACK with a D-SACK answers what came twice, not what it echoes.
+    if (!has_rtt && work.advances && !work.covers_syn && !work.sack.dsack) {
+        measure_by_echo(c, s, seg, work.head_sent_at, work.info.now);
+    }
+    if (has_rtt) {
+        take_round_trip(c, s, work.info, work.delivered.rtt_sent_at, work.flight_size, st);
+    }
+    tell_time(c, s, work.info);
+}
+
+// `info` says already what was delivered, and what of it was a duplicate.
+template <class B>
+[[gnu::always_inline]] inline void complete_info(const connection<B>& c, const sender_active<B>& s, ack_info& info)
+{
+    info.in_flight = s.board.in_flight();
+    info.una = c.snd.una;
+    info.nxt = c.snd.nxt;
+    info.in_recovery = s.recovery.in_recovery();
+    info.selective_acks = c.sack_permitted;
+    info.smss = c.smss;
+    // In slow start half a window in flight is proof enough: the window doubles before it is filled.
+    info.cwnd_limited = s.resumption_window == 0 &&
+                        (c.cwnd_limited || (s.congestion.cwnd() < s.congestion.ssthresh() &&
+                                            2 * info.in_flight_before >= s.congestion.cwnd()));
 }
 
 }  // namespace detail

@@ -169,6 +169,30 @@ public:
     template <class OnDelivered>
     ack_result on_cumulative_ack(stream_offset una, OnDelivered&& on_delivered);
 
+    // Nothing is SACKed, lost, sent again, or stood for by duplicate ACKs: all records are in flight, in one order of
+    // sequence and of time.
+    bool is_plain() const noexcept
+    {
+        return (state_.sacked | state_.lost | state_.retransmitted | state_.emulated) == 0;
+    }
+
+    // The short way of on_cumulative_ack() while is_plain(), for `una` in (una(), nxt()]: on_delivered(const
+    // transmission&) likewise. Returns how many octets were acknowledged.
+    template <class OnDelivered>
+    octet_count on_plain_ack(stream_offset una, OnDelivered&& on_delivered);
+
+    // As a copy, into the memory that is here. False: that is too little, and nothing changed.
+    bool assign_within(const scoreboard& other) noexcept
+    {
+        if (!slab_.assign_within(other.slab_)) {
+            return false;
+        }
+        state_ = other.state_;
+        return true;
+    }
+    // Memory for as much as `other` has, as long as that is not much.
+    void make_room_for(const scoreboard& other) noexcept { slab_.make_room_for(other.slab_); }
+
     // One SACK block; what lies outside [una, nxt) is ignored. Calls on_delivered for what was not SACKed before.
     template <class OnDelivered>
     ack_result on_sack(offset_range block, OnDelivered&& on_delivered);

@@ -205,6 +205,40 @@ ack_result scoreboard::on_cumulative_ack(stream_offset una, OnDelivered&& on_del
 }
 
 template <class OnDelivered>
+octet_count scoreboard::on_plain_ack(stream_offset una, OnDelivered&& on_delivered)
+{
+    TCPCO_ASSERT(is_plain() && state_.una < una && una <= state_.nxt && state_.highest_sacked <= state_.una);
+    const octet_count acked = una - state_.una;
+    auto* const nodes = slab_.nodes();
+    do {
+        const index i = slab_.front();
+        transmission& t = nodes[i].record;
+        if (t.last <= una) {
+            state_.una = t.last;
+            state_.in_flight -= t.octets();
+            state_.segments -= t.wire_segments;
+            state_.by_time.remove(nodes, i);
+            slab_.pop_front();
+            on_delivered(std::as_const(t));
+            continue;
+        }
+        // A part, which is told of as if it were the whole.
+        const std::uint32_t segments = t.wire_segments;
+        const std::uint32_t part = detail::segments_of_part(t, una - t.first);
+        const stream_offset last = std::exchange(t.last, una);
+        t.wire_segments = part;
+        state_.una = una;
+        state_.in_flight -= t.octets();
+        on_delivered(std::as_const(t));
+        t.first = una;
+        t.last = last;
+        t.wire_segments = segments - std::min(part, segments - 1);
+        state_.segments -= segments - t.wire_segments;
+    } while (state_.una < una);
+    return acked;
+}
+
+template <class OnDelivered>
 ack_result scoreboard::on_sack(offset_range block, OnDelivered&& on_delivered)
 {
     ack_result result;

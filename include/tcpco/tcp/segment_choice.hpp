@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "tcpco/tcp/path_search.hpp"
+#include "tcpco/tcp/retransmission_timer.hpp"
 #include "tcpco/tcp/send_room.hpp"
 
 namespace tcpco::detail {
@@ -226,7 +227,7 @@ bool choose_window_probe(leaving_segment& out, connection<B>& c, sender_active<B
 template <class B>
 bool pacing_allows(connection<B>& c, sender_active<B>& s, step<B>& st)
 {
-    c.forget_pace();
+    forget_pace(c, st);
     if (c.held_by_mark && st.now < c.timer_base + c.rto.rto()) {
         c.wait_for_pace(c.timer_base + c.rto.rto());
         return false;

@@ -57,13 +57,12 @@ bool repeat_segment(leaving_segment& out, connection<B>& c, step<B>& st)
 // noted. Asked for each segment that has left, since a stack visits its connections until there is nothing more.
 // False: there may be one.
 template <class B>
-bool is_at_rest(connection<B>& c, step<B>& st)
+bool is_at_rest(connection<B>& c, sender_active<B>& s, step<B>& st)
 {
     if constexpr (knows_steady<typename B::recovery> && !paces<typename B::congestion>) {
-        sender_active<B>* s = st.sender(c);
-        if (s == nullptr || c.acks_owed > 0 || c.read_since_ack || c.probe_owed || c.held_by_mark ||
-            c.state != tcp_state::established || c.sendable_end() > c.snd.nxt || s->board.lost() > 0 ||
-            !s->recovery.is_steady()) {
+        if (c.acks_owed > 0 || c.read_since_ack || c.probe_owed || c.held_by_mark ||
+            c.state != tcp_state::established || c.sendable_end() > c.snd.nxt || s.board.lost() > 0 ||
+            !s.recovery.is_steady()) {
             return false;
         }
         if constexpr (TCPCO_CHECKED != 0) {
@@ -71,13 +70,20 @@ bool is_at_rest(connection<B>& c, step<B>& st)
             TCPCO_ASSERT(!next_segment(asked, c, st));
         }
         c.cwnd_limited = false;
-        c.forget_pace();
-        s->rate.mark_app_limited(s->board.in_flight());
-        s->times.change(detail::limit_of(c), st.now);
+        forget_pace(c, st);
+        s.rate.mark_app_limited(s.board.in_flight());
+        s.times.change(c.snd.una == c.snd.nxt ? send_limit::idle : detail::limit_of(c), st.now);
         return true;
     } else {
         return false;
     }
+}
+
+template <class B>
+bool is_at_rest(connection<B>& c, step<B>& st)
+{
+    sender_active<B>* const s = st.sender(c);
+    return s != nullptr && is_at_rest(c, *s, st);
 }
 
 // The bundle's policies take a run for one transmission.

@@ -287,13 +287,6 @@ struct transmission_control_block {
             life_at = at;
         }
     }
-    void forget_pace() noexcept
-    {
-        if (life == life_timer::pacing) {
-            life = life_timer::none;
-            life_at = time_point::never();
-        }
-    }
 
     time_point deadline() const noexcept
     {

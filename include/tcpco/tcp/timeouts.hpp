@@ -173,8 +173,8 @@ void on_life_timer(connection<B>& c, step<B>& st)
     c.life = life_timer::none;
     c.life_at = time_point::never();
     switch (kind) {
-    case life_timer::none:
-    case life_timer::pacing: break;
+    case life_timer::none: break;
+    case life_timer::pacing: rearm_timer(c, st); break;  // it may have nothing to send after all
     case life_timer::two_msl: take_transition(c, tcp_event::two_msl_elapsed, st); break;
     case life_timer::fin_wait_2: take_transition(c, tcp_event::fin_wait_2_elapsed, st); break;
     case life_timer::quiet:

@@ -98,6 +98,34 @@ public:
         swap(other);
         return *this;
     }
+
+    // As a copy, into the memory that is here. False: that is too little, and nothing changed.
+    bool assign_within(const transmission_slab& other) noexcept
+    {
+        if (other.used_ > capacity_) {
+            return false;
+        }
+        std::copy_n(other.nodes_, other.used_, nodes_);
+        for (record_index number = 0; number < other.units_; ++number) {
+            ring_[number] = other.unit(number);
+        }
+        head_ = 0;
+        units_ = other.units_;
+        size_ = other.size_;
+        last_ = other.last_;
+        used_ = other.used_;
+        free_ = other.free_;
+        limit_ = other.limit_;
+        return true;
+    }
+    // Memory for as much as `other` has, as long as that is not much.
+    void make_room_for(const transmission_slab& other) noexcept
+    {
+        constexpr record_index much = 512;
+        if (capacity_ < other.capacity_ && other.capacity_ <= much) {
+            static_cast<void>(grow(other.capacity_));
+        }
+    }
     ~transmission_slab()
     {
         delete[] nodes_;

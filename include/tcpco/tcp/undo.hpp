@@ -19,18 +19,25 @@
 
 namespace tcpco::detail {
 
-// When what this ACK echoes left, in ticks of our clock. Of what SACK blocks report it says nothing: the echo is of the
-// segment that last moved the left edge (RFC 7323 4.3).
+// When what left that is echoed by `tsecr`, in ticks of our clock; never(): nobody knows.
+template <class B>
+time_point echoed_at(const connection<B>& c, std::uint32_t tsecr, time_point now)
+{
+    constexpr std::uint32_t believable = 1'000'000;
+    const std::uint32_t age = timestamp_now(c, now) - tsecr;
+    if (tsecr == 0 || age >= believable) {
+        return time_point::never();
+    }
+    return time_point{duration{(now.since_origin().milliseconds() - age) * 1'000'000}};
+}
+
+// When what this ACK echoes left. Of what SACK blocks report it says nothing: the echo is of the segment that last
+// moved the left edge (RFC 7323 4.3).
 // RFC3522-3.2c
 template <class B>
 time_point echoed_at(const connection<B>& c, const arriving_segment& seg, time_point now)
 {
-    constexpr std::uint32_t believable = 1'000'000;
-    const std::uint32_t age = timestamp_now(c, now) - seg.options.tsecr;
-    if (!c.timestamps || !seg.options.has_timestamps || seg.options.tsecr == 0 || age >= believable) {
-        return time_point::never();
-    }
-    return time_point{duration{(now.since_origin().milliseconds() - age) * 1'000'000}};
+    return c.timestamps && seg.options.has_timestamps ? echoed_at(c, seg.options.tsecr, now) : time_point::never();
 }
 
 // The window that a paced controller does not need, and others have as long as it is the smaller one. 0: none.

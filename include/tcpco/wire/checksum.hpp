@@ -134,4 +134,19 @@ constexpr bool transport_checksum_good(const ip_address& source, const ip_addres
     return sum.good();
 }
 
+// The same of the segment at `at` in an IPv4 packet whose header has no options: both addresses stand right before it,
+// so they are added with it.
+inline bool ipv4_transport_checksum_good(ip_protocol protocol, const std::byte* at, std::size_t size) noexcept
+{
+    constexpr std::size_t addresses = 8;
+    if (size > 0xFFFF) {
+        return false;
+    }
+    checksum_accumulator sum;
+    sum.add16(static_cast<std::uint16_t>(size));
+    sum.add16(static_cast<std::uint16_t>(protocol));
+    sum.add({at - addresses, addresses + size});
+    return sum.good();
+}
+
 }  // namespace tcpco

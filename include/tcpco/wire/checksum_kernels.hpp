@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #if defined(__GNUC__) && (defined(__x86_64__) || defined(__aarch64__))
 #define TCPCO_SUM_VECTORS 1
@@ -235,12 +236,14 @@ inline std::uint16_t sum_message(const std::byte* from, std::size_t size, std::b
 template <std::size_t words>
 inline std::uint16_t sum_header(const std::byte* at) noexcept
 {
-    std::uint64_t sum = 0;
-    for (std::size_t i = 0; i < words; ++i) {
-        std::uint32_t word = 0;
-        std::memcpy(&word, at + 4 * i, sizeof word);
-        sum += word;
-    }
+    const auto word = [at](std::size_t i) {
+        std::uint32_t value = 0;
+        std::memcpy(&value, at + 4 * i, sizeof value);
+        return std::uint64_t{value};
+    };
+    const std::uint64_t sum = [&]<std::size_t... i>(std::index_sequence<i...>) {
+        return (word(i) + ...);  // without a loop
+    }(std::make_index_sequence<words>{});
     const std::uint16_t folded = fold_checksum(sum);
     return std::endian::native == std::endian::little ? swap_octets(folded) : folded;
 }

@@ -27,6 +27,8 @@ public:
         bool fast_convergence = true;    // section 4.7: leave room to a flow that is new
         std::uint16_t ecn_beta_milli = 0;  // beta for a mark (RFC 8511 3.1: 850 does well); 0: beta_milli
         std::uint32_t slow_start_segments = 1;  // as reno's
+
+        friend constexpr bool operator==(const config&, const config&) noexcept = default;
     };
 
     constexpr cubic() noexcept = default;
@@ -125,6 +127,7 @@ public:
     constexpr octet_count w_max() const noexcept { return w_max_; }
     constexpr octet_count w_est() const noexcept { return w_est_; }
     constexpr duration k() const noexcept { return duration{static_cast<std::int64_t>(k_) << time_shift}; }
+    friend constexpr bool operator==(const cubic&, const cubic&) noexcept = default;
 
 private:
     // The curve's: not begun, or begun anew by the next ACK; running; standing, while the application is the limit.

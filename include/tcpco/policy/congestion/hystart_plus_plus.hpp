@@ -8,6 +8,7 @@
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 #include <cstdint>
 #include <type_traits>
 
@@ -39,6 +40,10 @@ public:
         std::uint32_t growth_divisor = 4;    // CSS_GROWTH_DIVISOR; below 2 it is taken as 2
         std::uint32_t css_rounds = 5;        // CSS_ROUNDS
         std::uint32_t segments_per_ack = 8;  // L, for a sender that is not paced; a paced one has no limit
+
+        friend constexpr bool operator==(const config&, const config&) noexcept
+            requires std::equality_comparable<typename Base::config>
+        = default;
     };
 
     constexpr hystart_plus_plus() noexcept = default;
@@ -149,6 +154,9 @@ public:
     constexpr bool in_conservative_slow_start() const noexcept { return phase_ == phase::conservative; }
     constexpr bool handed_over() const noexcept { return phase_ == phase::handed_over; }
     constexpr const Base& base() const noexcept { return base_; }
+    friend constexpr bool operator==(const hystart_plus_plus&, const hystart_plus_plus&) noexcept
+        requires std::equality_comparable<Base> && std::equality_comparable<typename Base::config>
+    = default;
 
 private:
     enum class phase : std::uint8_t { slow_start, conservative, handed_over };

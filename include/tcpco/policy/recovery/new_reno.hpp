@@ -29,6 +29,8 @@ public:
         // in a timeout. Off, since what was sent again just now may then be sent again within an RTO, which RFC6298-5a
         // forbids; RFC 6582 section 4 knows the other way, too ("slow but steady"), and Linux and FreeBSD go it.
         bool impatient = false;
+
+        friend constexpr bool operator==(const config&, const config&) noexcept = default;
     };
 
     constexpr new_reno() noexcept = default;
@@ -110,6 +112,7 @@ public:
     constexpr bool in_recovery() const noexcept { return in_recovery_; }
     // RFC 6582's `recover`: one past the highest octet sent when recovery began, or at the last timeout.
     constexpr stream_offset recovery_point() const noexcept { return recover_; }
+    friend constexpr bool operator==(const new_reno&, const new_reno&) noexcept = default;
 
 private:
     // RFC6582-3.2b: the ACK must cover more than `recover`. With new SACK blocks the duplicate cannot be

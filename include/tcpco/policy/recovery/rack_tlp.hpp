@@ -28,6 +28,8 @@ public:
         // No probe sooner than this: below, what is measured is the machine's scheduling, not a loss. The RFC has no
         // floor, its drafts had 10 ms, Linux has two of its clock's ticks.
         duration minimum_pto{10'000'000};
+
+        friend constexpr bool operator==(const config&, const config&) noexcept = default;
     };
 
     constexpr rack_tlp() noexcept = default;
@@ -87,6 +89,26 @@ public:
             arm_probe(timing);
         }
         return loss.kind != verdict_kind::none ? loss : probe;
+    }
+
+    // What on_delivered() and on_ack() come to where nothing is in doubt: no episode, no probe, nothing delivered above
+    // what is acknowledged, or sent later than what comes next (RFC8985-6.2c, 6.2d).
+    template <class Board>
+    constexpr bool awaits_plain_ack(const Board& board) const noexcept
+    {
+        return sack_ && !force_ && !recovering() && tlp_end_.value == 0 && fack_ <= board.una() &&
+               sent_at_ <= board[board.first_unacked()].sent_at;
+    }
+    constexpr void on_plain_ack(const ack_info& a, time_point sent_at, const path_timing& timing) noexcept
+    {
+        smss_ = a.smss;
+        has_sacked_ = probe_due_ = heard_ = widened_ = false;
+        sampled_since_probe_ = true;
+        fack_ = end_ = a.una;
+        sent_at_ = sent_at;
+        rtt_ = timing.now - sent_at;
+        reorder_at_ = time_point::never();
+        arm_probe(timing);
     }
 
     template <class Board>
@@ -154,6 +176,7 @@ public:
     constexpr bool is_steady() const noexcept { return sack_ && !probe_due_ && !force_ && !recovering(); }
     constexpr bool reordering_seen() const noexcept { return reordering_seen_; }
     constexpr std::uint32_t reordering_multiplier() const noexcept { return reo_wnd_mult_; }
+    friend constexpr bool operator==(const rack_tlp&, const rack_tlp&) noexcept = default;
 
 private:
     struct detection {

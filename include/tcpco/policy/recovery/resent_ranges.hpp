@@ -55,6 +55,7 @@ public:
     // All that was sent again was reported.
     constexpr bool all_reported() const noexcept { return sound_ && size_ == 0; }
     constexpr stream_offset origin() const noexcept { return origin_; }
+    friend constexpr bool operator==(const resent_ranges&, const resent_ranges&) noexcept = default;
 
 private:
     static constexpr octet_count furthest = std::numeric_limits<std::uint32_t>::max();
@@ -63,6 +64,8 @@ private:
         std::uint32_t first = 0;  // beyond origin_
         std::uint32_t last = 0;
         std::int32_t times = 0;
+
+        friend constexpr bool operator==(const range&, const range&) noexcept = default;
     };
 
     constexpr std::uint32_t position(stream_offset o) const noexcept

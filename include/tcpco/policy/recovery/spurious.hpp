@@ -33,6 +33,8 @@ public:
         bool timestamps = true;
         bool dsack = true;
         bool f_rto = true;
+
+        friend constexpr bool operator==(const config&, const config&) noexcept = default;
     };
 
     constexpr spurious_detector() noexcept = default;
@@ -131,11 +133,14 @@ public:
         }
     }
 
+    // An ACK could tell of an episode, on or over, that it was needless; else on_ack() has no answer.
+    constexpr bool is_watching() const noexcept { return watching_; }
     // The recovery that is watched has not ended.
     constexpr bool is_open() const noexcept { return open_; }
     // The timer fired in the recovery that is, or was, watched.
     constexpr bool timed_out() const noexcept { return timed_out_at_ != stream_offset{}; }
     constexpr octet_count smss() const noexcept { return smss_; }
+    friend constexpr bool operator==(const spurious_detector&, const spurious_detector&) noexcept = default;
 
 private:
     enum class phase : std::uint8_t { off, first_ack, second_ack };  // steps 2 and 3 of F-RTO wait for these
@@ -237,6 +242,13 @@ private:
         return false;
     }
 
+    // First what is asked for where there is no episode: beside the recovery that it watches.
+    config config_{};
+    phase phase_ = phase::off;
+    bool watching_ = false;
+    bool open_ = false;
+    bool has_resent_ = false;
+    bool resent_outside_ = false;  // something was sent again that is not of the episode
     resent_ranges resent_{};
     stream_offset end_{};            // snd.nxt when it began, or at its last timeout (`recover`, RecoveryPoint)
     stream_offset timed_out_at_{};   // snd.una then
@@ -247,12 +259,6 @@ private:
     time_point first_sent_at_ = time_point::min();  // the original of the first segment; min(): unknown
     octet_count new_octets_ = 0;                    // sent since F-RTO's first ACK
     octet_count smss_ = 0;
-    config config_{};
-    phase phase_ = phase::off;
-    bool watching_ = false;
-    bool open_ = false;
-    bool has_resent_ = false;
-    bool resent_outside_ = false;  // something was sent again that is not of the episode
 };
 
 static_assert(std::is_trivially_copyable_v<spurious_detector> && sizeof(spurious_detector) <= 208);

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 #include <type_traits>
 
 #include "tcpco/policy/concepts.hpp"
@@ -65,6 +66,17 @@ public:
             verdict.kind = verdict.kind == verdict_kind::none ? verdict_kind::spurious : verdict.kind;
         }
         return verdict;
+    }
+
+    template <class Board>
+        requires takes_plain_acks<Recovery, Board>
+    constexpr bool awaits_plain_ack(const Board& board) const noexcept
+    {
+        return !detector_.is_watching() && base_.awaits_plain_ack(board);
+    }
+    constexpr void on_plain_ack(const ack_info& a, time_point sent_at, const path_timing& timing) noexcept
+    {
+        base_.on_plain_ack(a, sent_at, timing);
     }
 
     template <class Board>
@@ -132,6 +144,9 @@ public:
     // For tests and observers.
     constexpr const Recovery& base() const noexcept { return base_; }
     constexpr const spurious_detector& detector() const noexcept { return detector_; }
+    friend constexpr bool operator==(const with_undo&, const with_undo&) noexcept
+        requires std::equality_comparable<Recovery>
+    = default;
 
 private:
     // RFC5682-2.1e. A segment at the left edge that was sent again is on its way: until it arrives no other recovery

@@ -53,8 +53,9 @@ public:
         } else {
             const std::int64_t n = std::max<std::int64_t>(s.samples_per_round, 1);
             const std::int64_t error = r - base();
-            rttvar_ += ((error < 0 ? -error : error) - rttvar_) / (4 * n);
-            set_base(base() + error / (8 * n));
+            const std::int64_t change = (error < 0 ? -error : error) - rttvar_;
+            rttvar_ += n == 1 ? change / 4 : change / (4 * n);  // mostly by a shift
+            set_base(base() + (n == 1 ? error / 8 : error / (8 * n)));
         }
         back_off_ = 0;
         if (s.source == rtt_source::handshake) {
@@ -95,6 +96,7 @@ public:
     }
     constexpr duration srtt() const noexcept { return duration{measured_ != 0 ? base() : 0}; }
     constexpr duration rttvar() const noexcept { return duration{rttvar_}; }
+    friend constexpr bool operator==(const rfc6298&, const rfc6298&) noexcept = default;
 
 private:
     static constexpr std::uint32_t in_us(duration d) noexcept
