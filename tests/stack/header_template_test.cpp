@@ -1,4 +1,5 @@
 #include "tcpco/stack/header_template.hpp"
+#include "tcpco/stack/plain_headers.hpp"
 
 #include <algorithm>
 #include <array>
@@ -98,6 +99,87 @@ TEST_CASE("headers written from those of the frame before are those that the cod
                     }
                 }
             }
+        }
+    }
+}
+
+TEST_CASE("headers of a plain segment are those that the codecs write", "[stack][MUST-2]")
+{
+    std::vector<std::byte> text(1'461);
+    std::uint8_t value = 5;
+    std::generate(text.begin(), text.end(), [&value] { return std::byte{value = static_cast<std::uint8_t>(value * 7 + 1)}; });
+    const auto check = [&](const plain_headers& h, std::span<const std::byte> payload, bool completes) {
+        std::array<std::byte, 128> wanted{};
+        const std::span<std::byte> room{wanted};
+        std::size_t at = 0;
+        if (h.ethernet) {
+            at = write_ethernet({.destination = h.next_hop, .source = h.source_mac, .type = ethertype::ipv4}, room);
+        }
+        const std::size_t head = h.timestamps ? 32 : 20;
+        at += write_ipv4({.dscp = h.dscp,
+                          .total_length = static_cast<std::uint16_t>(ipv4_header_size + head + payload.size()),
+                          .identification = h.identification,
+                          .dont_fragment = h.dont_fragment,
+                          .ttl = h.ttl,
+                          .protocol = ip_protocol::tcp,
+                          .source = h.source,
+                          .destination = h.destination},
+                         room.subspan(at));
+        const std::span<std::byte> tcp = room.subspan(at);
+        at += write_tcp({.source_port = h.source_port,
+                         .destination_port = h.destination_port,
+                         .seq = h.seq,
+                         .ack = h.ack,
+                         .flags = h.flags,
+                         .window = h.window},
+                        {.has_timestamps = h.timestamps, .tsval = h.tsval, .tsecr = h.tsecr}, tcp);
+        const std::array whole{std::span<const std::byte>{tcp.first(head)}, payload};
+        write_tcp_checksum(completes ? transport_checksum(h.source, h.destination, ip_protocol::tcp, whole)
+                                     : partial_checksum(h.source, h.destination, ip_protocol::tcp,
+                                                        static_cast<std::uint32_t>(head + payload.size())),
+                           tcp);
+        std::array<std::byte, 128> out{};
+        h.write(out.data(), payload, completes);
+        CHECK(h.size() == at);
+        CHECK(out == wanted);
+    };
+    const plain_headers usual{.next_hop = {{2, 0, 0, 0, 0, 1}},
+                              .source_mac = {{2, 0, 0, 0, 0, 2}},
+                              .source = local.v4(),
+                              .destination = remote.v4(),
+                              .identification = 0x1234,
+                              .source_port = 80,
+                              .destination_port = 50'000,
+                              .seq = {0xFFFF'FFFF},
+                              .ack = {0x8000'0000},
+                              .flags = tcp_flag::ack | tcp_flag::psh,
+                              .window = 0xFFFF,
+                              .timestamps = true,
+                              .tsval = 0xFFFF'FFFF,
+                              .tsecr = 7};
+    const std::span<const std::byte> all{text};
+    for (const bool completes : {true, false}) {
+        for (const std::size_t size : {0U, 1U, 2U, 63U, 64U, 127U, 128U, 200U, 1'448U, 1'461U}) {
+            CAPTURE(completes, size);
+            check(usual, all.first(size), completes);
+            plain_headers other = usual;
+            other.timestamps = false;
+            other.ethernet = false;
+            other.flags = tcp_flag::ack;
+            other.dont_fragment = false;
+            other.dscp = 63;
+            other.ttl = 255;
+            check(other, all.last(size), completes);
+        }
+        for (std::uint32_t bit = 0; bit < 32; ++bit) {
+            plain_headers other = usual;
+            other.seq = {1U << bit};
+            other.ack = {~(1U << bit)};
+            other.tsval = 3U << bit;
+            other.identification = static_cast<std::uint16_t>(1U << bit);
+            other.window = static_cast<std::uint16_t>(~(1U << bit));
+            other.dscp = static_cast<std::uint8_t>(bit * 2);
+            check(other, all.first(bit), completes);
         }
     }
 }

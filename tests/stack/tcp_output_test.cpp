@@ -402,6 +402,129 @@ TEST_CASE("with checksum offload the field holds the sum of the pseudo-header", 
     CHECK(sent_packet{{}, pieces[0]}.tcp());
 }
 
+// Requests and answers, each of which leaves by the short way (tcp/plain_segment.hpp): nothing of one frame stays in the
+// next that is not true any more.
+TEST_CASE("answers follow the neighbour, the code point and the device from one frame to the next",
+          "[stack][MUST-2][MUST-48][RFC7323-3.2b]")
+{
+    raw_host<> host;
+    host.receive(arp_frame_of(arp_operation::request, other_mac, other_ip, stack_ip));
+    const listener_id l = host.stack.listen({stack_ip, 80}).value;
+    raw_tcp<raw_host<>> peer{host};
+    const bool timestamps = GENERATE(true, false);
+    peer.options = {.has_mss = true, .sack_permitted = true, .has_timestamps = timestamps, .mss = 1'460, .tsval = 1};
+    peer.open();
+    const connection_id id = host.stack.accept(l).value;
+    peer.options = {.has_timestamps = timestamps, .tsval = 2};
+    mac_address at = other_mac;
+    std::uint8_t dscp = 0;
+    bool partial = false;
+    std::uint16_t identification = 0;
+    for (std::uint32_t i = 0; i < 24; ++i) {
+        CAPTURE(i, timestamps);
+        host.now += 1_ms;
+        peer.options.tsval += 7;
+        peer.send(tcp_flag::ack | tcp_flag::psh, pattern(10));
+        switch (i) {
+        case 4: REQUIRE(host.stack.set_dscp(id, 46) == errc::ok); dscp = 46; break;
+        case 6:
+        case 15:
+            at.octets[5] = static_cast<std::uint8_t>(i);  // the host has another card
+            host.receive(arp_frame_of(arp_operation::request, at, other_ip, stack_ip));
+            break;
+        case 8:
+        case 12:
+            partial = i == 8;
+            host.stack.configure_device({.mtu = 1'500, .tx_checksum_offload = partial, .tso4 = partial});
+            break;
+        case 17: REQUIRE(host.stack.set_dscp(id, 0) == errc::ok); dscp = 0; break;
+        default: break;
+        }
+        const octets answer = pattern(60 + i);
+        octets request(100);
+        REQUIRE(host.stack.read(id, request).value == 10);
+        const bool answers = i % 5 != 3;  // else the ACK leaves alone, when it is due
+        if (answers) {
+            REQUIRE(host.stack.write(id, answer).value == answer.size());
+        }
+        const auto out = host.wait(answers ? duration{} : 100_ms);
+        REQUIRE_FALSE(out.empty());
+        const sent_packet* p = &out.back();
+        REQUIRE(p->tcp());
+        CHECK(p->to_mac() == at);
+        CHECK(p->ip()->header.dscp == dscp);
+        CHECK(p->ip()->header.identification != identification);
+        identification = p->ip()->header.identification;
+        CHECK(p->info.checksum == (partial ? checksum_state::partial : checksum_state::verify));
+        if (partial) {
+            CHECK(p->tcp()->header.checksum ==
+                  partial_checksum(stack_ip, other_ip, ip_protocol::tcp,
+                                   static_cast<std::uint32_t>(p->ip()->payload.size())));
+        }
+        CHECK(p->tcp()->header.ack == peer.seq);
+        CHECK(p->tcp()->header.has(tcp_flag::psh) == answers);
+        const tcp_options said = parse_tcp_options(p->tcp()->options);
+        CHECK(said.has_timestamps == timestamps);
+        CHECK(said.tsecr == (timestamps ? peer.options.tsval : 0));
+        CHECK(peer.take(out) == (answers ? answer : octets{}));
+        peer.options.tsecr = said.tsval;
+    }
+}
+
+TEST_CASE("an answer waits for a neighbour that is asked anew, and is in memory until the device has written it",
+          "[stack]")
+{
+    auto c = raw_host<>::default_config();
+    c.network.neighbour_lifetime = 5_s;
+    raw_host<> host{c};
+    host.receive(arp_frame_of(arp_operation::request, other_mac, other_ip, stack_ip));
+    const listener_id l = host.stack.listen({stack_ip, 80}).value;
+    raw_tcp<raw_host<>> peer{host};
+    peer.options = {.has_mss = true, .sack_permitted = true, .mss = 1'460};
+    peer.open();
+    const connection_id id = host.stack.accept(l).value;
+    peer.options = {};
+    slow_device device;
+    const auto answer = [&](std::size_t n, auto&& to) {
+        peer.send(tcp_flag::ack | tcp_flag::psh, pattern(10));
+        octets request(10);
+        REQUIRE(host.stack.read(id, request).value == 10);
+        REQUIRE(host.stack.write(id, pattern(n)).value == n);
+        const std::size_t taken = host.stack.transmit(host.now, to);
+        peer.ack = peer.ack + static_cast<std::uint32_t>(n);
+        return taken;
+    };
+    for (const std::size_t n : {20U, 30U, 40U}) {
+        CHECK(answer(n, device) == 1);
+    }
+    peer.send(tcp_flag::ack);
+    REQUIRE(host.stack.info(id).value.send_queued == 0);
+    for (int i = 0; i < 40; ++i) {  // slots that were free would be used anew
+        host.receive_packet(ip_packet_of(
+            ip_protocol::icmp, icmp_message_of(icmp_header::echo(icmp_type::echo_request, 1, 1), octets(1'000))));
+        host.drain();
+    }
+    CHECK(device.unchanged());
+    CHECK(device.frames.size() == 3);
+    device.write_all(host.stack);
+
+    // The neighbour is asked whether it is still there, and gives no answer: until it does, nothing leaves but requests.
+    host.wait(200_s);
+    CHECK(answer(50, [](const outgoing_frame&) { return sink_verdict::done; }) > 0);
+    host.wait(10_s);
+    host.sent.clear();
+    CHECK(answer(60, [](const outgoing_frame& f) {
+        CHECK_FALSE(sent_packet{{}, octets_of(f)}.tcp());
+        return sink_verdict::done;
+    }) <= 1);
+    host.drain();
+    CHECK(std::none_of(host.sent.begin(), host.sent.end(), [](const sent_packet& p) { return p.tcp().has_value(); }));
+    host.receive(arp_frame_of(arp_operation::reply, other_mac, other_ip, stack_ip, stack_mac));
+    const auto out = host.drain();
+    REQUIRE_FALSE(out.empty());
+    CHECK(out.back().tcp()->payload.size() == 60);
+}
+
 namespace {
 
 struct transfer {

@@ -2,6 +2,7 @@
 // way. That both ways end alike is compared for each segment by every build with assertions.
 #include "tcpco/tcp/both_ways.hpp"
 #include "tcpco/tcp/header_prediction.hpp"
+#include "tcpco/tcp/plain_segment.hpp"
 #include "tcpco/tcp/segment_run.hpp"
 #include "tcpco/tcp/timeouts.hpp"
 
@@ -80,6 +81,19 @@ struct in_established {
         c.life = life_timer::none;
         c.timer_base = st.now;
         rearm_timer(c, st);
+        return s;
+    }
+    // Everything before is acknowledged, and `octets` wait.
+    sender_active<bundle>& answers(std::size_t octets)
+    {
+        c.sender = host.senders.emplace();
+        sender_active<bundle>& s = *st.sender(c);
+        s.congestion.on_connection_established({.initial_window = 20 * size, .smss = size, .prior_cwnd = 20 * size});
+        s.board.start(c.snd.una);
+        const ack_info told{.smss = size};
+        s.recovery.on_ack(told, {.sack_permitted = true}, timing_of(c, s, st.now), s.board);
+        c.last_sent_at = st.now - duration{1'000'000};
+        REQUIRE(c.send.append(std::vector<std::byte>(octets, std::byte{0x55}), host.small, host.large) == octets);
         return s;
     }
     leaving_segment last() const
@@ -500,4 +514,225 @@ TEST_CASE("who waited for its pace, and has nothing to send after all, becomes q
     ends.c.life_at = ends.st.now + duration{5};
     ends.c.wait_for_pace(ends.st.now);
     CHECK((ends.c.life == life_timer::fin_wait_2 && ends.c.life_at == ends.st.now + duration{5}));
+}
+
+TEST_CASE("all the text that waits is a plain segment, and so is an ACK that is owed alone", "[tcp][MUST-61]")
+{
+    for (const bool timestamps : {true, false}) {
+        in_established e;
+        e.c.timestamps = timestamps;
+        e.answers(64);
+        plain_segment out;
+        REQUIRE(choose_plain(out, e.c, e.st));
+        CHECK(out.text.size() == 64);
+        CHECK(out.text.front() == std::byte{0x55});
+        leaving_segment asked;
+        REQUIRE(next_segment(asked, e.c, e.st));
+        CHECK(asked == detail::spelled_out(out, e.c, e.st));
+        CHECK(asked.psh);
+
+        in_established quiet;
+        quiet.c.timestamps = timestamps;
+        CHECK_FALSE(choose_plain(out, quiet.c, quiet.st));
+        quiet.c.acks_owed = 1;
+        out = {};
+        REQUIRE(choose_plain(out, quiet.c, quiet.st));  // without a sending half, and below with one
+        CHECK(out.text.empty());
+        quiet.answers(0);
+        REQUIRE(choose_plain(out, quiet.c, quiet.st));
+        asked = {};
+        REQUIRE(next_segment(asked, quiet.c, quiet.st));
+        CHECK(asked == detail::spelled_out(out, quiet.c, quiet.st));
+        CHECK(asked.kind == segment_kind::pure_ack);
+    }
+}
+
+TEST_CASE("a segment that may not leave, or has more to say, is no plain one", "[tcp]")
+{
+    struct change {
+        std::function<void(in_established&, sender_active<bundle>&)> apply;
+        bool of_acks = true;  // an ACK alone is not plain then either
+    };
+    const std::array changes{
+        change{[](in_established& e, auto&) { e.c.state = tcp_state::close_wait; }},
+        change{[](in_established& e, auto&) { e.c.accurate = slab_id{0, 1}; }},
+        change{[](in_established& e, auto&) { e.c.ecn = true; }},
+        change{[](in_established& e, auto&) { e.c.receiver = slab_id{0, 1}; }},  // there are SACK blocks to send
+        change{[](in_established& e, auto&) { e.c.fin_queued = true; }},
+        change{[](in_established& e, auto&) { e.c.probe_owed = true; }},
+        change{[](in_established& e, auto&) { e.c.keep_probe_owed = true; }},
+        change{[](in_established& e, auto&) { e.c.held_by_mark = true; }},
+        change{[](in_established& e, auto&) { e.c.uto_owed = true; }},
+        change{[](in_established& e, auto&) { e.c.path_mtu = 1'000; }},
+        change{[](in_established& e, auto&) { e.c.low_water = 1; }},
+        change{[](in_established& e, auto&) { e.c.acks_owed = 2; }},
+        change{[](in_established& e, auto&) { e.c.rare.make()->dsack = {stream_offset{1}, stream_offset{2}}; }},
+        change{[](in_established& e, auto&) { e.c.rare.make()->snd_up = e.c.snd.nxt + 1; }},
+        change{[](in_established& e, auto&) { e.c.snd.wnd = 0; }, false},
+        change{[](in_established& e, auto&) { e.c.snd.wnd = 63; }, false},
+        change{[](in_established& e, auto&) { e.c.corked = true; }, false},
+        change{[](in_established& e, auto&) { e.c.peer_mss = 75; }, false},  // with timestamps 63 octets
+        change{[](in_established& e, auto&) { e.c.last_sent_at = e.st.now - e.c.rto.rto() - duration{1}; }, false},
+        change{[](in_established& e, auto&) { e.c.sender = {}; }, false},
+        change{[](in_established&, sender_active<bundle>& s) { s.recovery = {}; }},  // of a peer without SACK
+        change{[](in_established& e, sender_active<bundle>& s) {
+            s.recovery.on_timer(retransmission_timer::pto, timing_of(e.c, s, e.st.now), s.board);
+        }},
+    };
+    for (std::size_t i = 0; i < changes.size(); ++i) {
+        CAPTURE(i);
+        plain_segment out;
+        in_established e;
+        sender_active<bundle>& s = e.answers(64);
+        REQUIRE(choose_plain(out, e.c, e.st));
+        changes[i].apply(e, s);
+        CHECK_FALSE(choose_plain(out, e.c, e.st));
+
+        in_established a;
+        sender_active<bundle>& t = a.answers(0);
+        a.c.acks_owed = 1;
+        out = {};
+        REQUIRE(choose_plain(out, a.c, a.st));
+        changes[i].apply(a, t);
+        CHECK(choose_plain(out, a.c, a.st) != changes[i].of_acks);
+    }
+}
+
+TEST_CASE("text is plain as far as segment, windows and the gate allow, and no farther", "[tcp][SHLD-7]")
+{
+    const auto is_plain = [](in_established& e) {
+        plain_segment out;
+        return choose_plain(out, e.c, e.st);
+    };
+    in_established e;
+    sender_active<bundle>& s = e.answers(size);
+    CHECK(is_plain(e));
+    e.c.snd.wnd = static_cast<std::uint32_t>(size);
+    CHECK(is_plain(e));
+    e.c.snd.wnd = static_cast<std::uint32_t>(size - 1);
+    CHECK_FALSE(is_plain(e));
+    e.c.snd.wnd = 50'000;
+    CHECK(e.c.send.append(std::vector<std::byte>(1), e.host.small, e.host.large) == 1);
+    CHECK_FALSE(is_plain(e));  // two segments
+
+    // Nagle, and cwnd of 20 segments: while something is in flight.
+    in_established f;
+    sender_active<bundle>& t = f.answers(64);
+    REQUIRE(t.board.on_transmit_new(f.c.snd.nxt, f.c.snd.nxt + 10, f.st.now, 1, {}));
+    f.c.snd.nxt += 10;
+    CHECK_FALSE(is_plain(f));
+    f.c.no_delay = true;
+    CHECK(is_plain(f));
+    t.board.extend_newest(20 * size - 10 - 54, 1);
+    f.c.send = send_queue{1'000'000};
+    REQUIRE(f.c.send.append(std::vector<std::byte>(20 * size), f.host.small, f.host.large) == 20 * size);
+    f.c.snd.nxt = t.board.nxt();
+    CHECK(is_plain(f));  // 54 octets, and just so many fit
+    REQUIRE(f.c.send.append(std::vector<std::byte>(1), f.host.small, f.host.large) == 1);
+    CHECK_FALSE(is_plain(f));
+    f.c.send = send_queue{1'000'000};
+    REQUIRE(f.c.send.append(std::vector<std::byte>(20 * size), f.host.small, f.host.large) == 20 * size);
+    CHECK(is_plain(f));
+    t.board.mark_lost(t.board.first_unacked());
+    CHECK_FALSE(is_plain(f));
+    static_cast<void>(s);
+
+    // Twice as many packets as cwnd has full segments are too many.
+    in_established g;
+    sender_active<bundle>& u = g.answers(104);
+    g.c.no_delay = true;
+    REQUIRE(u.board.on_transmit_new(g.c.snd.nxt, g.c.snd.nxt + 1, g.st.now, 1, {}));
+    u.board.extend_newest(37, 37);
+    g.c.snd.nxt = u.board.nxt();
+    CHECK(is_plain(g));
+    u.board.extend_newest(2, 2);
+    g.c.snd.nxt = u.board.nxt();
+    CHECK_FALSE(is_plain(g));
+
+    // An ACK alone stands at snd.nxt, unless that is beyond the window.
+    in_established h;
+    REQUIRE(h.answers(10).board.on_transmit_new(h.c.snd.nxt, h.c.snd.nxt + 10, h.st.now, 1, {}));
+    h.c.snd.nxt += 10;
+    h.c.acks_owed = 1;
+    h.c.snd.wnd = 10;
+    CHECK(is_plain(h));
+    h.c.snd.wnd = 9;
+    CHECK_FALSE(is_plain(h));
+}
+
+TEST_CASE("text in two slots is no plain segment", "[tcp]")
+{
+    in_established e;
+    e.answers(10);
+    REQUIRE(e.c.send.append(slice{e.host.small.acquire(), nullptr, 0}));
+    buffer lent = e.host.small.acquire();
+    const std::byte* const first = lent.data();
+    REQUIRE(e.c.send.append(slice{std::move(lent), first, 10}));
+    plain_segment out;
+    CHECK_FALSE(choose_plain(out, e.c, e.st));
+    e.c.snd.nxt += 10;
+    e.st.sender(e.c)->board.on_transmit_new(stream_offset{1}, stream_offset{11}, e.st.now, 1, {});
+    e.c.no_delay = true;
+    REQUIRE(choose_plain(out, e.c, e.st));  // what is left is in one
+    CHECK(out.text.data() == first);
+}
+
+TEST_CASE("a plain segment that is committed leaves what the long way leaves at rest", "[tcp][RFC6298-5.1a]")
+{
+    for (const std::size_t octets : {64U, 1'000U, 0U}) {
+        for (const bool outstanding : {false, true}) {
+            CAPTURE(octets, outstanding);
+            in_established one;
+            in_established two;
+            for (in_established* e : {&one, &two}) {
+                sender_active<bundle>& s = e->answers(octets + (outstanding ? 10 : 0));
+                e->c.no_delay = true;
+                e->c.acks_owed = 1;
+                e->c.ack_at = e->st.now + duration{5};
+                e->c.rcv.nxt += 40;
+                e->c.pushed = true;
+                e->c.unanswered = 2;
+                if (outstanding) {
+                    REQUIRE(s.board.on_transmit_new(e->c.snd.nxt, e->c.snd.nxt + 10, e->st.now - duration{7}, 1, {}));
+                    e->c.snd.nxt += 10;
+                }
+            }
+            plain_segment plain;
+            REQUIRE(choose_plain(plain, one.c, one.st));
+            commit_plain(one.c, plain, one.st);
+            leaving_segment out;
+            REQUIRE(next_segment(out, two.c, two.st));
+            commit_segment(two.c, out, two.st);
+            rearm_timer(two.c, two.st);
+            CHECK(is_at_rest(two.c, two.st));
+            CHECK(agree(one.c, two.c));
+            CHECK(one.c.timer_base == two.c.timer_base);
+            CHECK(one.st.sender(one.c)->progress_at == two.st.sender(two.c)->progress_at);
+            CHECK(one.c.last_sent_at == two.c.last_sent_at);
+            CHECK(one.c.pushed == two.c.pushed);
+            CHECK(one.c.stats.segments_sent == two.c.stats.segments_sent);
+            CHECK(one.c.stats.data_segments_sent == two.c.stats.data_segments_sent);
+            CHECK(one.c.octets_sent() == two.c.octets_sent());
+            CHECK(one.host.counters.segments_sent == two.host.counters.segments_sent);
+            const sender_active<bundle>& s = *one.st.sender(one.c);
+            const sender_active<bundle>& t = *two.st.sender(two.c);
+            CHECK(s.limited_until == t.limited_until);
+            CHECK(s.board.in_flight() == t.board.in_flight());
+            CHECK(s.recovery.timer().kind == t.recovery.timer().kind);
+            CHECK(s.recovery.timer().at == t.recovery.timer().at);
+            CHECK(s.times.cause() == t.times.cause());
+            CHECK(s.rate.app_limited() == t.rate.app_limited());
+            if (octets > 0) {
+                const transmission& a = s.board.newest();
+                const transmission& b = t.board.newest();
+                CHECK(a.first == b.first);
+                CHECK(a.last == b.last);
+                CHECK(a.sent_at == b.sent_at);
+                CHECK(a.stamp.delivered_at == b.stamp.delivered_at);
+                CHECK(a.stamp.first_sent_at == b.stamp.first_sent_at);
+                CHECK(a.stamp.in_flight == b.stamp.in_flight);
+                CHECK(a.stamp.app_limited == b.stamp.app_limited);
+            }
+        }
+    }
 }

@@ -30,6 +30,7 @@
 #include "tcpco/tcp/both_ways.hpp"
 #include "tcpco/tcp/header_prediction.hpp"
 #include "tcpco/tcp/listener.hpp"
+#include "tcpco/tcp/plain_segment.hpp"
 #include "tcpco/tcp/segment_arrives.hpp"
 #include "tcpco/tcp/segment_run.hpp"
 #include "tcpco/tcp/syn_received_record.hpp"
@@ -213,6 +214,13 @@ private:
     void build_frame(outbox::entry& e, const connection_type& c, leaving_segment& out, mac_address next_hop,
                      frame_info& info);
     bool build_again(outbox::entry& e, const connection_type& c, const segment_run& run);
+    const mac_address* plain_next_hop(const connection_type& c) const noexcept;
+    template <class Sink>
+    send_outcome send_plain(connection_type& c, step_type& st, Sink& sink);
+    void build_plain(outbox::entry& e, const connection_type& c, const plain_segment& out, mac_address next_hop,
+                     const frame_info& info);
+    template <class Sink>
+    std::size_t transmit_some(Sink& sink, std::size_t budget);
     template <class Sink>
     std::size_t transmit_replies(Sink& sink, std::size_t budget);
     void deliver_looped();
@@ -363,6 +371,7 @@ private:
 #include "tcpco/stack/connections.hpp"
 #include "tcpco/stack/flows.hpp"
 #include "tcpco/stack/link_life.hpp"
+#include "tcpco/stack/plain_output.hpp"
 #include "tcpco/stack/socket_calls.hpp"
 #include "tcpco/stack/syn_queue.hpp"
 #include "tcpco/stack/tcp_input.hpp"

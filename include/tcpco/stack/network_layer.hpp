@@ -142,6 +142,7 @@ public:
         return mac;
     }
 
+    const neighbour_cache& neighbours() const noexcept { return neighbours_; }
     bool set_neighbour(ipv4_address address, mac_address mac) { return neighbours_.set_permanent(address, mac); }
 
     // What was sent there may not arrive (MUST-20): is the neighbour still where it was?
@@ -171,8 +172,7 @@ public:
 
     // --- out -------------------------------------------------------------------------------------------------------
 
-    // Writes link and IPv4 header at the start of `out`, for a packet with `payload` octets behind the IP header;
-    // returns their size. Diffserv and DF as set.
+    // Writes link and IPv4 header of a packet with `payload` octets behind them to `out`; returns their size.
     std::size_t write_headers(std::span<std::byte> out, const ip_address& source, const ip_address& destination,
                               mac_address next_hop, ip_protocol protocol, std::size_t payload, std::uint8_t dscp = 0,
                               std::uint8_t ecn = ecn_codepoint::not_ect)

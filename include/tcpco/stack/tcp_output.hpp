@@ -10,6 +10,17 @@ template <class Sink>
 std::size_t basic_stack<B>::transmit(time_point now, Sink&& sink, std::size_t budget)
 {
     enter(now);
+    const std::size_t taken =
+        dirty_.empty() && loopback_.empty() && !network_.has_output() ? 0 : transmit_some(sink, budget);
+    on_neighbours();
+    feed_starved();
+    return taken;
+}
+
+template <class B>
+template <class Sink>
+std::size_t basic_stack<B>::transmit_some(Sink& sink, std::size_t budget)
+{
     std::size_t taken = network_.has_output() ? transmit_replies(sink, budget) : 0;
     bool refused = network_.has_output();
     while (!refused && taken < budget && !(dirty_.empty() && loopback_.empty())) {
@@ -22,8 +33,6 @@ std::size_t basic_stack<B>::transmit(time_point now, Sink&& sink, std::size_t bu
         taken += transmit_replies(sink, budget - taken);  // an ARP request for one of them
     }
     host.counters.frames_sent += taken;
-    on_neighbours();
-    feed_starved();
     return taken;
 }
 
@@ -85,6 +94,10 @@ std::size_t basic_stack<B>::transmit_connection(std::uint32_t index, Sink& sink,
     constexpr std::size_t quantum = 16;
     connection_type& c = connections_.at(index);
     step_type st = step_at(now_);
+    if (const send_outcome plain = send_plain(c, st, sink); plain != send_outcome::idle) {
+        refused = plain == send_outcome::refused;
+        return refused ? 0 : 1;
+    }
     if (is_at_rest(c, st)) {
         dirty_.erase(index);
         rearm_timer(c, st);

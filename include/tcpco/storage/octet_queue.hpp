@@ -143,6 +143,13 @@ public:
         return count;
     }
 
+    // The octets from `from` to the end, without a reference to their slot, where they are all of one piece; else none.
+    std::span<const std::byte> end_piece(stream_offset from) const noexcept
+    {
+        const std::int64_t n = chunks_.empty() || from < chunks_.back().first ? 0 : end_ - from;
+        return n == 0 ? std::span<const std::byte>{} : chunks_.back().data.octets().last(static_cast<std::size_t>(n));
+    }
+
     // Drops what is before `una`. Slots stay where gathered slices still refer to them.
     void release_until(stream_offset una) noexcept
     {

@@ -21,8 +21,8 @@
 namespace tcpco {
 
 template <class B>
-path_timing timing_of(const connection<B>& c, const sender_active<B>& s, time_point now, time_point echoed,
-                      duration rto)
+[[gnu::always_inline]] inline path_timing timing_of(const connection<B>& c, const sender_active<B>& s, time_point now,
+                                                    time_point echoed, duration rto)
 {
     return {.now = now,
             .srtt = c.rto.srtt(),

@@ -55,23 +55,37 @@ stream_offset offered_edge(const connection<B>& c, step<B>& st)
     return c.rcv.nxt + (window - advertised >= worthwhile ? window : advertised);
 }
 
-// Fills in the window of a segment. Shifting rounds down, and that alone would move the edge left: then the field is
-// rounded up, which offers less than 2^shift octets that the buffer does not have; they are taken all the same.
-// RFC7323-2.2e, 2.3b, 2.4b
+// A window as it stands in the header, and what it advertises.
+struct offered_window {
+    std::uint16_t field = 0;
+    stream_offset right_edge{};
+};
+
+// The window of a segment that acknowledges `nxt`. Shifting rounds down, and that alone would move the edge left: then
+// the field is rounded up, which offers less than 2^shift octets that the buffer does not have; they are taken all the
+// same.
+// RFC7323-2.3b, 2.4b
 template <class B>
-void advertise_window(leaving_segment& out, const connection<B>& c, step<B>& st)
+offered_window offer_window(const connection<B>& c, stream_offset nxt, unsigned shift, step<B>& st)
 {
-    const unsigned shift = out.syn ? 0 : c.rcv.wscale;  // RFC 7323 2.2: never on a SYN
     const stream_offset edge = offered_edge(c, st);
-    const stream_offset nxt = c.rcv.nxt - out.ack_behind;
     octet_count units = (edge - nxt) >> shift;
-    const octet_count advertised = c.rcv.wnd() + out.ack_behind;  // from nxt on
+    const octet_count advertised = c.rcv.wnd() + (c.rcv.nxt - nxt);  // from nxt on
     if ((units << shift) < advertised) {
         units = (advertised + (octet_count{1} << shift) - 1) >> shift;
     }
     units = std::clamp<octet_count>(units, 0, 65'535);
-    out.window = static_cast<std::uint16_t>(units);
-    out.right_edge = nxt + std::max(advertised, units << shift);
+    return {static_cast<std::uint16_t>(units), nxt + std::max(advertised, units << shift)};
+}
+
+// RFC7323-2.2e
+template <class B>
+void advertise_window(leaving_segment& out, const connection<B>& c, step<B>& st)
+{
+    const unsigned shift = out.syn ? 0 : c.rcv.wscale;  // RFC 7323 2.2: never on a SYN
+    const offered_window offered = offer_window(c, c.rcv.nxt - out.ack_behind, shift, st);
+    out.window = offered.field;
+    out.right_edge = offered.right_edge;
 }
 
 // An ACK is to leave now. A peer without SACK counts duplicates: each out-of-order segment owes one of its own.

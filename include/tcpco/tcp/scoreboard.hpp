@@ -239,6 +239,7 @@ public:
     const transmission& operator[](index i) const noexcept { return slab_[i].record; }
 
     index first_unacked() const noexcept { return slab_.front(); }
+    const transmission& newest() const noexcept { return slab_[slab_.back()].record; }  // there must be one
     index next(index i) const noexcept { return slab_[i].next; }
     // In order of transmission, only records in flight. `i` may have been marked lost since it was reached.
     index oldest_sent() const noexcept { return state_.by_time.head; }

@@ -53,6 +53,20 @@ bool repeat_segment(leaving_segment& out, connection<B>& c, step<B>& st)
     return true;
 }
 
+namespace detail {
+
+// What next_segment() notes where it has no segment, since nothing waits.
+template <class B>
+void note_rest(connection<B>& c, sender_active<B>& s, step<B>& st)
+{
+    c.cwnd_limited = false;
+    forget_pace(c, st);
+    s.rate.mark_app_limited(s.board.in_flight());
+    s.times.change(c.snd.una == c.snd.nxt ? send_limit::idle : limit_of(c), st.now);
+}
+
+}  // namespace detail
+
 // Nothing waits, nothing is lost and no ACK is owed, so that next_segment() has no segment: what it would note is
 // noted. Asked for each segment that has left, since a stack visits its connections until there is nothing more.
 // False: there may be one.
@@ -69,10 +83,7 @@ bool is_at_rest(connection<B>& c, sender_active<B>& s, step<B>& st)
             [[maybe_unused]] leaving_segment asked;
             TCPCO_ASSERT(!next_segment(asked, c, st));
         }
-        c.cwnd_limited = false;
-        forget_pace(c, st);
-        s.rate.mark_app_limited(s.board.in_flight());
-        s.times.change(c.snd.una == c.snd.nxt ? send_limit::idle : detail::limit_of(c), st.now);
+        detail::note_rest(c, s, st);
         return true;
     } else {
         return false;

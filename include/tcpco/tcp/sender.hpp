@@ -136,25 +136,33 @@ void commit_ack(connection<B>& c, const leaving_segment& out, step<B>& st)
 }
 
 template <class B>
+void tell_of_packet(connection<B>& c, sender_active<B>& s, const packet_sent& packet, step<B>& st)
+{
+    s.recovery_rate.on_transmit(packet.octets);
+    if constexpr (told_of_packets_sent<typename B::congestion>) {
+        s.congestion.on_packet_sent(packet);
+    }
+    if constexpr (paces<typename B::congestion>) {
+        s.pace.on_sent(packet.octets, st.now, s.congestion.pacing_rate(), send_quantum(c, s));
+    }
+}
+
+template <class B>
 void tell_policies_of_transmission(connection<B>& c, sender_active<B>& s, const leaving_segment& out,
                                    octet_count in_flight_before, duration idle_for, step<B>& st)
 {
     if (const auto i = s.board.find(out.seq); i != scoreboard::npos) {
         s.recovery.on_transmit(s.board[i], timing_of(c, s, st.now));
     }
-    s.recovery_rate.on_transmit(out.length());
-    if constexpr (told_of_packets_sent<typename B::congestion>) {
-        s.congestion.on_packet_sent({.now = st.now,
-                                     .octets = out.length(),
-                                     .segments = out.wire_segments,
-                                     .in_flight_before = in_flight_before,
-                                     .retransmission = !out.fresh,
-                                     .probe = out.kind == segment_kind::loss_probe,
-                                     .idle_for = idle_for});
-    }
-    if constexpr (paces<typename B::congestion>) {
-        s.pace.on_sent(out.length(), st.now, s.congestion.pacing_rate(), send_quantum(c, s));
-    }
+    tell_of_packet(c, s,
+                   {.now = st.now,
+                    .octets = out.length(),
+                    .segments = out.wire_segments,
+                    .in_flight_before = in_flight_before,
+                    .retransmission = !out.fresh,
+                    .probe = out.kind == segment_kind::loss_probe,
+                    .idle_for = idle_for},
+                   st);
 }
 
 template <class B>

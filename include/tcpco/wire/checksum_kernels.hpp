@@ -34,11 +34,11 @@ namespace tcpco {
 // every other multiple of 0xFFFF gives 0xFFFF.
 constexpr std::uint16_t fold_checksum(std::uint64_t sum) noexcept
 {
-    sum = (sum & 0xFFFF'FFFF) + (sum >> 32);
-    sum = (sum & 0xFFFF) + (sum >> 16);
-    sum = (sum & 0xFFFF) + (sum >> 16);
-    sum = (sum & 0xFFFF) + (sum >> 16);
-    return static_cast<std::uint16_t>(sum);
+    const auto upper = static_cast<std::uint32_t>(sum >> 32);
+    std::uint32_t folded = static_cast<std::uint32_t>(sum) + upper;
+    folded += folded < upper ? 1 : 0;
+    folded += folded << 16 | folded >> 16;  // in the upper half: both halves, and what they carried
+    return static_cast<std::uint16_t>(folded >> 16);
 }
 
 namespace detail {

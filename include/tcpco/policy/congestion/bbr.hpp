@@ -356,9 +356,6 @@ private:
 
     // --- what it comes to (5.6) ------------------------------------------------------------------------------------
 
-    // BBR-5.6.4.5a
-    constexpr octet_count probe_rtt_cwnd() const noexcept { return std::max(bdp(model_.bw(), 50), least_cwnd()); }
-
     // BBR-5.6.2b
     constexpr void set_pacing_rate(std::int64_t gain) noexcept
     {
@@ -396,14 +393,10 @@ private:
         } else if (cwnd_ < largest || delivered_ < initial_cwnd_) {
             cwnd_ += earned(a);
         }
-        const octet_count bound = phase_ == phase::probe_rtt
-                                      ? within_bounds(std::min(probe_rtt_cwnd(), inflight_with_headroom()))
-                                      : window_bound();
-        cwnd_ = std::clamp(cwnd_, least_cwnd(), bound);
+        cwnd_ = std::clamp(cwnd_, least_cwnd(), window_bound());
     }
 
-    octet_count low_rates_from_ = 0;    // samples of what left from here on, as counted by delivery, ...
-    octet_count low_rates_until_ = -1;  // ... to here were taken in ProbeRTT; -1: none
+    octet_count low_rates_from_ = 0;  // samples of what left from here to low_rates_until_ were taken in ProbeRTT
     std::int64_t undo_bw_ = 0;          // what loss may have lowered since: nothing is below 0
     octet_count undo_shortterm_ = 0;
     octet_count undo_longterm_ = 0;

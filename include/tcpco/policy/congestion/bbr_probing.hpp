@@ -90,7 +90,9 @@ protected:
         return std::max(model_.inflight_longterm - headroom, least_cwnd());
     }
 
-    // What the model lets a window grow to, and what it is bounded by whatever its size; but for ProbeRTT.
+    // BBR-5.6.4.5a
+    constexpr octet_count probe_rtt_cwnd() const noexcept { return std::max(bdp(model_.bw(), 50), least_cwnd()); }
+    // What the model lets a window grow to, and what it is bounded by whatever its size.
     // BBR-5.6.4.2a, 5.6.4.6a, 5.6.4.7a
     constexpr octet_count largest_window() const noexcept
     {
@@ -99,15 +101,13 @@ protected:
     constexpr octet_count window_bound() const noexcept
     {
         octet_count bound = largest_cwnd;
-        if (phase_ == phase::probe_bw_cruise) {
+        if (phase_ == phase::probe_rtt) {
+            bound = std::min(probe_rtt_cwnd(), inflight_with_headroom());
+        } else if (phase_ == phase::probe_bw_cruise) {
             bound = inflight_with_headroom();
         } else if (probes_bw()) {
             bound = model_.inflight_longterm;
         }
-        return within_bounds(bound);
-    }
-    constexpr octet_count within_bounds(octet_count bound) const noexcept
-    {
         return std::max(std::min({bound, model_.inflight_shortterm, largest_cwnd}), least_cwnd());
     }
 
@@ -356,16 +356,29 @@ protected:
     constexpr void set_marks() noexcept
     {
         look_again();
+        const bool steady = full_bw_reached_ && (probes_bw() || phase_ == phase::probe_rtt);
         const bool bounded_probe = phase_ == phase::probe_bw_up && model_.inflight_longterm != no_bound;
-        if (!probes_bw() || bounded_probe || idle_restart_ || !selective_acks_) {  // who probes has filled the path
+        if (!steady || bounded_probe || idle_restart_ || !selective_acks_) {
             return;
         }
-        const bool waits = phase_ == phase::probe_bw_down || phase_ == phase::probe_bw_cruise;
-        marks_ = {.until = std::min(model_.min_rtt_until(), waits ? cycle_start_ + probe_wait_ : time_point::never()),
+        marks_ = {.until = std::min(model_.min_rtt_until(), phase_until()),
                   .round_end = std::min(next_round_delivered_, model_.loss_round_end()),
                   .rate = model_.rate_mark(),
-                  .in_flight = phase_ == phase::probe_bw_down ? drained() : std::numeric_limits<octet_count>::min(),
+                  .in_flight = std::numeric_limits<octet_count>::min(),
                   .cwnd = std::min(largest_window(), window_bound())};
+        if (phase_ == phase::probe_bw_down) {
+            marks_.in_flight = drained();
+        } else if (phase_ == phase::probe_rtt && probe_rtt_done_ == time_point::never()) {
+            marks_.in_flight = probe_rtt_cwnd();
+        }
+    }
+    constexpr time_point phase_until() const noexcept
+    {
+        if (phase_ == phase::probe_rtt) {
+            return probe_rtt_round_done_ ? probe_rtt_done_ : time_point::never();
+        }
+        const bool waits = phase_ == phase::probe_bw_down || phase_ == phase::probe_bw_cruise;
+        return waits ? cycle_start_ + probe_wait_ : time_point::never();
     }
     // Nothing but what take_unnoticed() counts changes by this ACK.
     constexpr bool is_within_marks(const ack_info& a) const noexcept
@@ -384,6 +397,9 @@ protected:
         delivered_ += a.delivered;
         model_.delivered_total = std::max(model_.delivered_total, a.rate.total_delivered);
         cwnd_ = std::min(cwnd_ + a.delivered, marks_.cwnd);
+        if (phase_ == phase::probe_rtt) {
+            low_rates_until_ = model_.delivered_total + a.in_flight;
+        }
         return true;
     }
 
@@ -402,6 +418,7 @@ protected:
     std::int64_t full_bw_ = 0;
     octet_count up_credit_ = 0;
     octet_count next_round_delivered_ = 0;
+    octet_count low_rates_until_ = -1;  // delivered by then: was sent in ProbeRTT; -1: nothing
     octet_count up_growth_ = 0;  // octets that the long-term bound gains per window delivered
     duration probe_wait_{2'000'000'000};
     time_point cycle_start_{};
