@@ -142,10 +142,10 @@ class Bench:
         return (QUICK_CANDIDATES if self.chosen.quick else CANDIDATES)[row.name] if row.tuned else {}
 
     def plan(self, row, entry, seconds, extra=""):
-        program = {"raw": "tcpco_bench_raw_tap", "kernel": "tcpco_bench_kernel_server",
+        program = {"raw": "tcpco_bench_raw_tap", "raw_alone": "tcpco_bench_raw_tap", "kernel": "tcpco_bench_kernel_server",
                    **dict.fromkeys(("tcpco", "alone", "plain"), "tcpco_bench_tcpco_server"), **row.servers}.get(entry)
         server = [str(self.programs / program) if program else str(self.lwip[entry])]
-        if entry in ("raw", "tcpco", "alone", "plain"):
+        if entry in ("raw", "raw_alone", "tcpco", "alone", "plain"):
             settings = row.settings.get(entry, []) + extra.split()
             server += [f"offload={int(row.offload)}", *dict((s.split("=")[0], s) for s in settings).values()]
         if row.busy and entry != "lwip_shipped":

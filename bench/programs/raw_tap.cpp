@@ -5,6 +5,7 @@
 //     offload=0|1          super-frames
 //     every=n              data frames per ACK
 //     slots=n              frames that are read before they are looked at, and sent before the next are read
+//     window=octets        receive window of a connection
 //     busy=1               never waits
 #include <poll.h>
 #include <sys/uio.h>
@@ -100,6 +101,7 @@ try {
     s.offload = given.flag("offload");
     s.ack_every = given.number("every", s.ack_every);
     s.slots = given.number("slots", s.slots);
+    s.window = given.number("window", s.window);
     given.done();
 
     canned_tcp host{s};
@@ -115,7 +117,7 @@ try {
         throw std::runtime_error{"engine is plain, read or uring"};
     }
     system_reactor reactor;
-    driver link_driver{host, device, reactor, {.slots = s.slots, .lent_slots = s.slots}};
+    driver link_driver{host, device, reactor, {.slots = s.slots, .lent_slots = s.slots, .batch_octets = ~std::size_t{0}}};
     say_ready();
     for (;;) {
         reactor.turn(busy ? duration::zero() : 200_ms);

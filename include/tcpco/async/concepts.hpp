@@ -67,6 +67,8 @@ struct port_options {
     int fd = -1;
     bool writes_inline = false;      // a write never waits and never reorders: a TAP or TUN
     std::uint32_t lent_slots = 128;  // how many slots of the pool the kernel may hold at most
+    // About so many octets are read before the stack looks at them. See driver_options::batch_octets.
+    std::size_t batch_octets = 262'144;
 };
 
 // What happened on a port, in frames unless said. Where a decorator or a virtio_net_hdr is in use the figures are of

@@ -30,6 +30,10 @@ namespace tcpco {
 struct driver_options {
     std::uint32_t slots = 0;         // packet slots; 0: 64 where super-frames may come, else 512
     std::uint32_t lent_slots = 0;    // of these, lent to the kernel at most; 0: 16 or 128. Few hot ones beat many
+    // About so many octets are read before the stack looks at them and acknowledges: 4 super-frames, or more small
+    // frames than slots are lent. They are still in the cache then, and the ACK leaves while most of a peer's window is
+    // on its way: with 16 super-frames, a whole window of 1 MiB, each side waited for the other.
+    std::size_t batch_octets = 262'144;
     std::size_t budget = 256;        // frames transmitted per turn
     std::uint16_t interface = 0;     // frame_info::interface of what arrives
 };
@@ -55,7 +59,8 @@ public:
         if constexpr (by_fd) {
             port_ = reactor_.open_port({.fd = device_.fd(),
                                         .writes_inline = device_.writes_inline(),
-                                        .lent_slots = lent_slots()},
+                                        .lent_slots = lent_slots(),
+                                        .batch_octets = options.batch_octets},
                                        pool_);
         }
         reactor_.add(*this);

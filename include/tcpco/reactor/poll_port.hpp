@@ -153,7 +153,7 @@ private:
 
     void harvest()
     {
-        while (received_.size() < harvest_limit) {
+        for (std::size_t octets = 0; received_.size() < harvest_limit && octets < options_.batch_octets;) {
             if (pool_.available() == 0) {
                 ++counters_.no_slot;
                 return;
@@ -169,6 +169,7 @@ private:
                 return;
             }
             take(std::move(slot), static_cast<std::uint32_t>(n));
+            octets += static_cast<std::size_t>(n);
         }
     }
 

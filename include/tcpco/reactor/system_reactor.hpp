@@ -7,7 +7,7 @@
 //
 // why() says in one line which step of the ladder it is and why no higher one. By default that line goes to stderr,
 // once a process, when it is not the highest; `say` puts it elsewhere, or nowhere (null).
-// TCPCO_URING=off|no-multishot|no-defer forces a lower step.
+// TCPCO_URING=off|no-multishot|no-defer|no-direct forces a lower step.
 #pragma once
 
 #include <atomic>
@@ -41,7 +41,8 @@ struct system_reactor_options {
 inline std::unique_ptr<linux_reactor> make_linux_reactor(const system_reactor_options& options = {})
 {
     if (options.uring.unknown_word && options.say != nullptr) {
-        options.say("TCPCO_URING has a word that is none of off, no-multishot, no-defer, no-msg-ring: ignored");
+        options.say(
+            "TCPCO_URING has a word that is none of off, no-multishot, no-defer, no-msg-ring, no-direct: ignored");
     }
     std::unique_ptr<linux_reactor> made;
     if (options.uring.off) {

@@ -5,6 +5,7 @@
 // the kernel answers ENOBUFS at once, frame or no frame, so a read is only armed while something is lent.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -57,11 +58,13 @@ public:
     std::uint16_t group() const noexcept { return group_; }
     std::uint32_t lent() const noexcept { return lent_; }
 
-    // Lends what is free, up to the limit.
-    void refill() noexcept
+    std::uint32_t lent_limit() const noexcept { return lent_limit_; }
+
+    // Lends what is free, until `wanted` slots are lent, or the limit is reached.
+    void refill(std::uint32_t wanted) noexcept
     {
         int added = 0;
-        while (lent_ < lent_limit_ && pool_.available() != 0) {
+        while (lent_ < std::min(wanted, lent_limit_) && pool_.available() != 0) {
             buffer slot = pool_.acquire();
             const std::uint32_t index = slot.index();
             io_uring_buf_ring_add(shared_, slot.data(), static_cast<unsigned>(pool_.slot_size()),

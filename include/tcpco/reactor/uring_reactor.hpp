@@ -117,28 +117,59 @@ private:
         if (event_) {
             event_->clear();
         }
-        const time_point now = clock();
         if (const unsigned writes = writes_under_way(); writes != 0) {
             ring_.submit_and_wait_for(writes);
-        } else if (until > now) {
+        } else if (!look()) {
+            wait_or_collect(until);
+        } else {
+            static_cast<void>(ring_.has_completions());  // collects them where they show
+        }
+        harvest();
+        return true;
+    }
+
+    void wait_or_collect(time_point until)
+    {
+        const time_point now = clock();
+        if (until > now) {
             wait(now, until);
         } else {
             ring_.submit_and_collect();
         }
-        harvest();
-        return true;
+    }
+
+    // What ports read by system calls. What the last turn left for the ring leaves first.
+    bool look()
+    {
+        if (std::none_of(ports_.begin(), ports_.end(), [](const uring_port* p) { return p->looks(); })) {
+            return false;
+        }
+        if (ring_.unsubmitted() != 0) {
+            ring_.submit_and_collect();
+            for (uring_port* port : ports_) {
+                port->after_submission();
+            }
+        }
+        bool came = false;
+        for (uring_port* port : ports_) {
+            came = port->look() || came;
+        }
+        return came;
     }
 
     void wait(time_point now, time_point until)
     {
         if (busy_poll() > duration::zero()) {
             ring_.submit_and_collect();
-            if (poll_busily(now, until, [this] { return ring_.has_completions(); })) {
+            if (poll_busily(now, until, [this] { return look() || ring_.has_completions(); })) {
                 return;
             }
             now = clock();
         } else {
             count_sleep();
+        }
+        for (uring_port* port : ports_) {
+            port->before_sleep();
         }
         ring_.submit_and_wait(until == time_point::never() ? duration::max() : std::max(until - now, duration{1}));
     }
@@ -178,8 +209,12 @@ private:
     void io_finish(bool submit) override
     {
         for (uring_port* port : ports_) {
+            port->end_batch();
             port->refill_and_arm();
             port->prepare_writes();
+            if (embedding_) {
+                port->before_sleep();
+            }
         }
         if (submit) {
             arm_wake();

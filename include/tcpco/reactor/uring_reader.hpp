@@ -3,9 +3,14 @@
 //
 // A multishot read ends when no slot is lent (ENOBUFS) or when the completion queue overflows, and is armed again at
 // the end of a turn, once slots came back.
+//
+// The kernel fills all slots that it has before we look at any. So few are lent where frames are large: a batch that
+// leaves the cache before it is read costs more than a restart.
 #pragma once
 
+#include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -24,17 +29,35 @@ public:
     uring_reader(uring_ring& ring, const port_options& options, buffer_pool& pool, std::uint16_t group,
                  std::vector<frame>& received, port_counters& counters)
         : kernel_completion{&completed}, ring_{ring}, fd_{options.fd}, slot_size_{pool.slot_size()},
-          buffers_{ring, pool, group, options.lent_slots}, received_{received}, counters_{counters}
+          batch_octets_{options.batch_octets}, buffers_{ring, pool, group, options.lent_slots},
+          wanted_{buffers_.lent_limit()}, received_{received}, counters_{counters}
     {
     }
 
     bool armed() const noexcept { return armed_; }
     bool lost() const noexcept { return lost_; }
+    // As much was read as the stack should look at before there is more.
+    bool has_batch() const noexcept { return read_octets_ >= batch_octets_; }
+
+    // The end of a turn: another batch begins.
+    void end_batch() noexcept
+    {
+        if (read_frames_ != 0) {
+            const std::size_t usual = std::max<std::size_t>(read_octets_ / read_frames_, 1);
+            const std::size_t fit = batch_octets_ / usual + (batch_octets_ % usual >= usual / 2 ? 1 : 0);
+            wanted_ = static_cast<std::uint32_t>(std::clamp<std::size_t>(fit, 1, buffers_.lent_limit()));
+        }
+        read_frames_ = 0;
+        read_octets_ = 0;
+    }
 
     // Lends slots and arms the read, unless nothing is lent or the device is lost.
     void refill_and_arm() noexcept
     {
-        buffers_.refill();
+        if (paused_) {
+            return;
+        }
+        buffers_.refill(wanted_);
         if (armed_ || lost_ || closing_) {
             return;
         }
@@ -57,6 +80,17 @@ public:
         armed_ = true;
         ++counters_.read_restarts;
     }
+
+    // Reads nothing once armed() is false, until resume().
+    void pause() noexcept
+    {
+        if (!std::exchange(paused_, true) && armed_) {
+            ring_.cancel(*this);
+        }
+    }
+    void resume() noexcept { paused_ = false; }
+    bool paused() const noexcept { return paused_; }
+    bool holds_slots() const noexcept { return buffers_.lent() != 0; }
 
     // Its completion is still to be awaited.
     void cancel() noexcept
@@ -100,6 +134,8 @@ private:
         }
         ++counters_.received;
         counters_.received_octets += size;
+        ++read_frames_;
+        read_octets_ += size;
         const std::byte* first = slot.data();
         received_.emplace_back(slice{std::move(slot), first, size}, frame_info{});
     }
@@ -128,7 +164,11 @@ private:
     uring_ring& ring_;
     int fd_;
     std::size_t slot_size_;
+    std::size_t batch_octets_;
     uring_buffers buffers_;
+    std::uint32_t wanted_;         // slots to be lent
+    std::size_t read_frames_ = 0;  // in this batch
+    std::size_t read_octets_ = 0;
     std::vector<frame>& received_;
     port_counters& counters_;
     unsigned failures_ = 0;  // in a row
@@ -136,6 +176,7 @@ private:
     bool armed_ = false;
     bool lost_ = false;
     bool closing_ = false;
+    bool paused_ = false;
 };
 
 }  // namespace tcpco

@@ -4,8 +4,8 @@
 // interrupting it), and retries with less where the kernel answers EINVAL. The ring is made disabled and enabled by the
 // thread that runs it, so a reactor can be made on one thread and run on another.
 //
-// TCPCO_URING forces a lower step, for tests and for trouble: `off`, `no-multishot`, `no-defer`, `no-msg-ring`, or
-// several with commas.
+// TCPCO_URING forces a lower step, for tests and for trouble: `off`, `no-multishot`, `no-defer`, `no-msg-ring`,
+// `no-direct`, or several with commas.
 #pragma once
 
 #include <cerrno>
@@ -31,6 +31,7 @@ struct uring_settings {
     bool multishot = true;
     bool defer = true;
     bool msg_ring = true;    // wakes other rings by messages; off: by eventfds
+    bool direct = true;      // system calls of the port's own where little comes; off: all goes through the ring
     bool show_work = false;  // the kernel says in shared memory that completions wait to be made: for busy polling
 
     bool unknown_word = false;  // a word that is none of these was there: probably a typing error
@@ -48,11 +49,12 @@ struct uring_settings {
             const std::size_t comma = words.find(',');
             const std::string_view word = words.substr(0, comma);
             s.unknown_word = s.unknown_word || (word != "off" && word != "no-multishot" && word != "no-defer" &&
-                                                word != "no-msg-ring");
+                                                word != "no-msg-ring" && word != "no-direct");
             s.off = s.off || word == "off";
             s.multishot = s.multishot && word != "no-multishot";
             s.defer = s.defer && word != "no-defer";
             s.msg_ring = s.msg_ring && word != "no-msg-ring";
+            s.direct = s.direct && word != "no-direct";
             words = comma == std::string_view::npos ? std::string_view{} : words.substr(comma + 1);
         }
         return s;
@@ -86,6 +88,9 @@ public:
     bool enabled() const noexcept { return enabled_; }
     // Why there is no multishot read; null when there is.
     const char* why_no_multishot() const noexcept { return why_no_multishot_; }
+    // Whether ports may read and write by system calls of their own: then what the ring has to say must show without
+    // one.
+    bool direct() const noexcept { return direct_ && (ring_.flags & IORING_SETUP_TASKRUN_FLAG) != 0; }
     // Whether another ring can be sent a message (kernel 5.18).
     bool msg_ring() const noexcept { return msg_ring_; }
 
@@ -204,7 +209,8 @@ private:
                 continue;
             }
             io_uring_params params{};
-            params.flags = flags | (settings.show_work && flags != base ? IORING_SETUP_TASKRUN_FLAG : 0U);
+            const bool shown = (settings.show_work || settings.direct) && flags != base;
+            params.flags = flags | (shown ? IORING_SETUP_TASKRUN_FLAG : 0U);
             params.cq_entries = completion_entries;
             error = -io_uring_queue_init_params(entries, &ring_, &params);
             if (error != EINVAL) {
@@ -220,6 +226,7 @@ private:
         const auto has = [answer](int opcode) {
             return answer != nullptr && io_uring_opcode_supported(answer, opcode) != 0;
         };
+        direct_ = settings.direct;
         msg_ring_ = settings.msg_ring && has(IORING_OP_MSG_RING);
         multishot_read_ = settings.multishot && has(uring_op_read_multishot);
         io_uring_free_probe(answer);
@@ -233,6 +240,7 @@ private:
     bool enabled_ = false;
     bool multishot_read_ = false;
     bool msg_ring_ = false;
+    bool direct_ = false;
     const char* why_no_multishot_ = nullptr;
 };
 

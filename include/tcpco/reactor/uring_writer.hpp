@@ -1,6 +1,8 @@
 // The writing half of a uring port: a bounded queue of gather lists, written in batches.
 //
-// On a TAP (`inline`) each frame becomes a WRITEV at once. These complete while they are submitted, in order, so once
+// On a TAP (`inline`) the first few frames of a turn are written at once, by writev(2), where the port reads by system
+// calls, too (uring_direct.hpp): most turns have one or two, and a submission of its own costs more than they do. Each
+// further frame becomes a WRITEV at once. These complete while they are submitted, in order, so once
 // the kernel has taken the entries their memory is free, and only failures make a completion.
 //
 // On any other descriptor a batch would reorder once the kernel's queue is full: a later write finds room where an
@@ -30,6 +32,7 @@ namespace tcpco {
 class uring_writer {
 public:
     static constexpr unsigned capacity = 64;  // frames; no batch is longer, so one always fits an empty ring
+    static constexpr unsigned few = 4;        // frames of a turn that are written by writev(2)
 
     uring_writer(uring_ring& ring, const port_options& options, std::vector<transmit_token>& written,
                  port_counters& counters)
@@ -41,10 +44,15 @@ public:
         }
     }
 
-    sink_verdict send(std::span<const std::byte> prefix, const outgoing_frame& out, const buffer& keep)
+    // `at_once`: the descriptor is set to O_NONBLOCK.
+    sink_verdict send(std::span<const std::byte> prefix, const outgoing_frame& out, const buffer& keep, bool at_once)
     {
         if (lost_) {
             return sink_verdict::refused;
+        }
+        if (at_once && inline_ && count_ == 0 && at_once_ < few && write_at_once(prefix, out)) {
+            ++at_once_;
+            return lost_ ? sink_verdict::refused : sink_verdict::done;
         }
         if (count_ == capacity && inline_) {
             ring_.submit();
@@ -73,6 +81,7 @@ public:
     // Prepares the next batch, where none is under way.
     void prepare_batch() noexcept
     {
+        at_once_ = 0;
         if (inline_ || in_flight_ != 0 || room_.armed || lost_ || closing_ || count_ == 0) {
             return;
         }
@@ -174,6 +183,27 @@ private:
         bool armed = false;
     };
 
+    // False where it would wait, or has too many pieces: then it goes through the ring.
+    bool write_at_once(std::span<const std::byte> prefix, const outgoing_frame& out) noexcept
+    {
+        if (out.pieces.size() + 1 > detail::gather_limit) {
+            return false;
+        }
+        std::array<iovec, detail::gather_limit> list;
+        const std::size_t n = detail::fill_gather_list(list, prefix, out);
+        const ssize_t written = ::writev(fd_, list.data(), static_cast<int>(n));
+        if (written < 0) {
+            if (detail::queue_is_full(errno)) {
+                return false;
+            }
+            count_failure(errno);  // dropped, as a network would
+            return true;
+        }
+        ++counters_.sent;
+        counters_.sent_octets += static_cast<std::uint64_t>(written);
+        return true;
+    }
+
     entry& at(unsigned i) noexcept { return entries_[(first_ + i) % capacity]; }
 
     bool prepare(entry& e, unsigned flags) noexcept
@@ -271,6 +301,7 @@ private:
     unsigned count_ = 0;
     unsigned batch_ = 0;      // length of the batch under way
     unsigned in_flight_ = 0;  // of it, not completed yet
+    unsigned at_once_ = 0;    // frames of this turn that writev(2) took
     bool waits_for_room_ = false;
     bool lost_ = false;
     bool closing_ = false;
