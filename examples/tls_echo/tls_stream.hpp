@@ -72,12 +72,22 @@ public:
     }
 
     // At least an octet, or an error: end_of_stream after the peer's close_notify.
-    tcpco::task<tcpco::io_result> read_some(std::span<std::byte> buffer) { return run(call::read, buffer, {}); }
+    tcpco::task<tcpco::io_result> read_some(std::span<std::byte> buffer)
+    {
+        if (buffer.empty()) {
+            co_return tcpco::io_result{};
+        }
+        co_return co_await run(call::read, buffer, {});
+    }
 
-    // All octets; n is how many OpenSSL took, on any error too.
+    // All octets; n is how many OpenSSL took, on any error too. One that was cancelled has left part of a record: nothing
+    // can follow it, and whatever is tried says connection_aborted.
     tcpco::task<tcpco::io_result> write(std::span<const std::byte> octets)
     {
         std::size_t written = 0;
+        if (cut_off_) {
+            co_return tcpco::io_result{std::make_error_code(std::errc::connection_aborted), 0};
+        }
         while (written < octets.size()) {
             const tcpco::io_result done = co_await run(call::write, {}, octets.subspan(written));
             written += done.n;
@@ -91,6 +101,10 @@ public:
     // Says that nothing follows (close_notify), then ends the connection's direction.
     tcpco::task<std::error_code> shutdown()
     {
+        if (cut_off_) {
+            static_cast<void>(transport_->socket.abort());  // the peer must not take this for the end
+            co_return std::make_error_code(std::errc::connection_aborted);
+        }
         const tcpco::io_result done = co_await run(call::shutdown, {}, {});
         const std::error_code ended = transport_->socket.shutdown();
         co_return done.ec ? done.ec : ended;
@@ -189,6 +203,7 @@ private:
                 failed = std::make_error_code(std::errc::protocol_error);
             }
             if (failed) {
+                cut_off_ = cut_off_ || what == call::write;
                 co_return tcpco::io_result{truncated(failed), 0};
             }
         }
@@ -202,6 +217,7 @@ private:
 
     std::unique_ptr<transport> transport_;
     openssl_ptr<SSL> ssl_{};
+    bool cut_off_ = false;  // a write ended within a record
 };
 
 }  // namespace tls_example

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <thread>
 
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/epoll.h>
@@ -798,6 +799,63 @@ TEST_CASE("TCPCO_URING takes several words", "[reactor]")
     CHECK(uring_settings::from_environment().off);
     ::unsetenv("TCPCO_URING");
     CHECK_FALSE(uring_settings::from_environment().off);
+}
+
+TEST_CASE("a port that writes without end is read all the same, and so is its neighbour", "[reactor]")
+{
+    const std::string rung = GENERATE(from_range(std::begin(tcpco_test::all_rungs), std::end(tcpco_test::all_rungs)));
+    CAPTURE(rung);
+    auto reactor = reactor_on(rung);
+    one_stack t{*reactor};
+    one_stack neighbour{*reactor};
+    int seen = 0;
+    for (int turn = 0; turn < 600; ++turn) {
+        while (t.stack.output.size() < 2) {
+            t.stack.output.push_back({std::vector<std::byte>(60, std::byte{0x55})});
+        }
+        if (turn == 100 || turn == 200) {
+            t.peer_sends("a");
+            neighbour.peer_sends("b");
+        }
+        reactor->turn();
+        while (!t.peer_receives().empty()) {
+            ++seen;
+        }
+    }
+    CHECK(t.stack.arrivals.size() == 2);
+    CHECK(neighbour.stack.arrivals.size() == 2);
+    CHECK(seen > 600);
+}
+
+TEST_CASE("the first turn of a reactor hears what comes while it waits", "[reactor]")
+{
+    const std::string rung = GENERATE(from_range(std::begin(tcpco_test::all_rungs), std::end(tcpco_test::all_rungs)));
+    CAPTURE(rung);
+    auto reactor = reactor_on(rung);
+    one_stack t{*reactor};
+    const std::jthread peer{[&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds{20});
+        static_cast<void>(::send(t.peer.fd(), "z", 1, 0));
+    }};
+    reactor->turn(5_s);
+    CHECK(t.stack.arrivals.size() == 1);
+}
+
+TEST_CASE("a descriptor that outlives its driver waits as before", "[reactor]")
+{
+    const std::string rung = GENERATE(from_range(std::begin(tcpco_test::all_rungs), std::end(tcpco_test::all_rungs)));
+    CAPTURE(rung);
+    auto reactor = reactor_on(rung);
+    auto [device, peer] = frame_fd::pair();
+    const int before = ::fcntl(device.fd(), F_GETFL);
+    {
+        fake_stack stack;
+        driver drive{stack, device, *reactor};
+        reactor->turn();
+    }
+    if (rung != "off") {  // poll(2) cannot do without
+        CHECK(::fcntl(device.fd(), F_GETFL) == before);
+    }
 }
 
 TEST_CASE("a system_reactor is used as any other", "[reactor]")

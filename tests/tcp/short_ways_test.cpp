@@ -498,7 +498,9 @@ TEST_CASE("who waited for its pace, and has nothing to send after all, becomes q
         in_established e;
         e.c.sender = e.host.senders.emplace();
         e.st.sender(e.c)->board.start(e.c.snd.una);
+        e.c.snd.nxt += 1;  // in flight, and acknowledged before its time
         e.c.wait_for_pace(e.st.now);
+        e.c.snd.nxt = e.c.snd.una;
         REQUIRE((e.c.life == life_timer::pacing && e.c.deadline() == e.st.now));
         if (by_timer) {
             advance_connection(e.c, e.st);
@@ -509,7 +511,13 @@ TEST_CASE("who waited for its pace, and has nothing to send after all, becomes q
         CHECK(e.c.deadline() > e.st.now);
         CHECK(e.c.deadline() != time_point::never());
     }
+    in_established idle;  // who has nothing to send and nothing in flight waits for nothing, and stays as quiet
+    idle.c.life = life_timer::quiet;
+    idle.c.life_at = idle.st.now + duration{7};
+    idle.c.wait_for_pace(idle.st.now);
+    CHECK((idle.c.life == life_timer::quiet && idle.c.life_at == idle.st.now + duration{7}));
     in_established ends;  // what ends at its time does not wait
+    ends.c.snd.nxt += 1;
     ends.c.life = life_timer::fin_wait_2;
     ends.c.life_at = ends.st.now + duration{5};
     ends.c.wait_for_pace(ends.st.now);

@@ -99,7 +99,9 @@ public:
     // Its completion is still to be awaited.
     void cancel() noexcept
     {
-        on_ = false;
+        if (on_) {
+            end();
+        }
         if (armed_) {
             ring_.cancel(*this);
         }
@@ -113,36 +115,34 @@ private:
         self.told_ = true;
     }
 
-    // The size of the frame; 0: none.
+    // The size of the frame, also of one that was dropped; 0: none.
     std::size_t read_one()
     {
-        for (;;) {
-            if (lost_) {
-                return 0;
-            }
-            if (pool_.available() == 0) {
-                counters_.no_slot += std::exchange(starving_, true) ? 0U : 1U;
-                return 0;
-            }
-            starving_ = false;
-            buffer slot = pool_.acquire();
-            const ssize_t n = ::read(fd_, slot.data(), slot.capacity());
-            if (n <= 0) {
-                failed(n == 0 ? EPIPE : errno);  // 0: the other end of a socket was closed
-                return 0;
-            }
-            const auto size = static_cast<std::uint32_t>(n);
-            if (size == slot.capacity()) {
-                ++counters_.truncated;  // the kernel cuts silently: it may have been longer
-                continue;
-            }
-            failures_ = 0;
-            ++counters_.received;
-            counters_.received_octets += size;
-            const std::byte* first = slot.data();
-            received_.emplace_back(slice{std::move(slot), first, size}, frame_info{});
+        if (lost_) {
+            return 0;
+        }
+        if (pool_.available() == 0) {
+            counters_.no_slot += std::exchange(starving_, true) ? 0U : 1U;
+            return 0;
+        }
+        starving_ = false;
+        buffer slot = pool_.acquire();
+        const ssize_t n = ::read(fd_, slot.data(), slot.capacity());
+        if (n <= 0) {
+            failed(n == 0 ? EPIPE : errno);  // 0: the other end of a socket was closed
+            return 0;
+        }
+        const auto size = static_cast<std::uint32_t>(n);
+        if (size == slot.capacity()) {
+            ++counters_.truncated;  // the kernel cuts silently: it may have been longer
             return size;
         }
+        failures_ = 0;
+        ++counters_.received;
+        counters_.received_octets += size;
+        const std::byte* first = slot.data();
+        received_.emplace_back(slice{std::move(slot), first, size}, frame_info{});
+        return size;
     }
 
     void failed(int error) noexcept

@@ -87,7 +87,12 @@ public:
         }
         return came;
     }
-    void before_sleep() noexcept { direct_.arm(); }
+    // What comes while the reactor sleeps has to wake it: by the poll, or by the read where the ring reads.
+    void before_sleep() noexcept
+    {
+        direct_.arm();
+        reader_.refill_and_arm();
+    }
 
     unsigned writes_under_way() const noexcept { return writer_.under_way(); }
     void after_submission() noexcept { writer_.reclaim_inline(); }

@@ -119,6 +119,7 @@ private:
         }
         if (const unsigned writes = writes_under_way(); writes != 0) {
             ring_.submit_and_wait_for(writes);
+            static_cast<void>(look());  // else who writes without end would read nothing
         } else if (!look()) {
             wait_or_collect(until);
         } else {
@@ -212,9 +213,6 @@ private:
             port->end_batch();
             port->refill_and_arm();
             port->prepare_writes();
-            if (embedding_) {
-                port->before_sleep();
-            }
         }
         if (submit) {
             arm_wake();
@@ -223,6 +221,10 @@ private:
                 port->after_submission();
             }
             if (embedding_) {
+                for (uring_port* port : ports_) {
+                    port->before_sleep();
+                }
+                ring_.submit();
                 watch_for_embedding();
             }
         }

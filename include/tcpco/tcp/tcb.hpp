@@ -279,10 +279,11 @@ struct transmission_control_block {
         return snd.nxt <= edge || snd.una == stream_offset{0} ? snd.nxt : (edge < snd.una ? snd.una : edge);
     }
 
-    // What waits may leave at `at`. An end that has its time already does not wait for that.
+    // What waits, or is in flight, may be followed at `at`. An end that has its time already does not wait for that.
     void wait_for_pace(time_point at) noexcept
     {
-        if (life != life_timer::two_msl && life != life_timer::fin_wait_2) {
+        const bool is_quiet = snd.una == snd.nxt && sendable_end() == snd.nxt;
+        if (!is_quiet && life != life_timer::two_msl && life != life_timer::fin_wait_2) {
             life = life_timer::pacing;
             life_at = at;
         }

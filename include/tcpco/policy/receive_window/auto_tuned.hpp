@@ -24,12 +24,15 @@ public:
 
     constexpr auto_tuned() noexcept : auto_tuned{config{}} {}
     constexpr explicit auto_tuned(const config& c) noexcept
-        : capacity_{std::min(c.initial, c.maximum)}, maximum_{c.maximum}
+        : capacity_{std::min({c.initial, c.maximum, largest_window})}, maximum_{std::min(c.maximum, largest_window)}
     {
     }
 
     // For one connection (SO_RCVBUF). Octets, more than 0.
-    constexpr void set_capacity(octet_count octets) noexcept { capacity_ = maximum_ = octets; }
+    constexpr void set_capacity(octet_count octets) noexcept
+    {
+        capacity_ = maximum_ = std::min(octets, largest_window);
+    }
     constexpr octet_count capacity() const noexcept { return capacity_; }
     constexpr octet_count largest() const noexcept { return maximum_; }
     constexpr duration round_trip() const noexcept { return round_trip_; }
@@ -57,6 +60,7 @@ public:
     }
 
 private:
+    static constexpr octet_count largest_window = octet_count{1} << 30;  // RFC 7323 2.3: none beyond can be said
     octet_count capacity_;
     octet_count maximum_;
     octet_count taken_ = 0;  // read in this round trip

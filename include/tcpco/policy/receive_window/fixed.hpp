@@ -22,10 +22,10 @@ public:
     constexpr fixed() noexcept = default;
     constexpr explicit fixed(const config& c) noexcept { set_capacity(c.capacity); }
 
-    // For one connection (SO_RCVBUF). Octets, more than 0.
+    // For one connection (SO_RCVBUF). Octets, more than 0; beyond 2^30 no window can be said (RFC 7323 2.3).
     constexpr void set_capacity(octet_count octets) noexcept
     {
-        capacity_ = static_cast<std::uint32_t>(std::clamp<octet_count>(octets, 0, UINT32_MAX));
+        capacity_ = static_cast<std::uint32_t>(std::clamp<octet_count>(octets, 0, octet_count{1} << 30));
     }
     constexpr octet_count capacity() const noexcept { return capacity_; }
     // Octets behind a hole lie inside the window: they cost none of it.
