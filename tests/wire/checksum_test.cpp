@@ -368,9 +368,9 @@ TEST_CASE("checksum: an IPv4 segment behind its addresses is judged as by its ps
         }
         write_be16(std::span{packet}, 8 + 16, 0);
         const auto address = [&](std::size_t at) { return ip_address{ipv4_address{read_be32(packet.data() + at)}}; };
-        const std::array<std::span<const std::byte>, 1> segment{std::span{packet}.subspan(8)};
+        const std::array<std::span<const std::byte>, 1> whole{std::span{packet}.subspan(8)};
         write_be16(std::span{packet}, 8 + 16,
-                   transport_checksum(address(0), address(4), ip_protocol::tcp, segment));
+                   transport_checksum(address(0), address(4), ip_protocol::tcp, whole));
         REQUIRE(ipv4_transport_checksum_good(ip_protocol::tcp, packet.data() + 8, size));
         CHECK_FALSE(ipv4_transport_checksum_good(ip_protocol::udp, packet.data() + 8, size));
         CHECK_FALSE(ipv4_transport_checksum_good(ip_protocol::tcp, packet.data() + 8, std::size_t{0x1'0000}));
