@@ -172,7 +172,9 @@ bool send_through_a_bottleneck(std::size_t which)
         }
         there.collect(a, now);
         back.collect(b, now);
-        now = std::max(now, std::min({a.deadline(), b.deadline(), there.next(), back.next()}));
+        if (received < octets.size()) {
+            now = std::max(now, std::min({a.deadline(), b.deadline(), there.next(), back.next()}));
+        }
     }
     const tcp_info i = a.info(client).value;
     const double seconds = now.since_origin().seconds();
