@@ -149,15 +149,7 @@ void commit_plain_text(connection<B>& c, sender_active<B>& s, octet_count octets
     c.snd.nxt += octets;
     c.pushed = false;
     s.limited_until = octets < c.smss ? c.snd.nxt : s.limited_until;
-    if (was_idle) {
-        c.timer_base = st.now;  // RFC6298-5.1a
-        s.progress_at = st.now;
-        c.unanswered = 0;
-    }
-    if (c.life == life_timer::quiet || c.life == life_timer::keep_alive) {
-        c.life = life_timer::none;
-        c.life_at = time_point::never();
-    }
+    start_timers(c, s, was_idle, st.now);
     c.last_sent_at = st.now;
     ++c.stats.data_segments_sent;
     const path_timing timing = timing_of(c, s, st.now);

@@ -165,6 +165,22 @@ void tell_policies_of_transmission(connection<B>& c, sender_active<B>& s, const 
                    st);
 }
 
+// Octets leave: nobody is quiet any more, and what counts from the first that is outstanding begins.
+// RFC6298-5.1a
+template <class B>
+void start_timers(connection<B>& c, sender_active<B>& s, bool was_idle, time_point now) noexcept
+{
+    if (was_idle) {
+        c.timer_base = now;
+        s.progress_at = now;
+        c.unanswered = 0;
+    }
+    if (c.life == life_timer::quiet || c.life == life_timer::keep_alive) {
+        c.life = life_timer::none;
+        c.life_at = time_point::never();
+    }
+}
+
 template <class B>
 void commit_octets(connection<B>& c, const leaving_segment& out, step<B>& st)
 {
@@ -205,15 +221,7 @@ void commit_octets(connection<B>& c, const leaving_segment& out, step<B>& st)
         st.host.counters.retransmissions += out.wire_segments;
         c.syn_retransmitted = c.syn_retransmitted || out.syn;
     }
-    if (was_idle) {
-        c.timer_base = st.now;  // RFC6298-5.1a
-        s.progress_at = st.now;
-        c.unanswered = 0;
-    }
-    if (c.life == life_timer::quiet || c.life == life_timer::keep_alive) {
-        c.life = life_timer::none;
-        c.life_at = time_point::never();
-    }
+    start_timers(c, s, was_idle, st.now);
     c.probe_owed = false;
     note_accurate_octets(c, out, st);
     if (out.cwr) {
