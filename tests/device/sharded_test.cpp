@@ -292,6 +292,7 @@ TEST_CASE("shards: a stop that came before, and a stop by signal, end all", "[de
         const auto but_the_first = [&](auto& shard) -> task<> {
             if (shard.index() == 0) {
                 ++ready;
+                ready.notify_one();
                 ++stopped;
                 co_return;
             }
