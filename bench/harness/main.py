@@ -49,6 +49,18 @@ In the table, "tcpco is 0.93 x" says that tcpco's figure is 0.93 times that entr
 gigabyte, the stack's side (with what the kernel does within its system calls) and the client's."""
 
 
+def can_be_written(path, makes_folders=False):
+    folder = path.parent
+    while makes_folders and not folder.exists():
+        folder = folder.parent
+    return not path.is_dir() and folder.is_dir() and os.access(path if path.exists() else folder, os.W_OK)
+
+
+def page_of(html):
+    page = pathlib.Path(html)
+    return page if page.suffix == ".html" else page / "index.html"
+
+
 def parse(argv):
     p = argparse.ArgumentParser(prog="bench/run", description=DESCRIPTION, epilog=EPILOG,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -76,6 +88,10 @@ def parse(argv):
         re.compile(chosen.rows)
     except re.error as e:
         p.error(f"--rows: {e}")
+    if chosen.json and not can_be_written(pathlib.Path(chosen.json).absolute()):
+        p.error(f"--json: {chosen.json} cannot be written")  # now, and not when all has been measured
+    if chosen.html and not can_be_written(page_of(chosen.html).absolute(), makes_folders=True):
+        p.error(f"--html: {page_of(chosen.html)} cannot be written")
     if chosen.smoke:
         chosen.quick = chosen.no_lwip = True
         chosen.rounds, chosen.seconds, chosen.rows = 1, 0.1, "receive_offload|send_plain|ping_one_cpu|connect_32"
@@ -252,8 +268,10 @@ class Bench:
                  f"--benchmark_repetitions={self.chosen.rounds}", "--benchmark_format=json",
                  f"--benchmark_min_time={min(0.5, self.chosen.seconds)}"],
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-            out, _ = measure.finish(process, 300)
+            out, err = measure.finish(process, 300)
             figures = self.results.figures(row.name, "tcpco")
+            if process.returncode != 0:
+                figures.errors.append(err.strip() or "it failed")
             for b in json.loads(out)["benchmarks"] if process.returncode == 0 else []:
                 if b.get("error_occurred"):
                     figures.errors.append(b.get("error_message", "it failed"))
@@ -421,10 +439,8 @@ def main(argv):
     if chosen.json:
         report.write_json(chosen.json, bench.results, bench.absent, facts)
     if chosen.html:
-        page = pathlib.Path(chosen.html)
-        if page.suffix != ".html":
-            page.mkdir(parents=True, exist_ok=True)
-            page = page / "index.html"
+        page = page_of(chosen.html)
+        page.parent.mkdir(parents=True, exist_ok=True)
         report.write_html(page, bench.results, bench.absent, facts)
     return exit_status(chosen, bench.results)
 

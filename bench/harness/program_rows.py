@@ -138,7 +138,8 @@ def run_job(bench, job):
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         out, err = measure.finish(process, 300)
         if process.returncode != 0:
-            bench.results.figures(job.rows[0], "tcpco").errors.append(err.strip() or "it failed")
+            for row in job.rows:
+                bench.results.figures(row, "tcpco").errors.append(err.strip() or "it failed")
             return
         for row, entries in json.loads(out).items():
             for entry, value in entries.items():

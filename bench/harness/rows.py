@@ -230,6 +230,11 @@ class Results:
     def ratio(self, row, above, below, figure=None):
         return ratio(self.values(row, above, figure), self.values(row, below, figure))
 
+    def failed(self, row):
+        """tcpco was to be measured, and never came to an end."""
+        f = self.rows.get(row, {}).get("tcpco")
+        return f is not None and bool(f.errors) and not f.values
+
 
 @dataclasses.dataclass
 class Target:
@@ -240,10 +245,10 @@ class Target:
     at_least: bool = True
 
     def judge(self, results):
-        """(met, measured): met is None where it was not measured."""
+        """(met, measured): met is None where it was not measured; who failed each time has missed it."""
         value = self.measured(results)
         if value is None:
-            return None, None
+            return (False if results.failed(self.row) else None), None
         return (value >= self.limit if self.at_least else value <= self.limit), value
 
 

@@ -64,12 +64,18 @@ def test_exit_status():
     check(main.exit_status(checked, bad) == 1 and main.exit_status(free, bad) == 0, "a miss is 1, with --check alone")
     check(main.exit_status(checked, one) == 0, "what is met is 0, whatever was left out")
     check(main.exit_status(checked, Results()) == 2, "nothing measured is no success")
+    one.figures("ping_busy", "tcpco").errors.append("it did not start")
+    check(main.exit_status(checked, one) == 1, "who fails in each round has missed what was asked of him")
+    one.figures("ping_busy", "tcpco").values = [1.0]
+    check(main.exit_status(checked, one) == 0, "who failed once has not, and what he is compared with was left out")
 
 
 def test_arguments():
     check(main.parse(["--quick"]).rounds == 3 and main.parse([]).rounds == 5, "rounds")
     check(main.parse(["--quick", "--rounds", "7"]).rounds == 7, "a number given wins")
-    for wrong in (["--rounds", "0"], ["--seconds", "-1"], ["--rows", "("], ["--nothing"]):
+    for wrong in (["--rounds", "0"], ["--seconds", "-1"], ["--rows", "("], ["--nothing"],
+                  ["--json", "/nowhere/out.json"], ["--json", "/"],
+                  ["--html", "/dev/null/out"]):
         check(exit_code(wrong) == 2, f"{wrong} is refused")
     check(exit_code(["--help"]) == 0 and exit_code(["--list"]) == 0, "--help and --list")
 
