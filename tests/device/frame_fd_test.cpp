@@ -83,6 +83,28 @@ TEST_CASE("a descriptor without frame boundaries is refused, and stays the calle
     ::close(stream[1]);
 }
 
+TEST_CASE("a virtio_net_hdr of another size than 10 or 12 octets is refused, whoever asked for it", "[device]")
+{
+    int ends[2] = {-1, -1};
+    REQUIRE(::socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) == 0);
+    device_error error;
+    for (const std::size_t size : {1U, 8U, 11U, 20U, 65'536U}) {
+        CHECK(frame_fd::adopt(ends[0], {.vnet_header_size = size}, error).fd() == -1);
+        CHECK(error.code() == errc::invalid_argument);
+    }
+    CHECK(is_open(ends[0]));
+    ::close(ends[0]);
+    ::close(ends[1]);
+    TCPCO_NEEDS_PRIVATE_NETWORK();
+    const tun link = tun::open({.name = "tcpco%d", .offload = true}, error);
+    TCPCO_NEEDS_DEVICE(error);
+    int size = 20;  // of virtio_net_hdr_v1_hash
+    REQUIRE(::ioctl(link.fd(), TUNSETVNETHDRSZ, &size) == 0);
+    CHECK(frame_fd::adopt(link.fd(), {}, error).fd() == -1);
+    CHECK(error.code() == errc::invalid_argument);
+    CHECK(explain(error).find("virtio_net_hdr") != std::string::npos);
+}
+
 TEST_CASE("a device owns its descriptor unless told otherwise", "[device]")
 {
     int ends[2] = {-1, -1};

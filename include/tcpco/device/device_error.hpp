@@ -103,7 +103,8 @@ inline std::string explain(const device_error& e)
     case device_step::query: return "cannot query " + e.name() + ": " + e.code().message();
     case device_step::adopt:
         return "descriptor " + e.name() + " cannot be a device: " + e.code().message() +
-               ". It has to keep frame boundaries: a TAP, a TUN, or a socket of SOCK_SEQPACKET or SOCK_DGRAM";
+               ". It has to keep frame boundaries: a TAP, a TUN, or a socket of SOCK_SEQPACKET or SOCK_DGRAM; and a "
+               "virtio_net_hdr, if it has one, of 10 or 12 octets";
     case device_step::set_up:
         if (e.code() == std::errc::operation_not_permitted) {
             return "setting up interface " + e.name() + " asks for CAP_NET_ADMIN. Run it in a namespace of its own "

@@ -43,7 +43,7 @@ public:
         error = {};
         frame_fd d;
         d.options_ = options;
-        if (!d.is_tun(fd) && !is_packet_socket(fd)) {
+        if ((!d.is_tun(fd) && !is_packet_socket(fd)) || !d.has_known_header()) {
             const std::error_code ec =
                 ::fcntl(fd, F_GETFD) < 0 ? detail::last_error() : make_error_code(errc::invalid_argument);
             error = {ec, device_step::adopt, std::to_string(fd)};
@@ -112,6 +112,12 @@ private:
             options_.vnet_header_size = static_cast<std::size_t>(size);
         }
         return true;
+    }
+    // A TAP may have been told to have a longer one, of which nobody here knows what it says.
+    bool has_known_header() const noexcept
+    {
+        const std::size_t size = options_.vnet_header_size;
+        return size == 0 || size == 10 || size == 12;
     }
     static bool is_packet_socket(int fd) noexcept
     {
