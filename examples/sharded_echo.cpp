@@ -97,23 +97,40 @@ try {
                     queue_of{&there}};
 
     std::atomic<unsigned> ready{0};
+    std::exception_ptr servers_failed;
     std::thread server_side{[&] {
-        servers.run([&ready](auto& shard) -> task<> {
-            tcp_listener listener{shard.net(), {"198.18.0.2"_ip, 7}};
-            ++ready;
-            ready.notify_all();
-            co_await with_scope(serve, std::ref(listener));
-        });
+        try {
+            servers.run([&ready](auto& shard) -> task<> {
+                tcp_listener listener{shard.net(), {"198.18.0.2"_ip, 7}};
+                ++ready;
+                ready.notify_all();
+                co_await with_scope(serve, std::ref(listener));
+            });
+        } catch (...) {
+            servers_failed = std::current_exception();
+        }
+        ready = shards;  // whatever became of them: nobody has to wait any more
+        ready.notify_all();
     }};
     for (unsigned n = ready; n < shards; n = ready) {
         ready.wait(n);
     }
     std::atomic<unsigned> good{0};
-    clients.run([&good](auto& shard) -> task<> {
-        co_await with_scope(talk_often, std::ref(shard.net()), std::ref(good));
-    });
+    std::exception_ptr clients_failed;
+    try {
+        clients.run([&good](auto& shard) -> task<> {
+            co_await with_scope(talk_often, std::ref(shard.net()), std::ref(good));
+        });
+    } catch (...) {
+        clients_failed = std::current_exception();
+    }
     servers.stop();
     server_side.join();
+    for (const std::exception_ptr& failed : {servers_failed, clients_failed}) {
+        if (failed) {
+            std::rethrow_exception(failed);
+        }
+    }
 
     print("server", servers.counters());
     print("client", clients.counters());
