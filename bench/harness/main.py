@@ -88,6 +88,8 @@ def parse(argv):
         re.compile(chosen.rows)
     except re.error as e:
         p.error(f"--rows: {e}")
+    if not any(re.search(chosen.rows, name) for name, *_ in report.all_rows()):
+        p.error(f"--rows: no row's name has '{chosen.rows}' in it; --list says which there are")
     if chosen.json and not can_be_written(pathlib.Path(chosen.json).absolute()):
         p.error(f"--json: {chosen.json} cannot be written")  # now, and not when all has been measured
     if chosen.html and not can_be_written(page_of(chosen.html).absolute(), makes_folders=True):

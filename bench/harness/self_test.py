@@ -73,7 +73,7 @@ def test_exit_status():
 def test_arguments():
     check(main.parse(["--quick"]).rounds == 3 and main.parse([]).rounds == 5, "rounds")
     check(main.parse(["--quick", "--rounds", "7"]).rounds == 7, "a number given wins")
-    for wrong in (["--rounds", "0"], ["--seconds", "-1"], ["--rows", "("], ["--nothing"],
+    for wrong in (["--rounds", "0"], ["--seconds", "-1"], ["--rows", "("], ["--rows", "no such row"], ["--nothing"],
                   ["--json", "/nowhere/out.json"], ["--json", "/"],
                   ["--html", "/dev/null/out"]):
         check(exit_code(wrong) == 2, f"{wrong} is refused")
