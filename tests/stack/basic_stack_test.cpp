@@ -202,3 +202,22 @@ TEST_CASE("time that is not monotonic is taken for the latest that was told", "[
     net.a.transmit(time_point{}, no_sink);
     CHECK(net.a.deadline() > net.now);
 }
+
+TEST_CASE("a timer that moves from one past time to an earlier one is due all the same", "[stack]")
+{
+    two_stacks<> net;
+    basic_stack<default_policies>& host = net.a;
+    const auto lose_all = [](const outgoing_frame&) { return sink_verdict::done; };
+    REQUIRE(net.b.listen({net.b.address(), 7}).ec == errc::ok);
+    const connection_id id = host.connect({net.b.address(), 7}).value;
+    net.run_for(1_s);
+    REQUIRE(host.write(id, as_octets("hello")).value == 5);
+    host.transmit(net.now, lose_all);
+    const time_point late = net.now + 10_s;  // a stall: the retransmission timer is long over
+    REQUIRE(host.set_user_timeout(id, 1_ms) == errc::ok);
+    host.transmit(late, lose_all);
+    host.check_invariants();
+    CHECK(host.deadline() <= late);
+    host.advance(late);
+    CHECK(host.error_of(id) == errc::timed_out);
+}
