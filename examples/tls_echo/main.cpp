@@ -21,6 +21,11 @@ using namespace tls_example;
 
 constexpr endpoint address{"198.18.0.2"_ip, 7};
 constexpr const char* host_name = "echo.example";
+constexpr const char* usage =
+    "tls_echo          an echo server behind TLS and its client, two stacks joined by memory\n"
+    "tls_echo tap0     the server on that TAP, at 198.18.0.2 port 7; its certificate is made when it starts.\n"
+    "                  The kernel's side: ip address add 198.18.0.1/24 dev tap0; ip link set tap0 up\n"
+    "                  Then: openssl s_client -connect 198.18.0.2:7\n";
 
 task<> echo(tcp_socket socket, SSL_CTX* context)
 {
@@ -169,6 +174,8 @@ void run_on_tap(const identity& own, const char* name)
     tcp_listener listener{net, address};
     const openssl_ptr<SSL_CTX> context = server_context(own);
     reactor.stop_on_signals({SIGINT, SIGTERM});
+    std::printf("TLS echo at 198.18.0.2 port 7, on %s; Ctrl-C ends it\n", link.name().c_str());
+    std::fflush(stdout);
     reactor.run(with_scope(serve, std::ref(listener), context.get()));
     link_driver.close_all(2_s);
 }
@@ -177,6 +184,11 @@ void run_on_tap(const identity& own, const char* name)
 
 int main(int argc, char** argv)
 try {
+    if (argc > 2 || (argc == 2 && argv[1][0] == '-')) {
+        const bool asked = argc == 2 && (std::string{argv[1]} == "--help" || std::string{argv[1]} == "-h");
+        std::fprintf(asked ? stdout : stderr, "%s", usage);
+        return asked ? 0 : 2;
+    }
     const identity own = make_identity(host_name);
     if (argc > 1) {
         run_on_tap(own, argv[1]);
