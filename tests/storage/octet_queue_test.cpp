@@ -289,6 +289,28 @@ TEST_CASE("receive queue: the short way reads where the first slice holds more t
     CHECK(queue.pinned_octets() == 64);
 }
 
+TEST_CASE("receive queue: all of one slice is read at any size, and its slot goes back", "[storage]")
+{
+    pools p;
+    receive_queue queue;
+    for (const std::size_t n : {1U, 15U, 16U, 17U, 33U, 63U, 64U}) {
+        std::string text;
+        for (std::size_t i = 0; i < n; ++i) {
+            text += static_cast<char>('a' + i % 26);
+        }
+        for (const std::size_t most : {n, n + 1, n + 100}) {
+            const std::uint32_t free = p.large.available();
+            REQUIRE(queue.push_copy(octets(text), p.large) == n);
+            CHECK(read(queue, most) == text);
+            CHECK((queue.empty() && queue.slice_count() == 0 && p.large.available() == free));
+        }
+        REQUIRE(queue.push_copy(octets(text), p.large) == n);
+        REQUIRE(queue.push(make_slice(p.large, "more")));
+        CHECK(read(queue, n + 2) == text + "mo");  // two slices
+        CHECK(read(queue, 9) == "re");
+    }
+}
+
 TEST_CASE("receive queue: octets come out as they went in", "[storage]")
 {
     pools p;

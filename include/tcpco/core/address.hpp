@@ -246,14 +246,18 @@ struct ip_prefix {
         return ip_prefix{*address, static_cast<std::uint8_t>(bits)};
     }
 
+    constexpr bool contains(ipv4_address other) const noexcept
+    {
+        const std::uint32_t hosts = length >= 32 ? 0 : 0xFFFFFFFFu >> length;
+        return address.is_v4() && ((address.v4().value ^ other.value) & ~hosts) == 0;
+    }
     constexpr bool contains(ip_address other) const noexcept
     {
         if (other.family() != address.family()) {
             return false;
         }
         if (address.is_v4()) {
-            const std::uint32_t hosts = length >= 32 ? 0 : 0xFFFFFFFFu >> length;
-            return ((address.v4().value ^ other.v4().value) & ~hosts) == 0;
+            return contains(other.v4());
         }
         for (unsigned bit = 0; bit < length; bit += 8) {
             const unsigned rest = length - bit;

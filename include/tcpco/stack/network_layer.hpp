@@ -92,7 +92,7 @@ public:
     // --- routes ----------------------------------------------------------------------------------------------------
 
     bool is_ours(const ip_address& a) const noexcept { return own_.is_ours(a); }
-    bool is_local(const ip_address& a) const noexcept { return own_.is_local(a); }
+    bool is_local(const auto& a) const noexcept { return own_.is_local(a); }
     // The destination of a frame that write_headers() began, ARP aside.
     bool loops(std::span<const std::byte> whole) const noexcept
     {

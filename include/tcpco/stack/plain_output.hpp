@@ -15,14 +15,15 @@ template <class B>
 {
     static constexpr mac_address any{};
     const network_config& network = network_.config();
-    if (!c.remote.address.is_v4() || network_.is_local(c.remote.address)) {
+    if (!c.remote.address.is_v4() || network_.is_local(c.remote.address.v4())) {
         return nullptr;
     }
     if (!network.ethernet) {
         return &any;
     }
-    const bool direct = network.address.contains(c.remote.address);
-    return network_.neighbours().known(c.neighbour, (direct ? c.remote.address : network.gateway).v4(), now_);
+    const ipv4_address remote = c.remote.address.v4();
+    const bool direct = network.address.contains(remote);
+    return network_.neighbours().known(c.neighbour, direct ? remote : network.gateway.v4(), now_);
 }
 
 // The turn of a connection whose next segment is a plain one, after which it has nothing to send. idle: it is not, and

@@ -74,13 +74,12 @@ public:
         if (c == nullptr) {
             return {errc::bad_file_descriptor, 0};
         }
-        const std::size_t wanted = std::min(octets.size(), send_room(*c));
         const auto answer = send_octets(*c, octets, *small_, *large_);
         if (answer.value > 0) {
             dirty_.push_back(c->self.index);
         }
-        if (answer.value < wanted && send_status(*c) == errc::ok) {
-            starve(*c);
+        if (answer.value < octets.size() && send_room(*c) > 0 && send_status(*c) == errc::ok) {
+            starve(*c);  // there was room for more
         }
         return answer;
     }

@@ -101,8 +101,7 @@ public:
         return taken;
     }
 
-    // The short way of append(), for octets that fit behind the last one, in its slot and within the limit: all or
-    // nothing. Short: they are detail::is_short().
+    // append(), for octets that fit behind the last one, in its slot and the limit: all or none. Short: is_short().
     template <bool Short = false>
     bool append_behind(std::span<const std::byte> octets) noexcept
     {
@@ -220,8 +219,7 @@ private:
     }
 
     // The chunk that holds `at`, or how many chunks there are. Segments follow one another, so the chunk found last is
-    // looked at first, and the one behind it; chunks that have left since only make that look in vain. New data is at
-    // the end and retransmissions are at the front: both come next.
+    // looked at first, and the one behind it; then the end, where new data is, and the front: what is sent again.
     std::size_t find(stream_offset at) const noexcept
     {
         if (at >= end_ || chunks_.empty()) {
@@ -291,8 +289,7 @@ public:
         return true;
     }
 
-    // Copies octets in, behind those copied before where their slot has room; returns how many: less than all of them
-    // when the pool refuses.
+    // Copies octets in, behind those copied before where there is room; returns how many: less where the pool refuses.
     std::size_t push_copy(std::span<const std::byte> octets, buffer_pool& pool) noexcept
     {
         std::size_t taken = tail_open_ != 0 && !slices_.empty() ? detail::extend(slices_.back(), octets) : 0;
@@ -312,13 +309,19 @@ public:
     // Moves octets out, as many as there are and `out` holds; returns how many.
     std::size_t read(std::span<std::byte> out) noexcept
     {
+        if (slices_.size() == 1 && size_ <= out.size() && detail::is_short(size_)) {  // a request, or its answer
+            const std::size_t whole = size_;
+            detail::copy_short(out.data(), slices_.front().data, whole);
+            slices_.pop_front();
+            size_ = 0;
+            return whole;
+        }
         const std::size_t n = peek(out);
         discard(n);
         return n;
     }
 
-    // The short way of read(), where the first slice holds more than `out` does: true, and `out` is full. False:
-    // nothing has happened. Short: `out` is detail::is_short().
+    // read(), where the first slice holds more than `out` does. False: nothing has happened. Short: `out` is_short().
     template <bool Short = false>
     bool read_first(std::span<std::byte> out) noexcept
     {
@@ -391,8 +394,7 @@ public:
         return total;
     }
 
-    // Copies the octets into as few slots of `pool` as they fit in, and gives the old slots back; stops where the pool
-    // refuses. What was accepted in order is never dropped.
+    // Copies the octets into as few slots of `pool` as hold them, while it has some. What came in is never dropped.
     void compact(buffer_pool& pool) noexcept
     {
         // The packed slices gather behind the others, which all go out at the front: in the end, the order is right.

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 
+#include "tcpco/storage/cleared.hpp"
 #include "tcpco/tcp/acknowledgement.hpp"
 
 namespace tcpco {
@@ -110,7 +111,8 @@ void acknowledge_in_peace(connection<B>& c, sender_active<B>& s, stream_offset a
     const octet_count flight_size = s.board.flight_size();
     const bool awaited = detail::is_awaited(s);
     const time_point echoed = awaited ? time_point::never() : detail::echoed_at(c, echo, arrived_at);
-    ack_info info;
+    detail::cleared<ack_info> room;
+    ack_info& info = *room;  // selective_acks and smss: complete_info()
     info.now = arrived_at;
     info.in_flight_before = s.board.in_flight();
     info.acked = info.delivered = ack - c.snd.una;

@@ -82,11 +82,13 @@ inline result<std::size_t> send_octets(transmission_control_block& c, std::span<
     }
     const buffer_pool& pool = c.send.empty() && octets.size() <= small.slot_size() ? small : large;
     const auto share = static_cast<std::size_t>(std::max(reserve_share - c.queued(), octet_count{0}));
-    const std::size_t allowed = std::max(share, pool.headroom() * pool.slot_size());
-    if (allowed == 0) {
-        return {pool.available() > 0 ? errc::would_block : errc::no_buffer_space, 0};
+    if (octets.size() > share) {
+        const std::size_t allowed = std::max(share, pool.headroom() * pool.slot_size());
+        if (allowed == 0) {
+            return {pool.available() > 0 ? errc::would_block : errc::no_buffer_space, 0};
+        }
+        octets = octets.first(std::min(octets.size(), allowed));
     }
-    octets = octets.first(std::min(octets.size(), allowed));
     const std::size_t n = c.send.append(octets, small, large);
     return {n > 0 ? errc::ok : errc::no_buffer_space, n};
 }

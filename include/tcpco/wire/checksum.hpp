@@ -142,11 +142,8 @@ inline bool ipv4_transport_checksum_good(ip_protocol protocol, const std::byte* 
     if (size > 0xFFFF) {
         return false;
     }
-    checksum_accumulator sum;
-    sum.add16(static_cast<std::uint16_t>(size));
-    sum.add16(static_cast<std::uint16_t>(protocol));
-    sum.add({at - addresses, addresses + size});
-    return sum.good();
+    const std::uint64_t sum = size + static_cast<std::uint8_t>(protocol);
+    return fold_checksum(sum + detail::sum_message<false>(at - addresses, addresses + size, nullptr)) == 0xFFFF;
 }
 
 }  // namespace tcpco
