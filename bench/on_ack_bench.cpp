@@ -1,8 +1,8 @@
 // What one ACK costs a congestion controller: slow start and congestion avoidance, Reno, CUBIC, and CUBIC chosen at run
 // time.
 //
-// For comparison, smoltcp 0.13 on the machine of ANCHORS: CUBIC 1.8 ns in slow start and 10.9 in avoidance, Reno 2.3
-// and 5.7.
+// For comparison, smoltcp 0.13 on another machine of two processors: CUBIC 1.8 ns in slow start and 10.9 in avoidance,
+// Reno 2.3 and 5.7.
 #include <benchmark/benchmark.h>
 
 #include "tcpco/policy/congestion/any.hpp"

@@ -93,7 +93,7 @@ def measure(plan):
     offloads = plan["offloads"]
     command = plan["server"]
     if veth:
-        command = [sys.executable, os.path.abspath(__file__), "--behind-veth", str(int(offloads)), *command]
+        command = [sys.executable, "-I", "-S", os.path.abspath(__file__), "--behind-veth", str(int(offloads)), *command]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
                               preexec_fn=pinned(plan["server_cpu"]), env={**os.environ, **plan.get("environment", {})})
     try:

@@ -1,7 +1,8 @@
-"""Fetches Debian's lwIP and builds the two lwIP servers. Nothing is installed: apt works in a directory of its own, with a
+"""Fetches Debian's lwIP and builds the two lwIP servers, and lwIP's ends in memory. Nothing is installed: apt works in a directory of its own, with a
 sources.list of its own, so this also works for a user and changes nothing on the machine."""
 import pathlib
 import subprocess
+import sys
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 SITE = "http://deb.debian.org/debian"
@@ -60,20 +61,45 @@ def _one(directory, pattern):
     return found[-1].name
 
 
-def build(root, directory, jobs):
-    """{"lwip": program or reason, "lwip_shipped": ...}; a reason is an instance of missing."""
+def fetch_or_say_why(directory):
+    """fetch(), unless it was tried before the programs were built (see below): that answer holds once."""
+    said = pathlib.Path(directory) / "missing"
+    if said.exists():
+        why = said.read_text()
+        said.unlink()
+        raise missing(why)
+    return fetch(directory)
+
+
+# What can be made of it: a name, and its target, which is a program.
+TARGETS = {"lwip": "lwip_built", "lwip_shipped": "lwip_shipped", "lwip_memory": "lwip_memory"}
+
+
+def build(root, directory, jobs, wanted=tuple(TARGETS)):
+    """{name: program or reason} of those wanted; a reason is an instance of missing."""
     try:
-        source, shipped = fetch(directory)
+        source, shipped = fetch_or_say_why(directory)
         tree = pathlib.Path(directory).resolve() / "build"
         _call(["cmake", "-S", str(root / "bench/peers"), "-B", str(tree), "-DCMAKE_BUILD_TYPE=Release",
                f"-DLWIP_SOURCE={source}", f"-DLWIP_SHIPPED={shipped}"], root)
     except missing as e:
-        return {"lwip": e, "lwip_shipped": e}
+        return dict.fromkeys(wanted, e)
     made = {}
-    for name, target in (("lwip", "lwip_built"), ("lwip_shipped", "lwip_shipped")):
+    for name in wanted:
+        target = TARGETS[name]
         try:
             _call(["cmake", "--build", str(tree), "--parallel", str(jobs), "--target", target], root, 300)
             made[name] = tree / target
         except missing as e:
             made[name] = e
     return made
+
+
+if __name__ == "__main__":  # lwip.py DIRECTORY: fetches alone, while something else is done
+    where = pathlib.Path(sys.argv[1])
+    where.mkdir(parents=True, exist_ok=True)
+    (where / "missing").unlink(missing_ok=True)
+    try:
+        fetch(where)
+    except missing as reason:
+        (where / "missing").write_text(str(reason))

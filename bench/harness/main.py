@@ -18,7 +18,7 @@ import lwip
 import measure
 import program_rows
 import report
-from rows import CANDIDATES, CLIENT_FOR, ENTRIES, MEMORY_ROWS, QUICK_CANDIDATES, TAP_ROWS, Results
+from rows import CANDIDATES, CLIENT_FOR, ENTRIES, MEMORY_PROGRAMS, MEMORY_ROWS, QUICK_CANDIDATES, TAP_ROWS, Results
 
 DESCRIPTION = """\
 Measures tcpco beside its limit and its peers, in turn, on this machine:
@@ -28,6 +28,12 @@ Measures tcpco beside its limit and its peers, in turn, on this machine:
   lwIP, built       Debian's source package with options of ours (1 MB window, scaling, SACK), one thread
   lwIP, as shipped  Debian's liblwip through its own tapif
   kernel, veth      Linux's TCP with epoll behind a veth
+
+In memory, where both ends are in one process and on one thread:
+
+  bare work         the copies and checksums that nobody can leave out, over as much memory and in the same order
+  lwIP, built       two of it with the same options, and a wire that copies each frame once
+  lwIP, loopback    one of it, to itself through its loopback interface
 
 The client is the kernel's TCP (Reno) each time. Stack and client run on cpus 0 and 1, or both on 0 where a row says
 "one cpu". Each measurement is made in a network and process namespace of its own, which ends with it; nothing is
@@ -73,7 +79,7 @@ def parse(argv):
                                                         "measured")
     p.add_argument("--rows", metavar="REGEX", default="", help="only rows whose name (see --list) matches")
     p.add_argument("--rounds", type=int, metavar="N", help="rounds of each row (default 5; 3 with --quick)")
-    p.add_argument("--seconds", type=float, metavar="S", help="of each measurement (default 2; 0.3 with --quick)")
+    p.add_argument("--seconds", type=float, metavar="S", help="of each measurement (default 2; 0.2 with --quick)")
     p.add_argument("--no-lwip", action="store_true", help="neither fetch nor measure lwIP")
     p.add_argument("--list", action="store_true", help="list rows and targets, measure nothing")
     p.add_argument("--no-build", action="store_true", help="take the programs as they are in --programs")
@@ -98,7 +104,7 @@ def parse(argv):
         chosen.quick = chosen.no_lwip = True
         chosen.rounds, chosen.seconds, chosen.rows = 1, 0.1, "receive_offload|send_plain|ping_one_cpu|connect_32"
     chosen.rounds = chosen.rounds or (3 if chosen.quick else 5)
-    chosen.seconds = chosen.seconds or (0.3 if chosen.quick else 2.0)
+    chosen.seconds = chosen.seconds or (0.2 if chosen.quick else 2.0)
     return chosen
 
 
@@ -219,16 +225,17 @@ class Bench:
         runs = sum(len([e for e in r.entries if e not in self.absent]) for r in self.tap_rows) * self.chosen.rounds
         tries = sum(len(t) for r in self.tap_rows for t in self.candidates(r).values() if len(t) > 1)
         Progress.guess = {"run": self.chosen.seconds * 1.2 + 0.4, "try": min(0.5, self.chosen.seconds) * 1.3 + 0.4,
-                          "memory": 4.0, "program": 4.0, "misses": 6.0, "on_ack": 3.0, "build": 12.0}
-        return {"run": runs, "try": tries, "memory": len(self.memory_rows), "program": len(self.jobs),
+                          "memory": 1.0, "program": 4.0, "misses": 6.0, "on_ack": 3.0, "build": 12.0}
+        in_memory = sum(1 + len(r.others) for r in self.memory_rows) * self.chosen.rounds
+        return {"run": runs, "try": tries, "memory": in_memory, "program": len(self.jobs),
                 "misses": len(self.misses_jobs),
-                "on_ack": len(self.on_ack) + 1 if self.on_ack else 0, "build": 2 * min(3, self.chosen.rounds) * int(self.build)}
+                "on_ack": int(bool(self.on_ack)), "build": 2 * min(3, self.chosen.rounds) * int(self.build)}
 
     def run(self):
         if self.tap_rows and (why := measure.why_no_namespace(self.programs / "tcpco_bench_probe_tap")):
             self.absent["TAP and veth"] = why
             self.tap_rows = []
-        if self.tap_rows:
+        if self.tap_rows or self.memory_rows:
             self.get_lwip()
         progress = Progress(self.steps())
         try:
@@ -244,52 +251,58 @@ class Bench:
             progress.end()
 
     def get_lwip(self):
+        wanted = (["lwip"] if self.tap_rows else []) + (["lwip_memory"] if self.memory_rows else [])
+        wanted += ["lwip_shipped"] if self.tap_rows and not self.chosen.quick else []
         if self.chosen.no_lwip:
-            self.lwip = {e: "--no-lwip" for e in ("lwip", "lwip_shipped")}
+            self.lwip = dict.fromkeys(wanted, "--no-lwip")
         else:
             print("== fetching and building lwIP", file=sys.stderr, flush=True)
-            self.lwip = lwip.build(self.root, self.root / "build" / "peers", os.cpu_count() or 1)
+            self.lwip = lwip.build(self.root, self.root / "build" / "peers", os.cpu_count() or 1, wanted)
         for entry, made in self.lwip.items():
             if not isinstance(made, pathlib.Path):
-                self.absent[entry] = str(made)
-        if self.chosen.quick:
+                self.absent["lwIP in memory" if entry == "lwip_memory" else entry] = str(made)
+        if self.tap_rows and self.chosen.quick:
             self.absent["lwip_shipped"] = "not with --quick: the slowest of all, and no target is about it"
 
     # --- in memory ------------------------------------------------------------------------------------------------
 
     def run_memory(self, progress):
-        for row in self.memory_rows:
-            progress.say(row.title)
-            program = self.programs / ("tcpco_bench_" + row.program)
-            if not program.exists():
+        for row in list(self.memory_rows):
+            if not (self.programs / ("tcpco_bench_" + row.program)).exists():
                 self.absent[row.title] = "Google Benchmark is missing (Debian: libbenchmark-dev)"
-                continue
-            began = time.monotonic()
-            process = measure.start(
-                ["taskset", "-c", str(min(os.sched_getaffinity(0))), str(program), f"--benchmark_filter=^{row.benchmark}$",
-                 f"--benchmark_repetitions={self.chosen.rounds}", "--benchmark_format=json",
-                 f"--benchmark_min_time={min(0.5, self.chosen.seconds)}"],
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-            out, err = measure.finish(process, 300)
-            figures = self.results.figures(row.name, "tcpco")
-            if process.returncode != 0:
-                figures.errors.append(err.strip() or "it failed")
-            for b in json.loads(out)["benchmarks"] if process.returncode == 0 else []:
+                self.memory_rows.remove(row)
+        for _ in range(self.chosen.rounds):
+            for row in self.memory_rows:
+                progress.say(row.title)
+                for entry in ("tcpco", *row.others):
+                    began = time.monotonic()
+                    self.measure_in_memory(row, entry)
+                    progress.step("memory", time.monotonic() - began)
+
+    def measure_in_memory(self, row, entry):
+        seconds = min(0.5, self.chosen.seconds / 2)
+        if entry == "tcpco":
+            figures = self.results.figures(row.name, entry)
+            result = measure.run_lone([
+                str(self.programs / ("tcpco_bench_" + row.program)), f"--benchmark_filter=^{row.benchmark}$",
+                "--benchmark_format=json", f"--benchmark_min_time={seconds}"], cpu=0)
+            ran = result.get("benchmarks", [{"error_occurred": True, "error_message": result.get("error", "it failed")}])
+            for b in ran:
                 if b.get("error_occurred"):
                     figures.errors.append(b.get("error_message", "it failed"))
-                elif b["run_type"] == "iteration":
+                else:
                     figures.values.append(row.value(b))
-            progress.step("memory", time.monotonic() - began)
-
-    def instructions(self, controller, acks):
-        with tempfile.TemporaryDirectory() as scratch:
-            process = measure.start(
-                ["valgrind", "--tool=callgrind", f"--callgrind-out-file={scratch}/out",
-                 str(self.programs / "tcpco_bench_on_ack_calls"), "controller=" + controller, f"acks={acks}"],
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-            _, err = measure.finish(process, 120)
-        found = re.search(r"Collected *: *(\d+)", err)
-        return int(found.group(1)) if process.returncode == 0 and found else None
+            return
+        program = MEMORY_PROGRAMS[entry]
+        path = self.lwip.get(program) if program.startswith("lwip") else self.programs / program
+        if not isinstance(path, pathlib.Path):
+            return  # absent says why
+        result = measure.run_lone([str(path), *row.others[entry], f"row={row.name}", f"seconds={seconds}"], cpu=0)
+        figures = self.results.figures(row.name, entry)
+        if "error" in result:
+            figures.errors.append(result["error"])
+        else:
+            figures.values += result[row.name].values()
 
     def run_on_ack(self, progress):
         """Instructions of one call: the difference of two lengths, less that of a controller that does nothing."""
@@ -298,16 +311,20 @@ class Bench:
         if not shutil.which("valgrind"):
             self.absent["on_ack in instructions"] = "valgrind is missing (Debian: valgrind)"
             return
-        per_call = {}
-        for name in ["none", *self.on_ack]:
-            progress.say(f"on_ack of {name} under callgrind")
-            began = time.monotonic()
-            few, many = (self.instructions(name, n) for n in (50_000, 150_000))
-            if few is None or many is None:
-                self.absent["on_ack in instructions"] = "callgrind failed"
-                return
-            per_call[name] = (many - few) / 100_000
-            progress.step("on_ack", time.monotonic() - began)
+        progress.say("on_ack under callgrind")
+        began = time.monotonic()
+        names = ["none", *self.on_ack]
+        lengths = (50_000, 150_000)
+        counted = measure.run_counted([
+            ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null",
+             str(self.programs / "tcpco_bench_on_ack_calls"), "controller=" + name, f"acks={n}"]
+            for name in names for n in lengths], r"Collected *: *(\d+)")
+        if None in counted:
+            self.absent["on_ack in instructions"] = "callgrind failed"
+            return
+        per_call = {name: (many - few) / (lengths[1] - lengths[0])
+                    for name, few, many in zip(names, counted[::2], counted[1::2])}
+        progress.step("on_ack", time.monotonic() - began)
         for name in self.on_ack:
             self.results.figures("on_ack_" + name, "tcpco").values.append(per_call[name] - per_call["none"])
 

@@ -3,11 +3,13 @@ import ctypes
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
+PYTHON = (sys.executable, "-I", "-S")  # the standard library alone: it starts sooner
 running = set()
 
 
@@ -60,7 +62,7 @@ def run(plan):
     plan.setdefault("timeout", 60)
     proc = ["--mount-proc"] if plan.get("perf") else []
     unshare, *options = namespace_command()
-    process = start([unshare, *proc, *options, sys.executable, str(HERE / "inside.py"), json.dumps(plan)],
+    process = start([unshare, *proc, *options, *PYTHON, str(HERE / "inside.py"), json.dumps(plan)],
                     stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         out, err = finish(process, plan["timeout"] + 40)
@@ -80,6 +82,20 @@ def run_lone(command, cpu):
                     stderr=subprocess.PIPE, text=True)
     out, err = finish(process, 100)
     return json.loads(out) if process.returncode == 0 else {"error": err.strip() or "it failed"}
+
+
+def run_counted(commands, pattern):
+    """What programs of valgrind counted: the number that `pattern` finds in what each says, or None. As many at a time as
+    there are processors, since what is simulated does not depend on what else runs."""
+    left, running_now, found = list(commands), [], []
+    while left or running_now:
+        while left and len(running_now) < len(os.sched_getaffinity(0)):
+            running_now.append(start(left.pop(0), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True))
+        process = running_now.pop(0)
+        _, err = finish(process, 300)
+        said = re.search(pattern, err)
+        found.append(int(said.group(1).replace(",", "")) if process.returncode == 0 and said else None)
+    return found
 
 
 def why_no_namespace(probe):

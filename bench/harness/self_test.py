@@ -7,9 +7,10 @@ import sys
 import tempfile
 
 import main
+import measure
 import report
 from program_rows import JOBS, MISSES_JOBS, PROGRAM_ROWS, PROGRAM_TARGETS
-from rows import CANDIDATES, ENTRIES, QUICK_CANDIDATES, TAP_ROWS, Results, jain, ratio
+from rows import CANDIDATES, ENTRIES, MEMORY_PROGRAMS, MEMORY_ROWS, QUICK_CANDIDATES, TAP_ROWS, Results, jain, ratio
 
 
 def check(good, what):
@@ -84,6 +85,8 @@ def test_rows():
     for row in TAP_ROWS:
         check(set(row.entries) <= set(ENTRIES), row.name)
         check(row.tuned == (row.name in CANDIDATES) == (row.name in QUICK_CANDIDATES), f"{row.name}: candidates")
+    for row in MEMORY_ROWS:
+        check(set(row.others) <= set(ENTRIES) & set(MEMORY_PROGRAMS), row.name)
     names = [name for name, *_ in report.all_rows()]
     check(len(set(names)) == len(names), "names are unique")
     filled_by_jobs = [name for j in JOBS for name in j.rows] + [j.row for j in MISSES_JOBS]
@@ -100,6 +103,23 @@ def test_program_targets():
     check(judged["at most 1/3 x std::priority_queue"] == (True, (0.2 + 1 / 3) / 2), judged)
     check(judged["a lead over it that grows with n: at least 1 x that with 1,000"] == (True, 2), judged)
     check(judged["at most 2 lines"] == (False, 2.5) and judged["flat: at most 1.1 x those of 500,000"][0], judged)
+
+
+def test_beside_loopback():
+    results = Results()
+    for row, entry, values in (("memory_checksums", "tcpco", [100, 120]), ("memory_checksums", "lwip_loopback", [1000, 1000]),
+                               ("memory_offload", "tcpco", [80, 80])):
+        results.figures(row, entry).values = values
+    judged = {(t.row, t.text): (met, value) for t, met, value in report.judgements(results)}
+    beside = "x lwIP's loopback with checksums"
+    check(judged["memory_checksums", "at most 0.11 " + beside] == (True, 0.11), judged)
+    check(judged["memory_offload", "at most 0.073 " + beside] == (False, 0.08), "the other row's loopback")
+
+
+def test_counting():
+    said = [["sh", "-c", f"echo Collected : 1,{n} >&2; exit {code}"] for n, code in ((234, 0), (567, 0), (890, 1))]
+    check(measure.run_counted(said, r"Collected : ([\d,]+)") == [1234, 1567, None], "in order, whoever ends first")
+    check(measure.run_counted([["true"]], "x(.)") == [None], "who says nothing")
 
 
 def test_plan():

@@ -48,6 +48,23 @@ inline double processor_seconds()
     return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
 }
 
+// Calls round(), which says how much it has done, for so long, and a quarter of that before it counts: how much a second of
+// the processor's time.
+template <class Round>
+double per_second(double seconds, Round round)
+{
+    for (const double began = processor_seconds(); processor_seconds() - began < seconds / 4;) {
+        round();
+    }
+    double done = 0;
+    const double began = processor_seconds();
+    double now = began;
+    for (; now - began < seconds; now = processor_seconds()) {
+        done += round();
+    }
+    return done / (now - began);
+}
+
 // Makes the compiler believe that somebody looks at the value.
 template <class T>
 void keep(const T& value)

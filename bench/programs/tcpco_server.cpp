@@ -11,10 +11,9 @@
 #include <memory>
 #include <vector>
 
+#include "../tap_host.hpp"
 #include "arguments.hpp"
 #include "echo_sessions.hpp"
-#include "kernel_side.hpp"
-#include "tcpco/tcpco.hpp"
 
 namespace {
 
@@ -89,23 +88,21 @@ try {
     if (read != "copy" && read != "view") {
         throw std::runtime_error{"read is copy or view"};
     }
-    const bool offload = given.flag("offload");
-    const bool busy = given.flag("busy");
-    driver_options slots{.slots = given.number("slots", 0), .lent_slots = given.number("lent", 0)};
+    tap_host_options options{.offload = given.flag("offload")};
+    options.busy_poll = given.flag("busy") ? duration::max() : duration{};
+    driver_options& slots = options.slots;
+    slots.slots = given.number("slots", 0);
+    slots.lent_slots = given.number("lent", 0);
     slots.batch_octets = given.number("batch", static_cast<unsigned>(slots.batch_octets));
-    stack_config<default_policies> config{.address = "198.18.0.2/24"_net, .seed = random_seed()};
+    auto& config = options.stack;
     config.ack.every = static_cast<std::uint8_t>(given.number("every", config.ack.every));
     config.ack.stretch = given.flag("stretch");
     config.receive_window.capacity = given.number("window", static_cast<unsigned>(config.receive_window.capacity));
     given.done();
 
-    basic_stack<> net{config};
-    tap link = tap::open({.name = "tap0", .offload = offload});
-    set_up_kernel_side("tap0");
-    system_reactor reactor{{.busy_poll = busy ? duration::max() : duration{}}};
-    driver link_driver{net, link, reactor, slots};
-    std::vector<service> services = listen_to_all(net, read == "view");
-    reactor.run(with_scope(serve_all, std::ref(services)));
+    tap_host host{options};
+    std::vector<service> services = listen_to_all(host.net(), read == "view");
+    host.reactor().run(with_scope(serve_all, std::ref(services)));
     return 0;
 } catch (const std::exception& e) {
     std::fprintf(stderr, "tcpco_server: %s\n", e.what());

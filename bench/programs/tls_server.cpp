@@ -7,9 +7,8 @@
 
 #include "../../examples/tls_echo/certificate.hpp"
 #include "../../examples/tls_echo/tls_stream.hpp"
+#include "../tap_host.hpp"
 #include "arguments.hpp"
-#include "kernel_side.hpp"
-#include "tcpco/tcpco.hpp"
 
 namespace {
 
@@ -45,18 +44,14 @@ task<> serve(scope& sessions, tcp_listener& listener, SSL_CTX* context)
 int main(int argc, char** argv)
 try {
     arguments given{argc, argv};
-    const bool offload = given.flag("offload");
+    const tap_host_options options{.offload = given.flag("offload")};
     given.done();
 
     const identity own = make_identity("bench.example");
     const openssl_ptr<SSL_CTX> context = server_context(own);
-    basic_stack<> net{{.address = "198.18.0.2/24"_net, .seed = random_seed()}};
-    tap link = tap::open({.name = "tap0", .offload = offload});
-    set_up_kernel_side("tap0");
-    system_reactor reactor;
-    driver link_driver{net, link, reactor};
-    tcp_listener listener{net, {"198.18.0.2"_ip, source_port}};
-    reactor.run(with_scope(serve, std::ref(listener), context.get()));
+    tap_host host{options};
+    tcp_listener listener{host.net(), {"198.18.0.2"_ip, source_port}};
+    host.reactor().run(with_scope(serve, std::ref(listener), context.get()));
     return 0;
 } catch (const std::exception& e) {
     std::fprintf(stderr, "tls_server: %s\n", e.what());

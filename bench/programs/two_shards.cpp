@@ -10,7 +10,6 @@
 #include <numeric>
 #include <vector>
 
-#include "../request_rounds.hpp"
 #include "arguments.hpp"
 #include "echo_sessions.hpp"
 #include "figures.hpp"

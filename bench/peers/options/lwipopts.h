@@ -40,7 +40,22 @@
 #define TCP_LISTEN_BACKLOG 1
 #define TCP_DEFAULT_LISTEN_BACKLOG 255
 
+#if LWIP_WITHOUT_CHECKSUMS
+#define CHECKSUM_GEN_IP 0
+#define CHECKSUM_GEN_TCP 0
+#define CHECKSUM_GEN_ICMP 0
+#define CHECKSUM_CHECK_IP 0
+#define CHECKSUM_CHECK_TCP 0
+#define CHECKSUM_CHECK_ICMP 0
+#else
 #define LWIP_CHECKSUM_ON_COPY 1
 #define LWIP_CHKSUM_ALGORITHM 3
+#endif
+
+/* In memory time hardly passes: TIME-WAIT would use up ports and connections. */
+#if LWIP_IN_MEMORY
+#define LWIP_NETIF_LOOPBACK 1
+#define TCP_MSL 1UL
+#endif
 
 #endif
