@@ -14,7 +14,9 @@ constexpr link_profile path{.delay = duration{50'000'000}, .per_frame = duration
 
 // a, as set, sends to b; nobody ends.
 struct transfer : sim {
-    explicit transfer(const stack_config<default_policies>& ca, std::size_t n = 0) : sim{ca, config_b(), path}
+    explicit transfer(const stack_config<default_policies>& ca, std::size_t n = 0,
+                      const stack_config<default_policies>& cb = config_b())
+        : sim{ca, cb, path}
     {
         skip_arp();
         at_a.to_send = pattern(n);
@@ -172,6 +174,20 @@ TEST_CASE("settings: the send buffer grows with cwnd to its limit, and not once 
     CHECK(net.at_b.received.size() == 2'000'000);
     CHECK_FALSE(shrank);
     CHECK(last == (fixed ? 20'000u : small ? 16'384u : 400'000u));
+}
+
+TEST_CASE("settings: the send buffer does not grow where the peer's window is the limit", "[stack]")
+{
+    auto c = set_to([](tcp_settings& s) {
+        s.send_buffer_initial = 65'536;
+        s.send_buffer_octets = 1'000'000;
+    });
+    auto narrow = sim::config_b();
+    narrow.receive_window.capacity = 20'000;
+    transfer net{c, 1'000'000, narrow};
+    net.run_seconds(120);
+    CHECK(net.at_b.received.size() == 1'000'000);
+    CHECK(net.a.look(net.id_a).send_limit == 65'536);
 }
 
 TEST_CASE("settings: with fewer slots than the send buffer could use a transfer is slower, not stuck", "[stack]")

@@ -88,11 +88,11 @@ struct tcp_settings {
     // options; Linux's least, 48, has the options in it.
     std::uint16_t minimum_mss = 88;
 
-    // Send buffer of a connection in octets. It begins with the first number and grows to the second as cwnd grows, to
-    // twice cwnd, so that a round trip's worth is in flight and another waits (Linux: tcp_wmem, 16 KiB to 4 MiB; here
-    // memory is taken by what is written, not by the limit, so the first may be what fills 800 Mbit/s at 10 ms). It
-    // does not grow while slots run short, and never once set_send_buffer() has set it. Not smaller than the second:
-    // no tuning.
+    // Send buffer of a connection in octets. It begins with the first number and grows to the second where all of it
+    // is in flight and cwnd allows more, to twice that, so that a round trip's worth is in flight and another waits
+    // (Linux: tcp_wmem, 16 KiB to 4 MiB; here memory is taken by what is written, not by the limit, so the first may
+    // be what fills 800 Mbit/s at 10 ms). It does not grow while slots run short, and never once set_send_buffer() has
+    // set it. Not smaller than the second: no tuning.
     std::uint32_t send_buffer_initial = 1u << 20;
     std::uint32_t send_buffer_octets = 1u << 22;
     // Writers wait while so many octets are not even sent (Linux: TCP_NOTSENT_LOWAT): what is written last leaves soon,
