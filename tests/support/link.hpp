@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "support/network.hpp"
+#include "support/offloads.hpp"
 
 namespace tcpco_test {
 
@@ -196,6 +197,8 @@ public:
                std::uint64_t seed = 1)
         : a{ca}, b{cb}, link{profile, seed}
     {
+        give_offloads(a, ca.network.mtu, side::first);
+        give_offloads(b, cb.network.mtu, side::second);
     }
 
     basic_stack<BundleA> a;
@@ -336,11 +339,12 @@ private:
     void transmit(Stack& stack, int from)
     {
         stack.transmit(now, [&](const outgoing_frame& f) {
-            const octets data = octets_of(f);
-            if (record) {
-                trace.push_back({now, from, data});
+            for (const octets& data : on_the_wire(octets_of(f), f.info, true)) {
+                if (record) {
+                    trace.push_back({now, from, data});
+                }
+                link.send(now, from, data);
             }
-            link.send(now, from, data);
             if (link.count() > frame_limit) {
                 violation_ = "a storm: more than " + std::to_string(frame_limit) + " frames";
                 return sink_verdict::refused;

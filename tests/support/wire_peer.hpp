@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "support/offloads.hpp"
 #include "support/segment_builder.hpp"
 #include "tcpco/core.hpp"
 
@@ -23,8 +24,9 @@ namespace tcpco_test {
 template <class Bundle>
 class wire_peer {
 public:
-    explicit wire_peer(const stack_config<Bundle>& c) : stack{c}
+    explicit wire_peer(const stack_config<Bundle>& c) : stack{c}, ethernet_{c.network.ethernet}
     {
+        give_offloads(stack, c.network.mtu);
         iss = sequence_number{c.isn.first};
         mark();
     }
@@ -179,7 +181,9 @@ private:
         const auto sink = [this](const outgoing_frame& f) {
             std::vector<std::byte> octets(f.size());
             f.copy_to(octets.data());
-            take(std::move(octets));
+            for (std::vector<std::byte>& packet : on_the_wire(std::move(octets), f.info, ethernet_)) {
+                take(std::move(packet));
+            }
             return sink_verdict::done;
         };
         for (int rounds = 0; stack.transmit(now, sink) > 0; ++rounds) {
@@ -247,6 +251,7 @@ private:
         throw std::runtime_error{"the stack sent " + std::string{what} + ":\n" + *conversation()};
     }
 
+    bool ethernet_;
     std::deque<packet> seen_;
     std::string conversation_;
     time_point marked_{};

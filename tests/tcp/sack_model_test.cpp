@@ -53,7 +53,7 @@ public:
         rescued_to_ = a.una + smss;
         rescue_end_ = {};
         lost_below_ = {};
-        board.mark_lost(first);
+        recovery::mark_segment_lost(board, first, smss);
         mark(board);
         return verdict_kind::enter;
     }

@@ -63,14 +63,14 @@ struct in_established {
         return segment;
     }
 
-    // Three segments are in flight, of which the last has just left, and there is text for a hundred.
-    sender_active<bundle>& sends()
+    // Three segments are in flight, of which the last has just left, and there is text for a hundred, or for fewer.
+    sender_active<bundle>& sends(std::size_t segments = 100)
     {
         c.sender = host.senders.emplace();
         sender_active<bundle>& s = *st.sender(c);
         s.congestion.on_connection_established({.initial_window = 20 * size, .smss = size, .prior_cwnd = 20 * size});
         s.board.start(c.snd.una);
-        const std::vector<std::byte> text(100 * size);
+        const std::vector<std::byte> text(segments * static_cast<std::size_t>(size));
         REQUIRE(c.send.append(text, host.small, host.large) == text.size());
         for (int i = 0; i < 3; ++i) {
             REQUIRE(s.board.on_transmit_new(c.snd.nxt, c.snd.nxt + size, st.now - duration{2 - i}, 1, {}));
@@ -289,7 +289,7 @@ TEST_CASE("an acknowledgement in peace covers records, parts of them and all, as
         for (const std::size_t text : {std::size_t{0}, std::size_t{10}}) {
             CAPTURE(acked, text);
             in_established e;
-            sender_active<bundle>& s = e.sends();
+            sender_active<bundle>& s = e.sends(7);
             s.board.extend_newest(4 * size, 4);
             e.c.snd.nxt += 4 * size;
             e.st.now += duration{30'000'000};

@@ -282,6 +282,9 @@ public:
 
     void mark_lost(index i) noexcept;
     void mark_all_lost() noexcept;
+    // Cuts the record that holds `at`, for one who knows something of a part of a super-frame only. False: it begins
+    // there, it is one segment, or there is no room for one more.
+    bool split(stream_offset at) noexcept;
     void clear_marks() noexcept;
 
 private:

@@ -72,6 +72,14 @@ inline bool scoreboard::split_for_sack(index i, stream_offset at, index& right) 
     return true;
 }
 
+inline bool scoreboard::split(stream_offset at) noexcept
+{
+    const index i = find(at);
+    index right = npos;
+    const bool many = i != npos && slab_[i].record.first < at && slab_[i].record.wire_segments > 1;
+    return many && split_for_sack(i, at, right);
+}
+
 // --- transmission ----------------------------------------------------------------------------------------------------
 
 inline bool scoreboard::on_transmit_new(stream_offset first, stream_offset last, time_point now,

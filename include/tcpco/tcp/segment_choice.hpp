@@ -25,14 +25,18 @@ void set_range(leaving_segment& out, const connection<B>& c, stream_offset first
     out.fresh = last > c.snd.nxt;
     // MUST-61: the last of what is buffered. Not in a SYN, as in Linux: middleboxes know none with it (RFC 7413 7.1).
     out.psh = !out.syn && out.octets > 0 && text_end == c.fin_at();
-    out.wire_segments =
-        out.octets <= segment ? std::uint16_t{1} : static_cast<std::uint16_t>((out.octets + segment - 1) / segment);
+    // A SYN is one packet, of which no device may make several; its text may be longer than SMSS is yet (RFC 7413
+    // 4.2.1).
+    const octet_count segments = out.octets <= segment || out.syn ? 1 : (out.octets + segment - 1) / segment;
+    out.wire_segments = static_cast<std::uint16_t>(segments);
     out.gso_size = static_cast<std::uint16_t>(out.wire_segments > 1 ? segment : 0);
 }
 
 // Nagle and sender silly-window avoidance (RFC 9293 3.7.4, 3.8.6.2.1, MUST-38): a segment shorter than it could be.
+// `ahead`: octets that leave before it in the same frame, with which `available` and `window_room` do not count.
 template <class B>
-bool may_send_small(connection<B>& c, octet_count octets, octet_count available, octet_count window_room, step<B>& st)
+bool may_send_small(connection<B>& c, octet_count octets, octet_count available, octet_count window_room, step<B>& st,
+                    octet_count ahead = 0)
 {
     if (octets < available) {
         // The window cuts it, not the application: worth it only from half the largest window on, or by the timer.
@@ -44,7 +48,7 @@ bool may_send_small(connection<B>& c, octet_count octets, octet_count available,
     const sender_active<B>* s = st.sender(c);
     return st.host.gate.may_send({.octets = octets,
                                   .smss = c.smss,
-                                  .unacknowledged = c.snd.nxt - std::max(c.snd.una, stream_offset{1}),
+                                  .unacknowledged = c.snd.nxt - std::max(c.snd.una, stream_offset{1}) + ahead,
                                   .last_small_unacknowledged = s != nullptr && s->limited_until > c.snd.una,
                                   .no_delay = c.no_delay || c.rare->snd_up > c.snd.nxt,  // what is urgent does not wait
                                   .corked = corked && c.rare->snd_up <= c.snd.nxt,
@@ -85,9 +89,16 @@ bool choose_new(leaving_segment& out, connection<B>& c, sender_active<B>& s, oct
         }
         octets = whole;
     }
-    // A FIN needs no room of its own beside a full segment: it takes a position, not an octet.
-    const bool fills_all = probe == 0 && octets == segment && available == segment + 1;
-    const bool fin_fits = c.fin_queued && fills_all && window_room > segment;
+    // The last segment of a super-frame, too, leaves only where it would leave alone.
+    if (octets > segment && probe == 0) {
+        const octet_count tail = octets % segment;
+        const octet_count full = octets - tail;
+        const bool whole = tail == 0 || may_send_small(c, tail, available - full, window_room - full, st, full);
+        octets = whole ? octets : full;
+    }
+    // A FIN needs no room of its own beside full segments: it takes a position, not an octet.
+    const bool only_fin_is_left = c.fin_queued && probe == 0 && octets > 0 && available == octets + 1;
+    const bool fin_fits = only_fin_is_left && octets % segment == 0 && window_room > octets;
     const stream_offset last = c.snd.nxt + octets + (fin_fits ? 1 : 0) + (is_syn ? syn_text(out, c, st) : 0);
     const bool bare_fin = c.fin_queued && c.snd.nxt == c.fin_at();
     if (!is_syn && !bare_fin && octets < segment && !may_send_small(c, octets, available, window_room, st)) {
@@ -154,7 +165,9 @@ bool choose_retransmission(leaving_segment& out, connection<B>& c, sender_active
     // SHLD-16: inside the window even if it shrank. A closed one is the persist timer's matter.
     const octet_count window_room = first == stream_offset{0} ? 1 : c.send_right_edge() - first;
     const octet_count frame = s.search.asking ? segment : frame_room(c, s, segment, st);
-    const octet_count octets = std::min({decision.range.octets(), window_room, frame});
+    // Of a super-frame one segment where one was earned, else what cwnd has room for: a record may be many segments.
+    const octet_count earned = decision.ignore_window ? segment : std::max(segment, room / segment * segment);
+    const octet_count octets = std::min({decision.range.octets(), window_room, frame, earned});
     if (octets <= 0) {
         return false;
     }
