@@ -18,8 +18,9 @@ import subprocess
 import sys
 import tempfile
 
-OPTIONS = ("-std=c++20 -fsyntax-only -x c++ -Werror -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion "
-           "-Wold-style-cast").split()
+OPTIONS = "-std=c++20 -fsyntax-only -x c++".split()
+WARNINGS = ("-Werror -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion "
+            "-Wold-style-cast").split()
 CORE = ["core", "storage", "wire", "policy", "tcp", "stack"]
 
 
@@ -30,7 +31,8 @@ class compiler:
 
     def check(self, text, *options):
         """'' or what the compiler said."""
-        command = [self.program, *OPTIONS, *options, "-I", str(self.include), "-"]
+        warnings = [] if "-w" in options else WARNINGS
+        command = [self.program, *OPTIONS, *warnings, *options, "-I", str(self.include), "-"]
         done = subprocess.run(command, input=text, text=True, capture_output=True, errors="replace")
         return "" if done.returncode == 0 else done.stderr or f"exit code {done.returncode}"
 
@@ -53,16 +55,17 @@ def orders(headers):
 
 
 def alone(cxx, headers):
-    return compiled(cxx, {name: include(name, name) for name in headers} | orders(headers))
+    # What a header is warned of alone it is warned of among the others: without warnings this takes a sixth less.
+    return compiled(cxx, {name: include(name, name) for name in headers}, "-w") | together(cxx, headers)
 
 
 def together(cxx, headers):
     return compiled(cxx, orders(headers))
 
 
-def compiled(cxx, jobs):
+def compiled(cxx, jobs, *options):
     with concurrent.futures.ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
-        said = dict(zip(jobs, pool.map(cxx.check, jobs.values())))
+        said = dict(zip(jobs, pool.map(lambda text: cxx.check(text, *options), jobs.values())))
     return {name: text for name, text in said.items() if text}
 
 

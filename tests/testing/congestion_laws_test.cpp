@@ -452,7 +452,8 @@ TEST_CASE("laws: a controller chosen at run time keeps what the chosen one keeps
     passes<any>({.index = any::count - 1}, except);
 }
 
-TEST_CASE("laws: each mutant of a congestion controller breaks the law that is meant for it, and no other", "[testing]")
+TEST_CASE("laws: each mutant of a congestion controller breaks the law that is meant for it, and no other",
+          "[testing][unsanitized]")
 {
     breaks_only<thinks_small>(congestion_law::one_segment);
     breaks_only<begins_large>(congestion_law::initial_window);

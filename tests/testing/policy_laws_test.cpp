@@ -439,7 +439,8 @@ TEST_CASE("laws: the RTO estimators keep all of them", "[testing][RFC6298-5.5a][
     CHECK(check_rto_laws<rto::fixed>({.back_off = false}, of_a_number).breaks(backs_off));
 }
 
-TEST_CASE("laws: each mutant of an RTO estimator breaks the law that is meant for it, and no other", "[testing]")
+TEST_CASE("laws: each mutant of an RTO estimator breaks the law that is meant for it, and no other",
+          "[testing][unsanitized]")
 {
     is_broken(check_rto_laws<rfc6298>({.initial = 200_ms}), rto_law::initial);
     is_broken(check_rto_laws<rfc6298>({.maximum = 30_s}), rto_law::a_minute);

@@ -288,7 +288,8 @@ TEST_CASE("laws: the loss recoveries keep all of them", "[testing]")
     passes<recovery::with_undo<sack>>({}, {fast_retransmit});
 }
 
-TEST_CASE("laws: each mutant of a loss recovery breaks the law that is meant for it, and no other", "[testing]")
+TEST_CASE("laws: each mutant of a loss recovery breaks the law that is meant for it, and no other",
+          "[testing][unsanitized]")
 {
     breaks_only<forgives_all>(recovery_law::true_undo);
     breaks_only<gives_up>(recovery_law::completes);

@@ -124,7 +124,7 @@ struct fed {
 }  // namespace
 
 TEST_CASE("BBR: fills links of very different rates and lengths, whether the queue is a tenth of the path or four times",
-          "[policy]")
+          "[policy][unsanitized]")
 {
     for (const std::int64_t rate : {std::int64_t{125'000}, std::int64_t{1'250'000}, std::int64_t{12'500'000}}) {
         for (const std::int64_t delay : {10, 40, 160}) {
