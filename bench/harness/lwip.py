@@ -1,5 +1,5 @@
-"""Fetches Debian's lwIP and builds the two lwIP servers, and lwIP's ends in memory. Nothing is installed: apt works in a directory of its own, with a
-sources.list of its own, so this also works for a user and changes nothing on the machine."""
+"""Fetches Debian's lwIP and builds the two lwIP servers, and lwIP's ends in memory. Nothing is installed: apt works in a
+directory of its own, with a sources.list of its own, so this also works for a user and changes nothing on the machine."""
 import pathlib
 import subprocess
 import sys

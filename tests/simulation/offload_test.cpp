@@ -7,6 +7,7 @@
 
 #include "catch.hpp"
 #include "support/network.hpp"
+#include "support/offloads.hpp"
 #include "tcpco/wire/ethernet.hpp"
 #include "tcpco/wire/ipv4.hpp"
 
@@ -46,26 +47,15 @@ void finish(octets& frame, ipv4_header ip, const tcp_header& tcp)
     write_tcp_checksum(transport_checksum(ip.source, ip.destination, ip_protocol::tcp, whole), segment);
 }
 
-// As a device with TSO does: headers repeated, the sequence number moved on, FIN and PSH on the last one only.
+// As a device with TSO does. Without identifications, which differ from one way of sending to the other.
 std::vector<octets> cut_up(const octets& frame, const frame_info& info)
 {
-    const view v = view_of(frame);
-    const std::size_t size = info.gso_type == gso_kind::none ? std::max<std::size_t>(v.text, 1) : info.gso_size;
-    std::vector<octets> segments;
-    for (std::size_t at = 0; at == 0 || at < v.text; at += size) {
-        const std::size_t n = std::min(size, v.text - at);
-        octets one(frame.begin(), frame.begin() + static_cast<std::ptrdiff_t>(v.text_at));
-        one.insert(one.end(), frame.begin() + static_cast<std::ptrdiff_t>(v.text_at + at),
-                   frame.begin() + static_cast<std::ptrdiff_t>(v.text_at + at + n));
-        tcp_header tcp = v.tcp;
-        tcp.seq = tcp.seq + static_cast<std::uint32_t>(at);
-        if (at + n < v.text) {
-            tcp.flags = static_cast<std::uint16_t>(tcp.flags & ~(tcp_flag::fin | tcp_flag::psh));
-        }
-        finish(one, v.ip, tcp);
-        segments.push_back(one);
-    }
+    std::vector<octets> segments = on_the_wire(frame, info, true);
     CHECK(segments.size() == info.wire_segments);
+    for (octets& one : segments) {
+        const view v = view_of(one);
+        finish(one, v.ip, v.tcp);
+    }
     return segments;
 }
 

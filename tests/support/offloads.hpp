@@ -40,8 +40,9 @@ void give_offloads(Stack& stack, std::uint16_t mtu, side s = side::first)
 
 namespace detail {
 
-// One of the segments that a device makes of a super-frame: headers repeated, the sequence number and the packet's
-// identification moved on, FIN and PSH on the last one only, checksums complete.
+// One of the segments that a device makes of a super-frame: headers repeated, the sequence number moved on, FIN and PSH on
+// the last one only, checksums complete. All have one identification, which means nothing in packets that must not be
+// fragmented (RFC 6864).
 inline std::vector<std::byte> cut_out(std::span<const std::byte> frame, std::size_t ip_at, const ipv4_packet& ip,
                                       const tcp_segment& tcp, std::size_t at, std::size_t size)
 {

@@ -53,7 +53,12 @@ public:
         rescued_to_ = a.una + smss;
         rescue_end_ = {};
         lost_below_ = {};
-        recovery::mark_segment_lost(board, first, smss);
+        // Of a super-frame its first segment is known to be missing, no more.
+        const transmission& t = board[first];
+        if (t.wire_segments > 1 && t.octets() > smss) {
+            board.split(t.first + smss);
+        }
+        board.mark_lost(board.first_unacked());
         mark(board);
         return verdict_kind::enter;
     }

@@ -118,6 +118,25 @@ TEST_CASE("a partial acknowledgement trims a super-frame, wire segments in propo
     b.check_invariants();
 }
 
+TEST_CASE("a super-frame is cut where somebody knows of a part of it, one segment is not", "[tcp]")
+{
+    scoreboard b = with_records(1, 4'000, 4);
+    CHECK_FALSE(b.split({1}));  // it begins there
+    CHECK(b.split({1'001}));
+    CHECK_FALSE(b.split({1'001}));
+    b.check_invariants();
+    CHECK(b.records() == 2);
+    CHECK(b.in_flight() == 4'000);
+    const auto front = b.find({1});
+    CHECK(b[front].octets() == 1'000);
+    CHECK(b[front].wire_segments == 1);
+    CHECK(b[b.next(front)].wire_segments == 3);
+    CHECK_FALSE(b.split({501}));  // one segment is lost as a whole
+    CHECK_FALSE(b.split({5'000}));  // never sent
+    b.mark_lost(front);
+    CHECK(b.lost() == 1'000);
+}
+
 TEST_CASE("SACK blocks cut records at any octet and count each octet once (RFC 2018)", "[tcp]")
 {
     scoreboard b = with_records(2, 100, 4);
