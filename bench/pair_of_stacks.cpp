@@ -76,10 +76,12 @@ std::size_t pair_of_stacks::move(basic_stack<>& from, basic_stack<>& to, std::si
             }
             f.copy_to(slot.data());
             const std::byte* first = slot.data();
-            to.receive(now_, frame{slice{std::move(slot), first, static_cast<std::uint32_t>(f.size())}, f.info});
+            carried_.emplace_back(slice{std::move(slot), first, static_cast<std::uint32_t>(f.size())}, f.info);
             return sink_verdict::done;
         },
         burst);
+    to.receive(now_, carried_);
+    carried_.clear();
     frames += n;
     return n;
 }

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace tcpco::bench {
 
@@ -40,6 +41,7 @@ private:
     std::size_t move(basic_stack<>& from, basic_stack<>& to, std::size_t burst);
 
     buffer_pool pool_;
+    std::vector<frame> carried_{};
     listener_id listener_{};
     time_point now_{1'000'000'000};
 };

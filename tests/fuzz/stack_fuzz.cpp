@@ -212,7 +212,7 @@ private:
         case 7: user_call(); break;
         case 8: rare_call(); break;
         case 9: waiting_call(); break;
-        case 10: give_back(); break;
+        case 10: script_.flip() ? give_back() : burst(); break;
         default: segment(); break;
         }
     }
@@ -395,6 +395,38 @@ private:
                     ((flags & tcp_flag::fin) != 0 ? 1U : 0U);
         }
         arrive(ip_packet_of(ip_protocol::tcp, tcp_segment_of(ip, header, options, payload), ip));
+    }
+
+    // Segments handed over at once, of which most continue one another.
+    void burst()
+    {
+        constexpr std::size_t sizes[] = {1, 100, 536, 1'400};
+        flow& f = flows_[script_.below(flows_.size())];
+        const octets payload(sizes[script_.below(4)]);
+        const tcp_options options = options_for(f, tcp_flag::ack);
+        const ip_options ip{.source = f.self.address, .destination = f.stack.address};
+        std::vector<frame> frames;
+        for (std::size_t n = 2 + script_.below(12); n > 0; --n) {
+            const std::uint8_t bits = script_.next();
+            const sequence_number at = f.seq + (bits < 8 ? script_.delta() : 0);
+            const auto flags = static_cast<std::uint16_t>(
+                tcp_flag::ack | (bits < 24 ? tcp_flag::psh : 0) | (bits == 24 ? tcp_flag::fin : 0));
+            const tcp_header header{.source_port = f.self.port,
+                                    .destination_port = f.stack.port,
+                                    .seq = at,
+                                    .ack = f.ack + (bits == 25 ? script_.delta() : 0),
+                                    .flags = flags,
+                                    .window = static_cast<std::uint16_t>(bits == 26 ? 600 : 65'535)};
+            octets packet = ip_packet_of(ip_protocol::tcp, tcp_segment_of(ip, header, options, payload), ip);
+            packet[20 + script_.below(packet.size() - 20)] ^= std::byte{bits == 27};
+            f.seq = at == f.seq && bits != 27 ? f.seq + static_cast<std::uint32_t>(payload.size()) : f.seq;
+            frames.push_back(copy_frame(slots_, ethernet_ ? ethernet_frame_of(ethertype::ipv4, packet) : packet));
+            if (!frames.back().data.owner) {
+                frames.pop_back();
+                break;
+            }
+        }
+        stack_.receive(now_, frames);
     }
 
     // --- out -------------------------------------------------------------------------------------------------------
@@ -699,6 +731,7 @@ private:
     script& script_;
     stack_config<Bundle> config_{};
     std::deque<slice> kept_;  // octets may outlive their stack
+    buffer_pool slots_{2'048, 40};
     basic_stack<Bundle> stack_;
     time_point now_{duration{1'000'000'000}};
     bool ethernet_ = true;

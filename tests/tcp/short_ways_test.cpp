@@ -147,7 +147,14 @@ TEST_CASE("header prediction is for who only receives, in ESTABLISHED, with noth
         }},
         change{[](in_established& e) { e.c.send.append(std::vector<std::byte>(1), e.host.small, e.host.large); }},
         change{[](in_established& e) { e.c.timer = retransmission_timer::persist; }},
-        change{[](in_established& e) { e.c.life = life_timer::none; }},
+        change{[](in_established& e) {  // keep-alive is to be armed
+            e.c.life = life_timer::none;
+            e.c.keep_count = 9;
+        }},
+        change{[](in_established& e) {  // the sending half's end is to be armed
+            e.answers(0);
+            e.c.life = life_timer::none;
+        }},
         change{[](in_established& e) { e.c.snd.wnd = 0; }},
         change{[](in_established& e) { e.c.snd.wl1 = e.c.rcv.nxt + 1; }},
         change{[](in_established& e) { e.c.receiver = slab_id{0, 1}; }},
@@ -166,6 +173,18 @@ TEST_CASE("header prediction is for who only receives, in ESTABLISHED, with noth
         CAPTURE(i);
         CHECK_FALSE(is_predicted(e.c, expected, e.st));
     }
+    in_established long_since;  // has no sending half any more
+    long_since.c.life = life_timer::none;
+    CHECK(is_predicted(long_since.c, long_since.next_text(), long_since.st));
+}
+
+TEST_CASE("the text of a super-frame's segments is what the device said, or an equal part", "[tcp]")
+{
+    CHECK(detail::text_of_each({}, 700) == 700);
+    CHECK(detail::text_of_each({.wire_segments = 3}, 2'500) == 833);
+    CHECK(detail::text_of_each({.gso_size = 1'000, .wire_segments = 3}, 2'500) == 1'000);
+    CHECK(detail::text_of_each({.gso_size = 4'000, .wire_segments = 3}, 2'500) == 2'500);
+    CHECK(detail::text_of_each({.gso_size = 1'000, .wire_segments = 1}, 700) == 700);
 }
 
 TEST_CASE("header prediction takes an acknowledgement of what is in flight, with text or without", "[tcp]")

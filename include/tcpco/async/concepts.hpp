@@ -140,6 +140,7 @@ struct egress_next {
 
 // A TCP/IP stack as the driver sees it: DESIGN's contract of the core. Where it has them, the driver also calls
 //   configure_device(const typename S::device_config&)   once, before the first turn: see driver.hpp
+//   receive(now, std::span<frame>)                       in place of receive(now, frame&&), for all frames of a turn
 //   abort_all(now), close_all(now), connection_count()   for the graceful stop
 template <class S>
 concept network_stack = requires(S& s, const S& cs, time_point now, frame& f, std::size_t budget, executor& ready,

@@ -19,7 +19,9 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include "tcpco/async/concepts.hpp"
 #include "tcpco/async/shutdown.hpp"
@@ -48,6 +50,7 @@ struct driver_counters {
 template <network_stack Stack, device Device, reactor Reactor>
 class driver final : public turn_participant {
     static constexpr bool by_fd = fd_device<Device>;
+    static constexpr std::size_t most_at_once = 64;
     static_assert(!by_fd || fd_reactor<Reactor>, "this reactor does no I/O: use a polled device, such as memory_link");
 
 public:
@@ -55,6 +58,7 @@ public:
         : stack_{stack}, device_{dev}, reactor_{reactor}, options_{options},
           pool_{slot_size(dev), options.slots != 0 ? options.slots : (super_frames(dev) ? 64U : 512U)}
     {
+        arrived_.reserve(most_at_once);
         configure_stack();
         if constexpr (by_fd) {
             port_ = reactor_.open_port({.fd = device_.fd(),
@@ -91,6 +95,7 @@ public:
                 now, pool_, [&](frame&& f) { to_stack(now, std::move(f)); },
                 [&](const outgoing_frame& out, const buffer& keep) { return to_device(now, out, keep); });
         }
+        hand_over(now);
         stack_.advance(now);
         stack_.dispatch(reactor_.get_executor());
     }
@@ -263,6 +268,7 @@ private:
             }
         }
         port_->received().clear();
+        hand_over(now);
         if (port_->failure() != errc::ok && !lost_) {
             lost_ = true;
             stack_.device_lost(port_->failure());
@@ -311,7 +317,23 @@ private:
         ++counters_.received;
         f.info.arrived_at = now;
         f.info.interface = options_.interface;
-        stack_.receive(now, std::move(f));
+        arrived_.push_back(std::move(f));
+        if (arrived_.size() == most_at_once) {
+            hand_over(now);
+        }
+    }
+
+    // A stack that takes many frames at once can put together what continues one another.
+    void hand_over(time_point now)
+    {
+        if constexpr (requires { stack_.receive(now, std::span{arrived_}); }) {
+            stack_.receive(now, std::span{arrived_});
+        } else {
+            for (frame& f : arrived_) {
+                stack_.receive(now, std::move(f));
+            }
+        }
+        arrived_.clear();
     }
 
     sink_verdict from_stack(time_point now, const outgoing_frame& out)
@@ -354,6 +376,7 @@ private:
     driver_options options_;
     buffer_pool pool_;
     std::unique_ptr<frame_port> port_{};
+    std::vector<frame> arrived_{};  // for the stack, in this turn
     driver_counters counters_{};
     async_event shut_down_;
     bool refused_ = false;

@@ -63,8 +63,11 @@ public:
 
     // --- the driver's side -----------------------------------------------------------------------------------------
 
-    // One frame that arrived, with the ownership of its slot. info.arrived_at may be left at zero: then it is `now`.
-    void receive(time_point now, frame&& f);
+    // Frames that arrived, with the ownership of their slots, in the order in which they came. Segments among them that
+    // continue one another are taken as one (gathered_text.hpp). info.arrived_at may be left at zero: then it is `now`.
+    // What is left in `frames` afterwards is nobody's.
+    void receive(time_point now, std::span<frame> frames);
+    void receive(time_point now, frame&& f) { receive(now, std::span{&f, 1}); }
     // The simple door: copies the octets first. No slot free: dropped and counted.
     void receive_copy(time_point now, std::span<const std::byte> octets, frame_info info = {});
 
@@ -177,9 +180,11 @@ private:
     using likeness = arrival_memory::likeness;
     connection_type* find_known(const std::byte* ip, likeness like);
     transmission_control_block* find_among_hints(const std::byte* ip) noexcept;
-    bool receive_known(frame& f, likeness like);
+    std::size_t receive_first(std::span<frame> frames);
+    std::size_t receive_known(std::span<frame> frames, likeness like);
     bool receive_alike(frame& f, datagram& d);
-    void receive_predicted(connection_type& c, frame& f, std::uint8_t ecn, const prediction<Bundle>& p, step_type& st);
+    std::size_t receive_predicted(connection_type& c, std::span<frame> frames, std::uint8_t ecn,
+                                  prediction<Bundle>& p, step_type& st);
     void receive_segment(datagram&& d);
     bool read_segment(const ip_address& source, const ip_address& destination, slice&& octets, const frame_info& info,
                       std::uint8_t ecn, arriving_segment& seg);
@@ -203,6 +208,10 @@ private:
         }
     }
     void wake_unresolved(bool failed);
+
+    // gathering.hpp
+    void gather(const connection_type& c, frame& f, std::span<frame> next, prediction<Bundle>& p);
+    slice put_together(const frame& f, const prediction<Bundle>& p);
 
     // tcp_output.hpp
     struct segment_run;
@@ -370,6 +379,7 @@ private:
 
 #include "tcpco/stack/connections.hpp"
 #include "tcpco/stack/flows.hpp"
+#include "tcpco/stack/gathering.hpp"
 #include "tcpco/stack/link_life.hpp"
 #include "tcpco/stack/plain_output.hpp"
 #include "tcpco/stack/socket_calls.hpp"

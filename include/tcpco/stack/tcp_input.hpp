@@ -6,17 +6,27 @@
 namespace tcpco {
 
 template <class B>
-void basic_stack<B>::receive(time_point now, frame&& f)
+void basic_stack<B>::receive(time_point now, std::span<frame> frames)
 {
     enter(now);
+    while (!frames.empty()) {
+        frames = frames.subspan(receive_first(frames));
+    }
+}
+
+// The first of `frames`, and those behind it that continue it; how many that were.
+template <class B>
+std::size_t basic_stack<B>::receive_first(std::span<frame> frames)
+{
+    frame& f = frames.front();
     ++host.counters.frames_received;
     if (f.info.arrived_at == time_point{}) {
         f.info.arrived_at = now_;
     }
     const likeness like = recent_.compare(f.data.octets(), network_.link_header());
-    if (like != likeness::none && receive_known(f, like)) {
+    if (const std::size_t taken = like != likeness::none ? receive_known(frames, like) : 0; taken > 0) {
         on_neighbours();
-        return;
+        return taken;
     }
     if (datagram d; (like != likeness::none && receive_alike(f, d)) || network_.receive(now_, std::move(f), d)) {
         receive_segment(std::move(d));
@@ -24,6 +34,7 @@ void basic_stack<B>::receive(time_point now, frame&& f)
         on_icmp(*notice);
     }
     on_neighbours();
+    return 1;
 }
 
 template <class B>
@@ -83,15 +94,16 @@ transmission_control_block* basic_stack<B>::find_among_hints(const std::byte* ip
     return tcbs_[index];
 }
 
-// A segment from the host that the last one came from, for an established connection. True: it was taken, or dropped
-// and counted.
+// A segment from the host that the last one came from, for an established connection. How many of `frames` were taken,
+// or dropped and counted; 0: it is no such segment.
 template <class B>
-bool basic_stack<B>::receive_known(frame& f, likeness like)
+std::size_t basic_stack<B>::receive_known(std::span<frame> frames, likeness like)
 {
+    frame& f = frames.front();
     const std::size_t link = network_.link_header();
     connection_type* const c = find_known(f.data.data + link, like);
     if (c == nullptr) {
-        return false;
+        return 0;
     }
     const auto ecn = static_cast<std::uint8_t>(std::to_integer<unsigned>(f.data.data[link + 1]) & 3);
     if constexpr (TCPCO_CHECKED != 0) {
@@ -102,14 +114,13 @@ bool basic_stack<B>::receive_known(frame& f, likeness like)
     f.data.remove_prefix(static_cast<std::uint32_t>(link + ipv4_header_size));
     step_type st = step_at(now_);
     if (prediction<B> p; ecn != ecn_codepoint::ce && is_predicted(*c, f.data.octets(), st, p)) {
-        receive_predicted(*c, f, ecn, p, st);
-        return true;
+        return receive_predicted(*c, frames, ecn, p, st);
     }
     arriving_segment seg;
     if (read_segment(c->remote.address, c->local.address, std::move(f.data), f.info, ecn, seg)) {
         arrive(*c, seg);
     }
-    return true;
+    return 1;
 }
 
 // A segment of no such connection, with the host that the last one came from: what the network layer would say of it.
@@ -134,31 +145,45 @@ bool basic_stack<B>::receive_alike(frame& f, datagram& d)
     return true;
 }
 
-// A segment that is as expected. Builds with assertions have them arrive the long way as well.
+// A segment that is as expected, and those that continue it; how many that were. Builds with assertions have them
+// arrive the long way as well.
 template <class B>
-[[gnu::always_inline]] inline void basic_stack<B>::receive_predicted(connection_type& c, frame& f,
-                                                                     [[maybe_unused]] std::uint8_t ecn,
-                                                                     const prediction<B>& p, step_type& st)
+[[gnu::always_inline]] inline std::size_t basic_stack<B>::receive_predicted(connection_type& c,
+                                                                            std::span<frame> frames,
+                                                                            [[maybe_unused]] std::uint8_t ecn,
+                                                                            prediction<B>& p, step_type& st)
 {
+    frame& f = frames.front();
     if (f.info.checksum == checksum_state::verify &&
         !ipv4_transport_checksum_good(ip_protocol::tcp, f.data.data, f.data.size)) {
         host.counters.drop(drop_reason::tcp_checksum);  // MUST-3
-        return;
+        return 1;
     }
+    if (frames.size() > 1) {
+        gather(c, f, frames.subspan(1), p);
+    }
+    const std::size_t taken = 1 + p.more.frames.size();
     host.counters.segments_received += f.info.wire_segments;
     observe(host.observer,
             event::segment_received{.connection = key_of(c),
                                     .at = f.info.arrived_at,
-                                    .octets = static_cast<octet_count>(f.data.size - p.head),
+                                    .octets = f.data.size - p.head + p.more.octets,
                                     .wire_segments = f.info.wire_segments,
-                                    .flags = static_cast<std::uint16_t>(read_be16(f.data.data + 12) & 0xFFF)});
+                                    .flags = static_cast<std::uint16_t>((read_be16(f.data.data + 12) & 0xFFF) |
+                                                                        (p.psh ? unsigned{tcp_flag::psh} : 0U))});
     if constexpr (TCPCO_CHECKED != 0) {
         [[maybe_unused]] const bool room =
             !f.data.owner.pool_is_short() && !host.small.is_short() && !host.large.is_short();
         arriving_segment seg;
-        TCPCO_ASSERT(read_segment(c.remote.address, c.local.address, slice{f.data}, f.info, ecn, seg));
-        host.counters.segments_received -= f.info.wire_segments;
-        if (lend_sending_half(c, st)) {
+        frame_info info = f.info;
+        info.checksum = checksum_state::good;
+        slice whole = put_together(f, p);
+        const bool comparable = whole.size > 0;
+        if (comparable) {
+            TCPCO_ASSERT(read_segment(c.remote.address, c.local.address, std::move(whole), info, ecn, seg));
+            host.counters.segments_received -= f.info.wire_segments;
+        }
+        if (comparable && lend_sending_half(c, st)) {
             [[maybe_unused]] const connection_type expected = arrive_the_long_way(c, std::move(seg), st);
             take_predicted(c, std::move(f.data), f.info, p, st);
             TCPCO_ASSERT(!room || agree(expected, c));  // what pools refuse is another matter
@@ -170,6 +195,7 @@ template <class B>
         take_predicted(c, std::move(f.data), f.info, p, st);
     }
     settle_predicted(c, p.sender, st);
+    return taken;
 }
 
 // The TCP segment in `octets`. False: it is none, or was damaged; counted.

@@ -103,6 +103,7 @@ constexpr const char* to_string(drop_reason reason) noexcept
 struct stack_counters {
     std::array<std::uint64_t, drop_reason_count> dropped{};
     std::uint64_t frames_received = 0;
+    std::uint64_t frames_gathered = 0;  // of these, added to the one before (gathered_text.hpp)
     std::uint64_t frames_sent = 0;
     std::uint64_t segments_received = 0;  // TCP, on the wire
     std::uint64_t segments_sent = 0;

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "tcpco/tcp/gathered_text.hpp"
 #include "tcpco/tcp/peaceful_ack.hpp"
 #include "tcpco/tcp/receiver.hpp"
 #include "tcpco/tcp/segment_arrives.hpp"
@@ -31,12 +32,14 @@ bool receives_in_peace(const connection<B>& c) noexcept
            !c.ecn && !c.ce_last && !c.reader_gone && !c.refuses_text && c.rare->adv_uto == 0;
 }
 
-// Nothing is in flight or waits to be sent, either.
+// Nothing is in flight or waits to be sent, either, and consider_quiet() would arm nothing: who sends nothing for long
+// has no sending half.
 template <class B>
 bool only_receives(const connection<B>& c, const sender_active<B>* s) noexcept
 {
     return c.snd.una == c.snd.nxt && c.sendable_end() == c.snd.nxt && c.timer == retransmission_timer::none &&
-           c.life != life_timer::none && (s == nullptr || !s->recovery.in_recovery());
+           (s == nullptr ? c.life != life_timer::none || c.keep_count == 0
+                         : c.life != life_timer::none && !s->recovery.in_recovery());
 }
 
 }  // namespace detail
@@ -47,6 +50,8 @@ struct prediction {
     sender_active<B>* sender = nullptr;
     std::uint32_t head = 0;   // octets of header
     std::uint32_t acked = 0;  // how much it acknowledges
+    bool psh = false;
+    gathered_text more{};  // what continues it; its segments are in the frame's info
 };
 
 // Whether the TCP segment in `octets`, which was not marked on its way, is one that is expected; `p` says how.
@@ -73,6 +78,7 @@ template <class B>
         return false;
     }
     p.head = head;
+    p.psh = (std::to_integer<unsigned>(at[13]) & tcp_flag::psh) != 0;
     p.acked = read_be32(at + 8) - to_wire(c.snd.una, c.snd.iss).value;
     p.sender = st.sender(c);
     if (p.acked == 0) {
@@ -90,13 +96,32 @@ bool is_predicted(const connection<B>& c, std::span<const std::byte> octets, ste
 
 namespace detail {
 
+// Behind the text of the first segment, if that was taken as a whole; what finds no place is dropped.
+template <class B>
+octet_count queue_gathered(connection<B>& c, const gathered_text& more, bool whole, step<B>& st)
+{
+    octet_count taken = 0;
+    for (frame& f : more.frames) {
+        if (whole) {
+            const octet_count size = f.data.size;
+            const octet_count queued = queue_for_reader(c, std::move(f.data), st);
+            taken += queued;
+            whole = queued == size;
+        }
+        if (!whole) {
+            st.drop(drop_reason::no_buffer);
+        }
+    }
+    return taken;
+}
+
 // RFC9293-3.10.7.4-7a
 template <class B>
-[[gnu::always_inline]] inline void take_predicted_text(connection<B>& c, slice&& text, const frame_info& info,
-                                                       bool psh, step<B>& st)
+[[gnu::always_inline]] inline void take_predicted_text(connection<B>& c, slice&& text, const gathered_text& more,
+                                                       const frame_info& info, bool psh, step<B>& st)
 {
-    const octet_count size = text.size;
-    const octet_count segment = info.wire_segments > 1 ? size / info.wire_segments : size;
+    const octet_count first = text.size;
+    const octet_count size = first + more.octets;
     received_segment event{.now = st.now,
                            .wire_segments = info.wire_segments,
                            .octets = size,
@@ -104,12 +129,17 @@ template <class B>
                            .rmss = c.rmss,
                            .srtt = c.rto.srtt()};
     c.stats.data_segments_received += info.wire_segments;
-    c.rmss = static_cast<std::uint16_t>(std::clamp<octet_count>(segment, c.rmss, c.own_mss));
-    const octet_count taken = queue_for_reader(c, std::move(text), st);
+    c.rmss = static_cast<std::uint16_t>(std::clamp<octet_count>(text_of_each(info, size), c.rmss, c.own_mss));
+    octet_count taken = queue_for_reader(c, std::move(text), st);
+    if (taken < first) {
+        st.drop(drop_reason::no_buffer);
+    }
+    if (!more.frames.empty()) {
+        taken += queue_gathered(c, more, taken == first, st);
+    }
     c.rcv.nxt += taken;
     c.events |= taken > 0 ? readiness::readable : readiness::none;
     if (taken < size) {
-        st.drop(drop_reason::no_buffer);
         return;
     }
     event.unacked_octets = c.rcv.nxt - c.rcv.last_ack_sent;
@@ -146,9 +176,8 @@ template <class B>
         c.unanswered = 0;
     }
     if (octets.size > p.head) {
-        const bool psh = (std::to_integer<unsigned>(at[13]) & tcp_flag::psh) != 0;
         octets.remove_prefix(p.head);
-        detail::take_predicted_text(c, std::move(octets), info, psh, st);
+        detail::take_predicted_text(c, std::move(octets), p.more, info, p.psh, st);
     }
 }
 

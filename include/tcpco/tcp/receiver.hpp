@@ -155,6 +155,15 @@ void trim_to_window(const connection<B>& c, arriving_segment& seg)
 
 namespace detail {
 
+// How much text the segments had that came as one frame; the last may have had less.
+inline octet_count text_of_each(const frame_info& info, octet_count size) noexcept
+{
+    if (info.wire_segments <= 1) {
+        return size;
+    }
+    return info.gso_size > 0 ? std::min<octet_count>(info.gso_size, size) : size / info.wire_segments;
+}
+
 // A payload below this share of its slot is copied out: one octet must not pin a slot of 64 KiB. Also when the slots
 // that frames arrive in run short: the ACK or the missing segment that would free them needs one.
 inline bool should_copy(const slice& payload) noexcept
@@ -298,7 +307,7 @@ void process_segment_text(connection<B>& c, arriving_segment& seg, step<B>& st)
                            .srtt = c.rto.srtt()};
     c.ce_last = seg.ce;
     c.rmss = static_cast<std::uint16_t>(
-        std::clamp<octet_count>(size / std::max<octet_count>(1, seg.info.wire_segments), c.rmss, c.own_mss));
+        std::clamp<octet_count>(detail::text_of_each(seg.info, size), c.rmss, c.own_mss));
     if (seg.text() > c.rcv.nxt) {
         detail::hold_out_of_order(c, seg, event, st);
         event.in_order = false;

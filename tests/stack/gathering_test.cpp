@@ -1,0 +1,323 @@
+// Segments that continue one another, handed over at once, are taken as one; what is read, acknowledged, counted and
+// dropped is what it is for one at a time.
+#include "tcpco/stack/gathering.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include "catch.hpp"
+#include "support/raw_host.hpp"
+
+using namespace tcpco_test;
+
+namespace {
+
+octets numbered(std::size_t size, std::size_t from)
+{
+    octets text(size);
+    for (std::size_t i = 0; i < size; ++i) {
+        text[i] = static_cast<std::byte>((from + i) * 7 + (from + i) / 251);
+    }
+    return text;
+}
+
+octets in_ethernet(const octets& packet)
+{
+    return ethernet_frame_of(ethertype::ipv4, packet);
+}
+
+// A stack with a connection from 192.0.2.9, and the slots that a driver has.
+struct receiving_host {
+    explicit receiving_host(bool timestamps = false, std::uint32_t slots = 256, std::uint16_t ecn = 0) : pool{2'048, slots}
+    {
+        host.know();
+        const listener_id listener = host.stack.listen({stack_ip, 80}).value;
+        for (auto* p : {&peer, &other}) {
+            p->options.has_timestamps = timestamps;
+            p->options.tsval = 100;
+            p->send(static_cast<std::uint16_t>(tcp_flag::syn | ecn));
+            p->take();
+            p->send(tcp_flag::ack);
+            host.drain();
+        }
+        id = host.stack.accept(listener).value;
+        other_id = host.stack.accept(listener).value;
+        receive({in_ethernet(next(tcp_flag::ack, 100))});  // now frames are like the one before
+        host.wait(1_s);
+        read();
+    }
+
+    // The next octets of the stream, as a packet.
+    octets next(std::uint16_t flags, std::size_t size)
+    {
+        const octets packet = peer.packet(flags, numbered(size, written));
+        written += size;
+        peer.seq = peer.seq + static_cast<std::uint32_t>(size);
+        return packet;
+    }
+    std::vector<octets> bulk(std::size_t segments, std::size_t size)
+    {
+        std::vector<octets> frames;
+        for (std::size_t i = 0; i < segments; ++i) {
+            frames.push_back(in_ethernet(next(tcp_flag::ack, size)));
+        }
+        return frames;
+    }
+
+    void receive(const std::vector<octets>& packets, std::size_t at_once = ~std::size_t{0}, frame_info info = {})
+    {
+        std::vector<frame> frames;
+        for (std::size_t i = 0; i < packets.size(); ++i) {
+            frames.push_back(copy_frame(pool, packets[i], info));
+            REQUIRE(frames.back().data.owner);
+            if (frames.size() == at_once || i + 1 == packets.size()) {
+                host.stack.receive(host.now, frames);
+                host.stack.check_invariants();
+                frames.clear();
+            }
+        }
+    }
+
+    octets read() { return read(id); }
+    octets read(connection_id of)
+    {
+        octets all;
+        octets some(4'096);
+        for (std::size_t n = host.stack.read(of, some).value; n > 0; n = host.stack.read(of, some).value) {
+            all.insert(all.end(), some.begin(), some.begin() + static_cast<std::ptrdiff_t>(n));
+        }
+        return all;
+    }
+    const stack_counters& counters() const { return host.stack.counters(); }
+    tcp_info info() { return host.stack.info(id).value; }
+
+    buffer_pool pool;
+    raw_host<> host;
+    raw_tcp<raw_host<>> peer{host};
+    raw_tcp<raw_host<>> other{host, {other_ip, 5'001}};
+    connection_id id{};
+    connection_id other_id{};
+    std::size_t written = 0;
+};
+
+// What comes next: of 40 kinds the last 27 are the next octets of the stream, as they ever come. Others are not, or get
+// lost, damaged or marked: then the same octets come once more.
+struct arrival {
+    std::uint32_t kind = 0;
+    std::uint32_t some = 0;  // below size
+    std::uint32_t size = 0;
+};
+
+octets usual(receiving_host& r, const arrival& a)
+{
+    r.peer.window = static_cast<std::uint16_t>(a.kind == 7 ? 65'535 - a.some : r.peer.window);
+    r.peer.options.tsval += a.kind == 8 ? 1 : 0;
+    const auto flags = static_cast<std::uint16_t>(tcp_flag::ack | (a.kind < 11 ? tcp_flag::psh : 0));
+    return r.next(flags, a.kind == 11 ? a.some + 1 : a.kind == 12 ? a.size + a.some : a.size);
+}
+
+octets packet_of(receiving_host& r, const arrival& a)
+{
+    if (a.kind >= 7) {
+        return usual(r, a);
+    }
+    const sequence_number seq = r.peer.seq;
+    const std::size_t written = r.written;
+    octets packet;
+    if (a.kind == 0) {
+        r.next(tcp_flag::ack, a.size);  // is lost on its way
+    } else if (a.kind == 1) {
+        const auto back = static_cast<std::uint32_t>(std::min<std::size_t>(a.some, written));
+        r.peer.seq = seq - back;
+        r.written -= back;
+    } else if (a.kind == 3) {
+        r.peer.ack = r.peer.ack - 1;
+    } else if (a.kind == 4) {
+        r.peer.ecn = ecn_codepoint::ce;
+    }
+    if (a.kind == 5) {
+        packet = r.other.packet(tcp_flag::ack | tcp_flag::psh, numbered(a.some + 1, 0));
+        r.other.seq = r.other.seq + (a.some + 1);
+    } else if (a.kind == 6) {
+        packet = r.peer.packet(tcp_flag::rst, seq - 100'000'000, r.peer.ack);
+    } else {
+        packet = r.next(tcp_flag::ack, a.size);
+    }
+    if (a.kind == 2) {
+        packet[20 + a.some % 30 % packet.size()] ^= std::byte{4};
+    }
+    r.peer.ack = r.peer.ack + (a.kind == 3 ? 1U : 0U);
+    r.peer.ecn = 0;
+    r.peer.seq = seq;
+    r.written = written;
+    return packet;
+}
+
+// What the last segment to `port` said.
+std::pair<std::uint32_t, std::uint16_t> last_ack_and_window(const std::vector<sent_packet>& packets, std::uint16_t port)
+{
+    std::pair<std::uint32_t, std::uint16_t> last{};
+    for (const sent_packet& p : packets) {
+        const tcp_header& tcp = p.tcp()->header;
+        last = tcp.destination_port == port ? std::pair{tcp.ack.value, tcp.window} : last;
+    }
+    return last;
+}
+
+}  // namespace
+
+TEST_CASE("segments that continue one another are read in order, counted each, and acknowledged once", "[stack]")
+{
+    receiving_host r{GENERATE(false, true)};
+    const std::uint64_t segments = r.counters().segments_received;
+    const std::uint64_t frames = r.counters().frames_received;
+    const tcp_info before = r.info();
+    const std::size_t at = r.written;
+    auto packets = r.bulk(9, 1'000);
+    packets.push_back(in_ethernet(r.next(tcp_flag::ack | tcp_flag::psh, 300)));
+    r.receive(packets);
+    CHECK(r.counters().frames_gathered == 9);
+    CHECK(r.counters().frames_received == frames + 10);
+    CHECK(r.counters().segments_received == segments + 10);
+    CHECK(r.info().segments_received == before.segments_received + 10);
+    CHECK(r.info().data_segments_received == before.data_segments_received + 10);
+    CHECK(r.host.dropped() == 0);
+    const auto out = r.host.drain();
+    REQUIRE(out.size() == 1);
+    CHECK(out[0].tcp()->header.ack == r.peer.seq);
+    CHECK(r.read() == numbered(9'300, at));
+}
+
+TEST_CASE("what was gathered is as one super-frame would be: 64 KiB at most", "[stack]")
+{
+    receiving_host r;
+    const std::size_t at = r.written;
+    r.receive(r.bulk(45, 1'400));
+    CHECK(r.counters().frames_gathered == 44);
+    CHECK(r.read() == numbered(63'000, at));
+    r.host.wait(1_s);
+    r.host.wait(1_s);
+    r.receive(r.bulk(200, 320));
+    CHECK(r.counters().frames_gathered == 44 + 199);
+    CHECK(r.host.dropped() == 0);
+}
+
+TEST_CASE("a segment that does not continue the one before it is not added to it", "[stack]")
+{
+    enum class kind { psh, shorter, gap, repeated, other_ack, other_window, damaged, larger, fin, urg, marked, options, merged };
+    const kind k = GENERATE(kind::psh, kind::shorter, kind::gap, kind::repeated, kind::other_ack, kind::other_window,
+                            kind::damaged, kind::larger, kind::fin, kind::urg, kind::marked, kind::options, kind::merged);
+    receiving_host r;
+    auto packets = r.bulk(3, 500);
+    std::vector<frame_info> infos(7);
+    if (k == kind::psh) {
+        packets.push_back(in_ethernet(r.next(tcp_flag::ack | tcp_flag::psh, 500)));
+    } else if (k == kind::shorter) {
+        packets.push_back(in_ethernet(r.next(tcp_flag::ack, 499)));
+    } else {
+        r.peer.seq = r.peer.seq + (k == kind::gap ? 1U : k == kind::repeated ? ~0U : 0U);
+        r.peer.ack = r.peer.ack + (k == kind::other_ack ? ~0U : 0U);
+        r.peer.window = k == kind::other_window ? 65'000 : 65'535;
+        r.peer.ecn = k == kind::marked ? ecn_codepoint::ce : ecn_codepoint::not_ect;
+        r.peer.options.has_timestamps = k == kind::options;
+        packets.push_back(in_ethernet(r.next(static_cast<std::uint16_t>(tcp_flag::ack | (k == kind::fin ? tcp_flag::fin : 0) |
+                                                                        (k == kind::urg ? tcp_flag::urg : 0)),
+                                             k == kind::larger ? 501 : 500)));
+        if (k == kind::damaged) {
+            packets.back().back() ^= std::byte{1};
+        }
+        r.peer.ecn = 0;
+    }
+    std::vector<frame> frames;
+    for (std::size_t i = 0; i < packets.size(); ++i) {
+        frames.push_back(copy_frame(r.pool, packets[i]));
+    }
+    if (k == kind::merged) {
+        frames.back().info.wire_segments = 2;
+        frames.back().info.gso_size = 250;
+    }
+    r.host.stack.receive(r.host.now, frames);
+    // Where it ends the run it is still of it.
+    CHECK(r.counters().frames_gathered == (k == kind::psh || k == kind::shorter ? 3U : 2U));
+    const std::uint64_t gathered = r.counters().frames_gathered;
+    if (k == kind::psh || k == kind::shorter) {
+        r.receive(r.bulk(2, 500));
+        CHECK(r.counters().frames_gathered == gathered + 1);
+    }
+    CHECK(r.host.dropped(drop_reason::tcp_checksum) == (k == kind::damaged ? 1 : 0));
+}
+
+TEST_CASE("segments behind one with PSH, or a shorter one, begin anew", "[stack]")
+{
+    receiving_host r;
+    const std::size_t at = r.written;
+    auto packets = r.bulk(2, 500);
+    packets.push_back(in_ethernet(r.next(tcp_flag::ack | tcp_flag::psh, 500)));
+    packets.push_back(in_ethernet(r.next(tcp_flag::ack, 500)));
+    packets.push_back(in_ethernet(r.next(tcp_flag::ack, 200)));
+    packets.push_back(in_ethernet(r.next(tcp_flag::ack, 200)));
+    r.receive(packets);
+    CHECK(r.counters().frames_gathered == 3);  // 500 500 500psh, 500 200, 200
+    CHECK(r.read() == numbered(2'400, at));
+}
+
+TEST_CASE("no more is gathered than was offered", "[stack]")
+{
+    receiving_host r;
+    const octet_count room = r.host.sent.back().tcp()->header.window;
+    REQUIRE(room > 20'000);
+    const std::size_t at = r.written;
+    const auto fit = static_cast<std::size_t>(room / 1'400);
+    auto packets = r.bulk(fit, 1'400);
+    const auto beyond = r.bulk(3, 1'400);
+    packets.insert(packets.end(), beyond.begin(), beyond.end());
+    r.receive(packets);
+    CHECK(r.info().receive_queued == room);
+    CHECK(r.read() == numbered(static_cast<std::size_t>(room), at));
+}
+
+TEST_CASE("a slot is free again once its text was read", "[stack]")
+{
+    receiving_host r{false, 48};
+    for (int round = 0; round < 20; ++round) {
+        r.receive(r.bulk(30, 1'000));
+        CHECK(r.pool.available() < 48);
+        r.read();
+        r.host.wait(1_s);
+        CHECK(r.pool.available() == 48);
+    }
+    CHECK(r.counters().frames_gathered == 20 * 29);
+    CHECK(r.host.dropped() == 0);
+}
+
+TEST_CASE("what is handed over at once ends as it does one at a time", "[stack]")
+{
+    const bool timestamps = GENERATE(false, true);
+    random_source random{static_cast<std::uint64_t>(GENERATE(range(1, 9)))};
+    receiving_host alone{timestamps};
+    receiving_host together{timestamps};
+    for (int round = 0; round < 150; ++round) {
+        const std::uint32_t size = 1 + random.below(700);
+        std::vector<octets> packets;
+        for (std::uint32_t count = 1 + random.below(14); count > 0; --count) {
+            const arrival a{random.below(40), random.below(size), size};
+            packets.push_back(in_ethernet(packet_of(alone, a)));
+            REQUIRE(in_ethernet(packet_of(together, a)) == packets.back());
+        }
+        alone.receive(packets, 1);
+        together.receive(packets);
+        CHECK(alone.info().receive_queued == together.info().receive_queued);
+        CHECK(alone.read() == together.read());
+        CHECK(alone.read(alone.other_id) == together.read(together.other_id));
+        const auto a = alone.host.wait(1_s);
+        const auto b = together.host.wait(1_s);
+        for (const std::uint16_t port : {alone.peer.self.port, alone.other.self.port}) {
+            CHECK(last_ack_and_window(a, port) == last_ack_and_window(b, port));
+        }
+        CHECK(alone.counters().dropped == together.counters().dropped);
+        CHECK(alone.counters().segments_received == together.counters().segments_received);
+        CHECK(alone.counters().frames_received == together.counters().frames_received);
+    }
+    CHECK(alone.counters().frames_gathered == 0);
+    CHECK(together.counters().frames_gathered > 100);
+}
