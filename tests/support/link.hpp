@@ -357,10 +357,36 @@ private:
     {
         bool any = false;
         while (const auto f = link.take(now)) {
-            f->from == 0 ? b.receive_copy(now, f->data) : a.receive_copy(now, f->data);
+            f->from == 0 ? hand_over(b, f->data, side::second) : hand_over(a, f->data, side::first);
             any = true;
         }
+        hand_over_all();
         return any;
+    }
+
+    // A device that brings super-frames brings what arrives together at once, and so does a turn of a driver.
+    template <class Stack>
+    void hand_over(Stack& stack, const octets& data, side s)
+    {
+        frame f = has_offloads(s) ? copy_frame(arrival_slots(), data) : frame{};
+        if (f.data.owner) {
+            arrived_[s == side::first ? 0 : 1].push_back(std::move(f));
+        } else {
+            hand_over_all();
+            stack.receive_copy(now, data);
+        }
+    }
+    static buffer_pool& arrival_slots()
+    {
+        static buffer_pool slots{2'048, 512};
+        return slots;
+    }
+    void hand_over_all()
+    {
+        a.receive(now, arrived_[0]);
+        b.receive(now, arrived_[1]);
+        arrived_[0].clear();
+        arrived_[1].clear();
     }
 
     // The liveness watchdog. What is unacknowledged has a timer of at most one (backed-off) RTO; octets that may not
@@ -396,6 +422,7 @@ private:
     }
 
     std::string violation_;
+    std::vector<frame> arrived_[2];  // at a, at b
     int overdue_ = 0;
 };
 
