@@ -36,6 +36,21 @@ struct ordered_stack : fake_stack {
     }
 };
 
+// Takes what a turn brings at once.
+struct batch_stack : fake_stack {
+    std::vector<std::size_t> batches;
+    void receive(time_point now, frame&& f) { fake_stack::receive(now, std::move(f)); }
+    void receive(time_point now, std::span<frame> frames)
+    {
+        if (!frames.empty()) {
+            batches.push_back(frames.size());
+        }
+        for (frame& f : frames) {
+            fake_stack::receive(now, std::move(f));
+        }
+    }
+};
+
 // A device that takes `room` frames a turn, and has room again at `opens`.
 struct narrow_device {
     std::size_t room = 0;
@@ -92,6 +107,29 @@ TEST_CASE("a turn receives everything before it advances, then runs applications
     CHECK(a.calls.find("rrad") != std::string::npos);
     CHECK(a.calls.find("ar") == std::string::npos);
     CHECK(a.calls.find("tr") == std::string::npos);
+}
+
+TEST_CASE("a stack that takes many frames gets those of a turn at once, 64 at most", "[async]")
+{
+    virtual_reactor world;
+    memory_link link;
+    batch_stack a;
+    fake_stack b;
+    driver drive_a{a, link.left(), world};
+    driver drive_b{b, link.right(), world};
+    for (int i = 0; i < 70; ++i) {
+        b.send(std::to_string(i));
+    }
+    world.run_until_idle();
+    CHECK(a.batches == std::vector<std::size_t>{64, 6});
+    REQUIRE(a.arrivals.size() == 70);
+    for (int i = 0; i < 70; ++i) {
+        CHECK(a.arrivals[static_cast<std::size_t>(i)].octets == tcpco_test::octets(std::to_string(i)));
+    }
+    CHECK(drive_a.counters().received == 70);
+    b.send("alone");
+    world.run_until_idle();
+    CHECK(a.batches.back() == 1);
 }
 
 TEST_CASE("after a stall the frames that wait come before the timer that is due", "[async]")
