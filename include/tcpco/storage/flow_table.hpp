@@ -67,10 +67,136 @@ struct endpoint_hash {
     constexpr std::uint64_t operator()(const endpoint& e) const noexcept { return four_tuple_hash{key}({e, {}}); }
 };
 
+namespace detail {
+
+// The places of a table, of which a tag and a value are all that is known: the same whatever the keys are, so that it
+// is compiled once.
+class flow_places {
+public:
+    std::uint32_t size() const noexcept { return size_; }
+    bool empty() const noexcept { return size_ == 0; }
+    std::uint32_t limit() const noexcept { return limit_; }
+    std::size_t capacity() const noexcept { return lines_.size() * per_line; }
+    std::uint64_t refused() const noexcept { return refused_; }
+
+    // Calls fn(std::uint32_t value) for each entry, in no order that means anything. fn must not change the table.
+    template <class F>
+    void for_each(F&& fn) const
+    {
+        for (std::size_t i = 0; i < capacity(); ++i) {
+            if (at(i).tag != 0) {
+                fn(at(i).value);
+            }
+        }
+    }
+
+protected:
+    struct entry {
+        std::uint32_t tag = 0;  // 0: an empty slot
+        std::uint32_t value = 0;
+    };
+    static_assert(sizeof(entry) == 8, "eight entries a cache line");
+    static constexpr std::size_t per_line = 64 / sizeof(entry);
+    struct alignas(64) line {
+        entry entries[per_line];
+    };
+
+    static constexpr std::uint32_t max_limit = 1u << 30;
+    static constexpr std::size_t first_capacity = 16;
+    static constexpr std::size_t absent = ~std::size_t{0};
+    static constexpr std::uint32_t taken = 0x8000'0000;  // set in each tag
+
+    explicit flow_places(std::uint32_t limit) noexcept : limit_{limit < max_limit ? limit : max_limit} {}
+
+    static std::uint32_t tag_of(std::uint64_t hashed) noexcept { return static_cast<std::uint32_t>(hashed) | taken; }
+    std::size_t mask() const noexcept { return capacity() - 1; }
+    std::size_t next(std::size_t i) const noexcept { return (i + 1) & mask(); }
+    std::size_t home_of(std::uint32_t tag) const noexcept { return tag & mask() & ~(per_line - 1); }
+    entry& at(std::size_t i) noexcept { return lines_[i / per_line].entries[i % per_line]; }
+    const entry& at(std::size_t i) const noexcept { return lines_[i / per_line].entries[i % per_line]; }
+
+    template <class IsNamed>
+    std::size_t locate(std::uint32_t tag, IsNamed&& is_named) const noexcept
+    {
+        if (size_ == 0) {
+            return absent;
+        }
+        for (std::size_t i = home_of(tag); at(i).tag != 0; i = next(i)) {
+            if (at(i).tag == tag && is_named(at(i).value)) {
+                return i;
+            }
+        }
+        return absent;
+    }
+
+    // One that is not there yet. False, and counted: the limit is reached or memory is short.
+    bool add(entry e) noexcept
+    {
+        if (size_ >= limit_ || (size_ + 1 > capacity() / 4 * 3 && !rehash())) {
+            ++refused_;
+            return false;
+        }
+        place(e);
+        ++size_;
+        return true;
+    }
+
+    // Whoever stands behind the hole, and does not stand between its own home and the hole, moves up into it.
+    void remove(std::size_t hole) noexcept
+    {
+        for (std::size_t i = next(hole); at(i).tag != 0; i = next(i)) {
+            if (((i - home_of(at(i).tag)) & mask()) >= ((i - hole) & mask())) {
+                at(hole) = at(i);
+                hole = i;
+            }
+        }
+        at(hole) = {};
+        --size_;
+    }
+
+    mutable std::size_t recent_ = 0;  // where find() ended last; whatever stands there now is asked before it counts
+
+private:
+    void place(entry e) noexcept
+    {
+        std::size_t i = home_of(e.tag);
+        while (at(i).tag != 0) {
+            i = next(i);
+        }
+        at(i) = e;
+    }
+
+    // Twice the capacity. The old array goes only when the new one is there.
+    bool rehash() noexcept
+    {
+        growable_array<line> old;
+        std::swap(old, lines_);
+        if (!lines_.grow_to(old.size() == 0 ? first_capacity / per_line : old.size() * 2)) {
+            std::swap(old, lines_);
+            return false;
+        }
+        for (std::size_t i = 0; i < old.size(); ++i) {
+            for (const entry& e : old[i].entries) {
+                if (e.tag != 0) {
+                    place(e);
+                }
+            }
+        }
+        return true;
+    }
+
+    growable_array<line> lines_{};
+    std::uint32_t limit_;
+    std::uint32_t size_ = 0;
+    std::uint64_t refused_ = 0;
+};
+
+}  // namespace detail
+
 // Hash: a copyable functor from Key to std::uint64_t. `is_named(value)`, where a call takes it: whether the key in
 // question is that of `value`, one of those in the table.
 template <class Key, class Hash>
-class flow_table {
+class flow_table : public detail::flow_places {
 public:
     static constexpr std::uint32_t npos = 0xFFFFFFFF;  // what find() answers when there is no such key
 
@@ -82,7 +208,7 @@ public:
 
     // Holds `limit` keys at most (2^30 in any case); allocates nothing yet.
     explicit flow_table(std::uint32_t limit, Hash hash = Hash{}) noexcept
-        : hash_{std::move(hash)}, limit_{limit < max_limit ? limit : max_limit}
+        : flow_places{limit}, hash_{std::move(hash)}
     {
     }
 
@@ -118,13 +244,7 @@ public:
         if (locate(tag, is_named) != absent) {
             return outcome::exists;
         }
-        if (size_ >= limit_ || (size_ + 1 > capacity() / 4 * 3 && !rehash())) {
-            ++refused_;
-            return outcome::refused;
-        }
-        place({tag, value});
-        ++size_;
-        return outcome::inserted;
+        return add({tag, value}) ? outcome::inserted : outcome::refused;
     }
 
     // Gives `key` another value: a half-open record has become a connection. False when there is no such key.
@@ -143,110 +263,16 @@ public:
     template <class IsNamed>
     bool erase(const Key& key, IsNamed&& is_named) noexcept
     {
-        std::size_t hole = locate(tag_of(hash_(key)), is_named);
-        if (hole == absent) {
+        const std::size_t found = locate(tag_of(hash_(key)), is_named);
+        if (found == absent) {
             return false;
         }
-        // Whoever stands behind the hole, and does not stand between its own home and the hole, moves up into it.
-        for (std::size_t i = next(hole); at(i).tag != 0; i = next(i)) {
-            if (((i - home_of(at(i).tag)) & mask()) >= ((i - hole) & mask())) {
-                at(hole) = at(i);
-                hole = i;
-            }
-        }
-        at(hole) = {};
-        --size_;
+        remove(found);
         return true;
     }
-
-    // Calls fn(std::uint32_t value) for each entry, in no order that means anything. fn must not change the table.
-    template <class F>
-    void for_each(F&& fn) const
-    {
-        for (std::size_t i = 0; i < capacity(); ++i) {
-            if (at(i).tag != 0) {
-                fn(at(i).value);
-            }
-        }
-    }
-
-    std::uint32_t size() const noexcept { return size_; }
-    bool empty() const noexcept { return size_ == 0; }
-    std::uint32_t limit() const noexcept { return limit_; }
-    std::size_t capacity() const noexcept { return lines_.size() * per_line; }
-    std::uint64_t refused() const noexcept { return refused_; }
 
 private:
-    struct entry {
-        std::uint32_t tag = 0;  // 0: an empty slot
-        std::uint32_t value = 0;
-    };
-    static_assert(sizeof(entry) == 8, "eight entries a cache line");
-    static constexpr std::size_t per_line = 64 / sizeof(entry);
-    struct alignas(64) line {
-        entry entries[per_line];
-    };
-
-    static constexpr std::uint32_t max_limit = 1u << 30;
-    static constexpr std::size_t first_capacity = 16;
-    static constexpr std::size_t absent = ~std::size_t{0};
-    static constexpr std::uint32_t taken = 0x8000'0000;  // set in each tag
-
-    static std::uint32_t tag_of(std::uint64_t hashed) noexcept { return static_cast<std::uint32_t>(hashed) | taken; }
-    std::size_t mask() const noexcept { return capacity() - 1; }
-    std::size_t next(std::size_t i) const noexcept { return (i + 1) & mask(); }
-    std::size_t home_of(std::uint32_t tag) const noexcept { return tag & mask() & ~(per_line - 1); }
-    entry& at(std::size_t i) noexcept { return lines_[i / per_line].entries[i % per_line]; }
-    const entry& at(std::size_t i) const noexcept { return lines_[i / per_line].entries[i % per_line]; }
-
-    template <class IsNamed>
-    std::size_t locate(std::uint32_t tag, IsNamed&& is_named) const noexcept
-    {
-        if (size_ == 0) {
-            return absent;
-        }
-        for (std::size_t i = home_of(tag); at(i).tag != 0; i = next(i)) {
-            if (at(i).tag == tag && is_named(at(i).value)) {
-                return i;
-            }
-        }
-        return absent;
-    }
-
-    void place(entry e) noexcept
-    {
-        std::size_t i = home_of(e.tag);
-        while (at(i).tag != 0) {
-            i = next(i);
-        }
-        at(i) = e;
-    }
-
-    // Twice the capacity. The old array goes only when the new one is there.
-    bool rehash() noexcept
-    {
-        growable_array<line> old;
-        std::swap(old, lines_);
-        if (!lines_.grow_to(old.size() == 0 ? first_capacity / per_line : old.size() * 2)) {
-            std::swap(old, lines_);
-            return false;
-        }
-        for (std::size_t i = 0; i < old.size(); ++i) {
-            for (const entry& e : old[i].entries) {
-                if (e.tag != 0) {
-                    place(e);
-                }
-            }
-        }
-        return true;
-    }
-
-    growable_array<line> lines_{};
     [[no_unique_address]] Hash hash_;
-    std::uint32_t limit_;
-    mutable std::size_t recent_ = 0;  // where find() ended last; whatever stands there now is asked before it counts
-    std::uint32_t size_ = 0;
-    std::uint64_t refused_ = 0;
 };
 
 }  // namespace tcpco

@@ -10,7 +10,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <new>
 #include <utility>
 
@@ -23,12 +22,13 @@ class growable_array {
 public:
     growable_array() = default;
     growable_array(growable_array&& other) noexcept
-        : items_{std::move(other.items_)}, size_{std::exchange(other.size_, 0)}
+        : items_{std::exchange(other.items_, nullptr)}, size_{std::exchange(other.size_, 0)}
     {
     }
-    growable_array(const growable_array& other)
-        : items_{other.size_ > 0 ? new T[other.size_]() : nullptr}, size_{other.size_}
+    growable_array(const growable_array& other) : growable_array{}
     {
+        items_ = other.size_ > 0 ? new T[other.size_]() : nullptr;
+        size_ = other.size_;
         for (std::size_t i = 0; i < size_; ++i) {
             items_[i] = other.items_[i];
         }
@@ -39,7 +39,7 @@ public:
         std::swap(size_, other.size_);
         return *this;
     }
-    ~growable_array() = default;
+    ~growable_array() { delete[] items_; }
 
     // Makes it `size` elements long, the new ones default values. False when memory is short: then nothing changed.
     // Never shrinks. Moves the elements: pointers and references to them end.
@@ -48,14 +48,14 @@ public:
         if (size <= size_) {
             return true;
         }
-        std::unique_ptr<T[]> items{new (std::nothrow) T[size]()};
+        T* const items = new (std::nothrow) T[size]();
         if (items == nullptr) {
             return false;
         }
         for (std::size_t i = 0; i < size_; ++i) {
             items[i] = std::move(items_[i]);
         }
-        items_ = std::move(items);
+        delete[] std::exchange(items_, items);
         size_ = size;
         return true;
     }
@@ -77,13 +77,13 @@ public:
 
     void release() noexcept
     {
-        items_.reset();
+        delete[] std::exchange(items_, nullptr);
         size_ = 0;
     }
 
     std::size_t size() const noexcept { return size_; }
-    T* data() noexcept { return items_.get(); }
-    const T* data() const noexcept { return items_.get(); }
+    T* data() noexcept { return items_; }
+    const T* data() const noexcept { return items_; }
     T& operator[](std::size_t i) noexcept
     {
         TCPCO_ASSERT(i < size_);
@@ -96,7 +96,7 @@ public:
     }
 
 private:
-    std::unique_ptr<T[]> items_{};
+    T* items_ = nullptr;  // no std::unique_ptr: some twenty templates for each T, which every program would compile
     std::size_t size_ = 0;
 };
 

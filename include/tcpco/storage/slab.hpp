@@ -42,23 +42,109 @@ struct owned_slab_id {
     constexpr explicit operator bool() const noexcept { return index != none; }
 };
 
+namespace detail {
+
+// What a slab does whatever it holds, apart from the slab so that it is compiled once: its chunks, and which of their
+// cells are free.
+class slab_cells {
+public:
+    std::uint32_t size() const noexcept { return size_; }
+    bool empty() const noexcept { return size_ == 0; }
+    std::uint32_t limit() const noexcept { return limit_; }
+    std::uint32_t capacity() const noexcept { return cells_; }  // every index is below it; it never falls
+    std::uint64_t refused() const noexcept { return refused_; }
+
+protected:
+    static constexpr std::uint32_t none = 0xFFFFFFFF;
+    static constexpr std::size_t line = 64;
+
+    // Behind each object.
+    struct cell_state {
+        std::uint32_t generation = 0;  // odd while an object is there
+        std::uint32_t next_free = none;
+
+        bool occupied() const noexcept { return (generation & 1) != 0; }
+    };
+
+    struct chunk_shape {
+        std::uint32_t cells;
+        std::size_t cell_octets;
+        std::size_t object_octets;
+        std::size_t state;  // where in a cell that is
+    };
+
+    explicit slab_cells(std::uint32_t limit) noexcept : limit_{limit} {}
+    slab_cells(slab_cells&& other) noexcept : limit_{other.limit_} { swap(other); }
+    slab_cells(const slab_cells&) = delete;
+    slab_cells& operator=(const slab_cells&) = delete;
+    ~slab_cells() = default;
+
+    void swap(slab_cells& other) noexcept
+    {
+        std::swap(chunks_, other.chunks_);
+        std::swap(limit_, other.limit_);
+        std::swap(cells_, other.cells_);
+        std::swap(size_, other.size_);
+        std::swap(free_, other.free_);
+        std::swap(refused_, other.refused_);
+    }
+
+    // Appends a chunk, its cells free, lowest index first.
+    bool add_chunk(const chunk_shape& shape) noexcept
+    {
+        const std::size_t n = cells_ / shape.cells;
+        if (n == chunks_.size() && !chunks_.grow(4, none / shape.cells)) {
+            return false;
+        }
+        void* const memory =
+            ::operator new(shape.cells * shape.cell_octets, std::align_val_t{line}, std::nothrow);
+        if (memory == nullptr) {
+            return false;
+        }
+        auto* const chunk = static_cast<std::byte*>(memory);
+        for (std::uint32_t i = shape.cells; i-- > 0;) {
+            std::byte* const cell = chunk + i * shape.cell_octets;
+            poison(cell, shape.object_octets);
+            ::new (cell + shape.state) cell_state{.next_free = free_};
+            free_ = cells_ + i;
+        }
+        chunks_[n] = chunk;
+        cells_ += shape.cells;
+        return true;
+    }
+
+    // All objects are gone.
+    void free_chunks(const chunk_shape& shape) noexcept
+    {
+        for (std::size_t n = 0; n < cells_ / shape.cells; ++n) {
+            unpoison(chunks_[n], shape.cells * shape.cell_octets);
+            ::operator delete(chunks_[n], std::align_val_t{line});
+        }
+    }
+
+    growable_array<std::byte*> chunks_{};
+    std::uint32_t limit_;
+    std::uint32_t cells_ = 0;
+    std::uint32_t size_ = 0;
+    std::uint32_t free_ = none;
+    std::uint64_t refused_ = 0;
+};
+
+}  // namespace detail
+
 template <class T>
-class slab {
+class slab : public detail::slab_cells {
 public:
     // Holds `limit` objects at most; allocates nothing yet.
-    explicit slab(std::uint32_t limit) noexcept : limit_{limit} {}
-    slab(slab&& other) noexcept
-        : chunks_{std::move(other.chunks_)}, limit_{other.limit_}, cells_{std::exchange(other.cells_, 0)},
-          size_{std::exchange(other.size_, 0)}, free_{std::exchange(other.free_, none)}, refused_{other.refused_}
-    {
-    }
+    explicit slab(std::uint32_t limit) noexcept : slab_cells{limit} {}
+    slab(slab&& other) noexcept = default;
     // The same objects under the same ids, for explorations that fork a stack. Ends the program when memory is short.
     slab(const slab& other)
         requires std::copy_constructible<T>
         : slab{other.limit_}
     {
         while (cells_ < other.cells_) {
-            if (!add_chunk()) {
+            if (!add_chunk(shape)) {
                 detail::assertion_failed("memory for the copy of a slab", __FILE__, __LINE__);
             }
         }
@@ -74,23 +160,27 @@ public:
         swap(other);
         return *this;
     }
-    ~slab() { clear(); }
+    ~slab()
+    {
+        clear();
+        free_chunks(shape);
+    }
 
     // Makes an object. The id is false when `limit` objects are there or memory is short; that is counted in refused().
     template <class... Args>
     slab_id emplace(Args&&... args)
     {
-        if (size_ == limit_ || (free_ == none && !add_chunk())) {
+        if (size_ == limit_ || (free_ == none && !add_chunk(shape))) {
             ++refused_;
             return {};
         }
         const std::uint32_t index = free_;
         cell& c = cell_at(index);
-        free_ = c.next_free;  // first, since the constructor may make objects too
+        free_ = c.state.next_free;  // first, since the constructor may make objects too
         ++size_;
-        unpoison(c.storage, sizeof(T));
+        detail::unpoison(c.storage, sizeof(T));
         ::new (static_cast<void*>(c.storage)) T(std::forward<Args>(args)...);
-        return {index, ++c.generation};
+        return {index, ++c.state.generation};
     }
 
     // The object, or nullptr when it was erased. Any id may be asked for, also one of another slab.
@@ -101,7 +191,7 @@ public:
             return nullptr;
         }
         const cell& c = cell_at(id.index);
-        return c.generation == id.generation ? c.object() : nullptr;
+        return c.state.generation == id.generation ? c.object() : nullptr;
     }
 
     // Its owner's object, or nullptr where he has none.
@@ -121,10 +211,10 @@ public:
     }
 
     // Whether cell `index` holds an object; and the id of the object there, false when there is none.
-    bool occupied(std::uint32_t index) const noexcept { return index < cells_ && cell_at(index).occupied(); }
+    bool occupied(std::uint32_t index) const noexcept { return index < cells_ && cell_at(index).state.occupied(); }
     slab_id id_of(std::uint32_t index) const noexcept
     {
-        return occupied(index) ? slab_id{index, cell_at(index).generation} : slab_id{};
+        return occupied(index) ? slab_id{index, cell_at(index).state.generation} : slab_id{};
     }
 
     // Destroys the object at once; its id answers nullptr already while the destructor runs. False when it was gone.
@@ -134,11 +224,11 @@ public:
             return false;
         }
         cell& c = cell_at(id.index);
-        ++c.generation;
+        ++c.state.generation;
         --size_;
         std::destroy_at(c.object());
-        poison(c.storage, sizeof(T));
-        c.next_free = free_;
+        detail::poison(c.storage, sizeof(T));
+        c.state.next_free = free_;
         free_ = id.index;
         return true;
     }
@@ -164,102 +254,44 @@ public:
         }
     }
 
-    std::uint32_t size() const noexcept { return size_; }
-    bool empty() const noexcept { return size_ == 0; }
-    std::uint32_t limit() const noexcept { return limit_; }
-    std::uint32_t capacity() const noexcept { return cells_; }  // every index is below it; it never falls
-    std::uint64_t refused() const noexcept { return refused_; }
-
 private:
     // Eight: what AddressSanitizer can poison by itself. A cache line, where cells are whole lines: then it matters in
     // which line of an object a member stands.
-    static constexpr std::size_t line = 64;
     static constexpr std::size_t natural = alignof(T) < 8 ? 8 : alignof(T);
     static constexpr std::size_t alignment =
         (sizeof(T) + 2 * sizeof(std::uint32_t)) % line == 0 && natural < line ? line : natural;
 
     struct cell {
         alignas(alignment) std::byte storage[sizeof(T)];
-        std::uint32_t generation = 0;  // odd while an object is there
-        std::uint32_t next_free = none;
+        cell_state state{};
 
-        bool occupied() const noexcept { return (generation & 1) != 0; }
         T* object() noexcept { return std::launder(reinterpret_cast<T*>(storage)); }
         const T* object() const noexcept { return std::launder(reinterpret_cast<const T*>(storage)); }
     };
-    struct chunk_free {
-        void operator()(cell* cells) const noexcept
-        {
-            for (std::uint32_t i = 0; i < chunk_cells; ++i) {
-                unpoison(cells[i].storage, sizeof(T));
-            }
-            delete[] cells;
-        }
-    };
-    using chunk_pointer = std::unique_ptr<cell[], chunk_free>;
-
-    static constexpr std::uint32_t none = 0xFFFFFFFF;
     // Some 16 KiB a chunk, 64 where cells are large, and at least eight cells: the pointers to the chunks of a million
     // connections still fit into a cache.
     static constexpr std::size_t chunk_octets = sizeof(cell) < 256 ? 16'384 : 65'536;
     static constexpr std::uint32_t chunk_cells = static_cast<std::uint32_t>(
         std::bit_floor(sizeof(cell) > chunk_octets / 8 ? std::size_t{8} : chunk_octets / sizeof(cell)));
 
-    static void poison(const void* at, std::size_t size) noexcept { detail::poison(at, size); }
-    static void unpoison(const void* at, std::size_t size) noexcept { detail::unpoison(at, size); }
+    static_assert(alignment <= line);
+    static constexpr chunk_shape shape{chunk_cells, sizeof(cell), sizeof(T), offsetof(cell, state)};
 
-    cell& cell_at(std::uint32_t i) noexcept { return chunks_[i / chunk_cells][i % chunk_cells]; }
-    const cell& cell_at(std::uint32_t i) const noexcept { return chunks_[i / chunk_cells][i % chunk_cells]; }
+    cell& cell_at(std::uint32_t i) const noexcept
+    {
+        return reinterpret_cast<cell*>(chunks_[i / chunk_cells])[i % chunk_cells];
+    }
 
     bool holds(slab_id id) const noexcept { return get(id) != nullptr; }
 
-    // Appends a chunk, its cells free, lowest index first.
-    bool add_chunk() noexcept
-    {
-        const std::size_t n = cells_ / chunk_cells;
-        if (n == chunks_.size() && !chunks_.grow(4, none / chunk_cells)) {
-            return false;
-        }
-        chunk_pointer chunk{new (std::nothrow) cell[chunk_cells]};
-        if (chunk == nullptr) {
-            return false;
-        }
-        for (std::uint32_t i = chunk_cells; i-- > 0;) {
-            poison(chunk[i].storage, sizeof(T));
-            chunk[i].next_free = free_;
-            free_ = cells_ + i;
-        }
-        chunks_[n] = std::move(chunk);
-        cells_ += chunk_cells;
-        return true;
-    }
-
     static void copy_cell(const cell& from, cell& to)
     {
-        if (from.occupied()) {
-            unpoison(to.storage, sizeof(T));
+        if (from.state.occupied()) {
+            detail::unpoison(to.storage, sizeof(T));
             ::new (static_cast<void*>(to.storage)) T(*from.object());
         }
-        to.generation = from.generation;
-        to.next_free = from.next_free;
+        to.state = from.state;
     }
-
-    void swap(slab& other) noexcept
-    {
-        std::swap(chunks_, other.chunks_);
-        std::swap(limit_, other.limit_);
-        std::swap(cells_, other.cells_);
-        std::swap(size_, other.size_);
-        std::swap(free_, other.free_);
-        std::swap(refused_, other.refused_);
-    }
-
-    growable_array<chunk_pointer> chunks_{};
-    std::uint32_t limit_;
-    std::uint32_t cells_ = 0;
-    std::uint32_t size_ = 0;
-    std::uint32_t free_ = none;
-    std::uint64_t refused_ = 0;
 };
 
 }  // namespace tcpco

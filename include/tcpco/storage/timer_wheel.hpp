@@ -97,22 +97,20 @@ public:
     // that re-arms itself without delay cannot keep this one. A `now` before an earlier one counts as that. fn must
     // not call advance().
     template <class F>
-    void advance(time_point now, F&& fn)
+    void advance(time_point now, F fn)
     {
-        advance(now, fn, [this](timer_id id) { return nodes_[id].at; });
+        if (comes_to_timers(now)) {
+            advance_to_now({&fn, &call<void, F>});
+        }
     }
 
     // The same for owners that move their timers to later times without a word (armed_time.hpp): asks
     // current(timer_id) -> time_point of each timer that is come to, and moves it to there; never() disarms it.
     template <class F, class Current>
-    void advance(time_point now, F&& fn, Current&& current)
+    void advance(time_point now, F fn, Current current)
     {
-        TCPCO_ASSERT(!advancing_);
-        advanced_to_ = std::max(advanced_to_, now);
-        if (const std::uint64_t target = tick_of(advanced_to_); target < next_) {
-            current_ = target;
-        } else {
-            advance_to(target, fn, current);
+        if (comes_to_timers(now)) {
+            advance_to_now({&fn, &call<void, F>, &current, &call<time_point, Current>});
         }
     }
 
@@ -139,23 +137,51 @@ private:
     node& named(std::uint32_t name) noexcept { return name < head ? nodes_[name] : lists_[name - head]; }
     bool is_empty(std::size_t where) const noexcept { return lists_[where].next >= head; }
 
-    // As advance(), where something may have to be done.
-    template <class F, class Current>
-    [[gnu::noinline]] void advance_to(std::uint64_t target, F& fn, Current& current)
+    // What advance() was given, without the types: so the wheel is compiled once, not once for each who calls it.
+    struct owner {
+        void* fn = nullptr;
+        void (*fire)(void* fn, timer_id id) = nullptr;
+        void* current = nullptr;
+        time_point (*ask)(void* current, timer_id id) = nullptr;  // null: the wheel knows
+    };
+    template <class Result, class F>
+    static Result call(void* fn, timer_id id)
     {
+        return (*static_cast<F*>(fn))(id);
+    }
+    time_point current_of(const owner& who, timer_id id) const
+    {
+        return who.ask != nullptr ? who.ask(who.current, id) : nodes_[id].at;
+    }
+
+    // The time moves on. False: it has come to no slot that holds timers, and all is done.
+    bool comes_to_timers(time_point now) noexcept
+    {
+        TCPCO_ASSERT(!advancing_);
+        advanced_to_ = std::max(advanced_to_, now);
+        const std::uint64_t target = tick_of(advanced_to_);
+        if (target < next_) {
+            current_ = target;
+        }
+        return target >= next_;
+    }
+
+    [[gnu::noinline]] void advance_to_now(const owner& who)
+    {
+        const std::uint64_t target = tick_of(advanced_to_);
         advancing_ = true;
         for (std::size_t s = first_slot(); s < slots && first_tick(s) <= target; s = first_slot()) {
             current_ = std::max(current_, first_tick(s));
             if (s >= level_slots) {
-                move_down(s, current);
+                move_down(s, who);
             } else if (lists_[s].at <= advanced_to_) {
-                fire(s, fn, current);
+                fire(s, who);
             } else {
                 break;  // the tick that `now` lies in; the rest of it is not due yet
             }
         }
         current_ = target;
-        move_down(late, [this](timer_id id) { return nodes_[id].at; });
+        move_down(late, owner{});
         advancing_ = false;
         const std::size_t first = first_slot();
         next_ = first < slots ? first_tick(first) : ~std::uint64_t{0};
@@ -225,13 +251,12 @@ private:
 
     // Places each timer of list `where` anew, in order. None comes back to a slot that current_ has just reached: it
     // goes to a level below, or later, where it was re-armed meanwhile.
-    template <class Current>
-    void move_down(std::size_t where, Current&& current) noexcept
+    void move_down(std::size_t where, const owner& who) noexcept
     {
         while (!is_empty(where)) {
             const timer_id id = lists_[where].next;
             unlink(id);
-            place(id, current(id));
+            place(id, current_of(who, id));
         }
     }
 
@@ -248,8 +273,7 @@ private:
 
     // Fires what is due of slot `s`. The timers pass through a list of their own, so that what fn arms for the same
     // tick is not taken for one of them.
-    template <class F, class Current>
-    void fire(std::size_t s, F& fn, Current& current)
+    void fire(std::size_t s, const owner& who)
     {
         for (timer_id id = lists_[s].next; id < head; id = lists_[s].next) {
             unlink(id);
@@ -257,13 +281,13 @@ private:
         }
         for (timer_id id = lists_[firing].next; id < head; id = lists_[firing].next) {
             unlink(id);
-            const time_point at = current(id);
+            const time_point at = current_of(who, id);
             const bool re_armed = tick_of(at) > current_;  // to a later tick, whose turn has not come
             if (re_armed || at > advanced_to_) {
                 place(id, at);
             } else {
                 --armed_;
-                fn(id);
+                who.fire(who.fn, id);
             }
         }
     }
