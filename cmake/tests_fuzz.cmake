@@ -37,7 +37,7 @@ foreach(source IN LISTS fuzzers)
   endif()
   set(program "${fuzz_dir}/${name}_fuzz")
   add_custom_command(OUTPUT "${program}"
-    COMMAND "${TCPCO_FUZZ_CXX}" -std=c++20 -O1 -g1 ${tcpco_warnings} $<$<BOOL:${TCPCO_WERROR}>:-Werror>
+    COMMAND "${TCPCO_FUZZ_CXX}" -std=c++20 -O1 -g1 -DTCPCO_BOTH_WAYS=1 ${tcpco_warnings} $<$<BOOL:${TCPCO_WERROR}>:-Werror>
       -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
       -I "${PROJECT_SOURCE_DIR}/include" -I "${PROJECT_SOURCE_DIR}/tests"
       -MD -MF "${program}.d" -MT "${program}" "${source}" -o "${program}"

@@ -1,5 +1,5 @@
 // The ways around SEGMENT ARRIVES and around the choice of a segment: what they take, and what they leave to the long
-// way. That both ways end alike is compared for each segment by every build with assertions.
+// way. That both ways end alike is compared for each segment by every test of a build with assertions.
 #include "tcpco/tcp/both_ways.hpp"
 #include "tcpco/tcp/header_prediction.hpp"
 #include "tcpco/tcp/plain_segment.hpp"
@@ -19,6 +19,8 @@ using namespace tcpco;
 namespace {
 
 using bundle = default_policies;
+
+static_assert(goes_both_ways == (TCPCO_CHECKED != 0), "tests compare the short ways with the long ones");
 
 constexpr std::size_t head = 32;
 constexpr octet_count size = 1'000;  // of a segment's text

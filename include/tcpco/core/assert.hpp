@@ -3,6 +3,9 @@
 // TCPCO_ASSERT states what must hold for the code to be right; it is checked when TCPCO_CHECKED is 1 (the default
 // unless NDEBUG is set) and vanishes otherwise. Input from the network is never asserted: it is checked, counted and
 // dropped with a reason.
+//
+// With TCPCO_BOTH_WAYS 1 such a build does what has a short way the long way as well, and compares (tcp/both_ways.hpp).
+// tcpco's own tests and fuzzers are built so. Nobody else is by default: a segment costs four times as much.
 #pragma once
 
 #include <cstdio>
@@ -15,6 +18,16 @@
 #define TCPCO_CHECKED 1
 #endif
 #endif
+
+#if !defined(TCPCO_BOTH_WAYS)
+#define TCPCO_BOTH_WAYS 0
+#endif
+
+namespace tcpco {
+
+inline constexpr bool goes_both_ways = TCPCO_CHECKED != 0 && TCPCO_BOTH_WAYS != 0;
+
+}  // namespace tcpco
 
 namespace tcpco::detail {
 

@@ -2,7 +2,7 @@
 // summed up word by word, while the words are in registers.
 //
 // The codecs of wire/ write any header, one layer after the other, and the checksums read them again: several times as
-// many instructions. What they write is what stands here, too: builds with assertions ask them for each frame, and
+// many instructions. What they write is what stands here, too: builds with TCPCO_BOTH_WAYS ask them for each frame, and
 // compare. Nothing is kept from one frame to the next, so nothing of it can be out of date.
 //
 // Left out: IPv6, other options, marks (ECN), super-frames.

@@ -63,7 +63,7 @@ auto basic_stack<B>::send_plain(connection_type& c, step_type& st, Sink& sink) -
     }
     network_.packet_left();
     commit_plain(c, out, st);
-    if constexpr (TCPCO_CHECKED != 0 && !paces<typename B::congestion>) {
+    if constexpr (goes_both_ways && !paces<typename B::congestion>) {
         [[maybe_unused]] const auto timer = std::pair{c.timer, c.timer_at};
         rearm_timer(c, st);
         TCPCO_ASSERT(timer == std::pair(c.timer, c.timer_at) && (!c.sender || is_at_rest(c, st)));
@@ -108,7 +108,7 @@ template <class B>
     e.pieces[0] = std::span{e.header}.first(headers.size());
     e.pieces[1] = out.text;
     e.piece_count = out.text.empty() ? 1 : 2;
-    if constexpr (TCPCO_CHECKED != 0) {
+    if constexpr (goes_both_ways) {
         step_type st = step_at(now_);
         outbox::entry asked;
         leaving_segment segment = detail::spelled_out(out, c, st);

@@ -106,7 +106,7 @@ std::size_t basic_stack<B>::receive_known(std::span<frame> frames, likeness like
         return 0;
     }
     const auto ecn = static_cast<std::uint8_t>(std::to_integer<unsigned>(f.data.data[link + 1]) & 3);
-    if constexpr (TCPCO_CHECKED != 0) {
+    if constexpr (goes_both_ways) {
         datagram d;
         TCPCO_ASSERT(network_.receive(now_, frame{f}, d) && d.ecn == ecn && d.source == c->remote.address &&
                      d.destination == c->local.address && find_flow({c->local, c->remote}) == c->self.index);
@@ -133,7 +133,7 @@ bool basic_stack<B>::receive_alike(frame& f, datagram& d)
     d.destination = read_ipv4_address(ip + 16);
     d.ecn = static_cast<std::uint8_t>(std::to_integer<unsigned>(ip[1]) & 3);
     d.plain = true;
-    if constexpr (TCPCO_CHECKED != 0) {
+    if constexpr (goes_both_ways) {
         datagram asked;
         TCPCO_ASSERT(network_.receive(now_, frame{f}, asked) && asked.source == d.source && asked.plain &&
                      asked.destination == d.destination && asked.ecn == d.ecn &&
@@ -145,7 +145,7 @@ bool basic_stack<B>::receive_alike(frame& f, datagram& d)
     return true;
 }
 
-// A segment that is as expected, and those that continue it; how many that were. Builds with assertions have them
+// A segment that is as expected, and those that continue it; how many that were. Builds with TCPCO_BOTH_WAYS have them
 // arrive the long way as well.
 template <class B>
 [[gnu::always_inline]] inline std::size_t basic_stack<B>::receive_predicted(connection_type& c,
@@ -171,7 +171,7 @@ template <class B>
                                     .wire_segments = f.info.wire_segments,
                                     .flags = static_cast<std::uint16_t>((read_be16(f.data.data + 12) & 0xFFF) |
                                                                         (p.psh ? unsigned{tcp_flag::psh} : 0U))});
-    if constexpr (TCPCO_CHECKED != 0) {
+    if constexpr (goes_both_ways) {
         [[maybe_unused]] const bool room =
             !f.data.owner.pool_is_short() && !host.small.is_short() && !host.large.is_short();
         arriving_segment seg;

@@ -214,8 +214,8 @@ auto basic_stack<B>::send_one(connection_type& c, step_type& st, segment_run& ru
     return send_outcome::sent;
 }
 
-// As many segments like the one that has just left as may follow it now, up to `most`. Builds with assertions choose
-// each of them anew, and compare.
+// As many segments like the one that has just left as may follow it now, up to `most`. Builds with TCPCO_BOTH_WAYS
+// choose each of them anew, and compare.
 template <class B>
 template <class Sink>
 std::size_t basic_stack<B>::send_run(connection_type& c, step_type& st, segment_run& run, Sink& sink, std::size_t most,
@@ -229,7 +229,7 @@ std::size_t basic_stack<B>::send_run(connection_type& c, step_type& st, segment_
     std::size_t sent = 0;
     for (; sent < n; ++sent) {
         out.seq += out.octets;
-        if constexpr (TCPCO_CHECKED != 0) {
+        if constexpr (goes_both_ways) {
             [[maybe_unused]] leaving_segment asked;
             TCPCO_ASSERT(next_segment(asked, c, st) && asked == out);
         }
@@ -250,11 +250,11 @@ std::size_t basic_stack<B>::send_run(connection_type& c, step_type& st, segment_
             break;
         }
         network_.packet_left();
-        if constexpr (TCPCO_CHECKED != 0) {
+        if constexpr (goes_both_ways) {
             commit_run(c, out, 1, st);
         }
     }
-    if (TCPCO_CHECKED == 0 && sent > 0) {
+    if (!goes_both_ways && sent > 0) {
         commit_run(c, out, static_cast<std::uint32_t>(sent), st);
     }
     if (sent > 0 && writer_waits && has_writing_room(c) && c.owned) {

@@ -1,5 +1,5 @@
-// For builds with assertions: what the long way makes of a segment that went the short one (header_prediction.hpp), and
-// whether both ended alike.
+// For builds with TCPCO_BOTH_WAYS (core/assert.hpp): what the long way makes of a segment that went the short one
+// (header_prediction.hpp), and whether both ended alike.
 //
 // The long way gets a copy of the connection, and of its sending half. Where a segment arrives nothing is allocated, so
 // what a copy would allocate for is lent: the queues stay with the connection but for their numbers, what has been read
@@ -18,7 +18,7 @@ namespace tcpco {
 template <class B>
 void make_room_to_compare(const connection<B>& c, step<B>& st) noexcept
 {
-    if constexpr (TCPCO_CHECKED != 0) {
+    if constexpr (goes_both_ways) {
         if (const sender_active<B>* s = st.sender(c)) {
             st.host.compared_sender.board.make_room_for(s->board);
         }

@@ -186,10 +186,10 @@ struct tcp_host {
     slab<sender_active<B>> senders;
     slab<receiver_active> receivers;
     slab<accurate_ecn> accurate;
-    // Builds with assertions lend these to the long way of a segment (both_ways.hpp). Empty, and unused.
+    // Builds with TCPCO_BOTH_WAYS lend these to the long way of a segment (both_ways.hpp). Empty, and unused.
     receive_queue compared{};
     struct not_compared {};
-    [[no_unique_address]] std::conditional_t<TCPCO_CHECKED != 0, sender_active<B>, not_compared> compared_sender{};
+    [[no_unique_address]] std::conditional_t<goes_both_ways, sender_active<B>, not_compared> compared_sender{};
     typename B::time_wait time_wait;
     typename B::send_gate gate;
     typename B::isn isn;
@@ -219,7 +219,7 @@ struct step {
 
     sender_active<B>* sender(const connection<B>& c) noexcept
     {
-        if constexpr (TCPCO_CHECKED != 0) {
+        if constexpr (goes_both_ways) {
             if (compared) {
                 return c.sender ? &host.compared_sender : nullptr;
             }

@@ -5,8 +5,8 @@
 // these are always answered alike. Here they are compared at once: the header's words with those that are expected, and
 // the connection's state with what makes the rest of the questions idle. What remains is what such a segment does: the
 // window, the timestamp, the acknowledgement (peaceful_ack.hpp), the text, and when that is acknowledged. It is no
-// second opinion: what is not expected goes the long way untouched, and builds with assertions go the long way with a
-// copy of the connection as well, and compare (both_ways.hpp).
+// second opinion: what is not expected goes the long way untouched, and builds with TCPCO_BOTH_WAYS go the long way
+// with a copy of the connection as well, and compare (both_ways.hpp).
 //
 // Left out: text beside which nothing is acknowledged while something is in flight; ECN.
 #pragma once

@@ -3,8 +3,8 @@
 // process_ack() asks of each ACK what it says of losses, marks, probes and paths. Where nothing is lost, SACKed, sent
 // again or asked, and the segment has nothing but its number and a timestamp, these questions have one answer, and what
 // remains is what each ACK does: the records that it covers, the round trip, the policies' turn, the timer. Policies
-// are told the same, in the same order, and their verdicts are followed as on the long way. Builds with assertions go
-// that way as well, and compare (both_ways.hpp).
+// are told the same, in the same order, and their verdicts are followed as on the long way. Builds with TCPCO_BOTH_WAYS
+// go that way as well, and compare (both_ways.hpp).
 //
 // Left out: an ACK that acknowledges nothing, which may be a duplicate, and any on a connection with ECN.
 #pragma once

@@ -4,7 +4,7 @@
 //
 // next_segment() asks some forty questions to find out that it is this one. Here those are asked whose answer decides
 // whether it is, and then all but its window is known. It is no second opinion: what is not plain goes the long way
-// untouched, and builds with assertions ask next_segment() as well, and compare.
+// untouched, and builds with TCPCO_BOTH_WAYS ask next_segment() as well, and compare.
 //
 // Left out: text of more than one segment (segment_run.hpp has its short way), peers without SACK, connections with ECN
 // (each segment may have to echo a mark), and recoveries that cannot say that they have nothing to send again.
@@ -121,7 +121,7 @@ template <class B>
     const offered_window offered = offer_window(c, c.rcv.nxt, c.rcv.wscale, st);
     out.window = offered.field;
     out.right_edge = offered.right_edge;
-    if constexpr (TCPCO_CHECKED != 0) {
+    if constexpr (goes_both_ways) {
         [[maybe_unused]] leaving_segment asked;
         TCPCO_ASSERT(next_segment(asked, c, st) && asked == detail::spelled_out(out, c, st));
     }

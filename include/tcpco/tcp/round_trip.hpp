@@ -68,7 +68,7 @@ template <class B>
                          .samples_per_round = static_cast<std::uint32_t>(per_round),
                          .source = c.snd.una <= stream_offset{1} ? rtt_source::handshake : rtt_source::transmission});
     s.min_rtts.update(info.latest_rtt, info.now, min_rtt_window);
-    if (TCPCO_CHECKED == 0 || !st.compared) {
+    if (!goes_both_ways || !st.compared) {
         observe(st.host.observer, event::rtt_measured{.connection = key_of(c),
                                                       .at = info.now,
                                                       .rtt = info.latest_rtt,

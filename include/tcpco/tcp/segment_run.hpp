@@ -2,8 +2,8 @@
 //
 // next_segment() answers every question anew for each segment. Where one full segment follows another in the same turn
 // of the stack, and so at the same time, nearly all answers stay: options, window, flags and size. repeat_segment()
-// asks the few whose answer may have changed. It is no second opinion: builds with assertions ask next_segment() as
-// well, and compare.
+// asks the few whose answer may have changed. It is no second opinion: builds with TCPCO_BOTH_WAYS ask next_segment()
+// as well, and compare.
 //
 // Where the recovery goes by the time that octets left and not by the number of records (knows_steady), the questions
 // are asked once for the whole run: run_length() says how many more may follow, and commit_run() keeps the books of
@@ -46,7 +46,7 @@ bool repeat_segment(leaving_segment& out, connection<B>& c, step<B>& st)
         return false;
     }
     out.seq = c.snd.nxt;
-    if constexpr (TCPCO_CHECKED != 0) {
+    if constexpr (goes_both_ways) {
         [[maybe_unused]] leaving_segment asked;
         TCPCO_ASSERT(next_segment(asked, c, st) && asked == out);
     }
@@ -79,7 +79,7 @@ bool is_at_rest(connection<B>& c, sender_active<B>& s, step<B>& st)
             !s.recovery.is_steady()) {
             return false;
         }
-        if constexpr (TCPCO_CHECKED != 0) {
+        if constexpr (goes_both_ways) {
             [[maybe_unused]] leaving_segment asked;
             TCPCO_ASSERT(!next_segment(asked, c, st));
         }

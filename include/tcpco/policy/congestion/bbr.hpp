@@ -73,10 +73,10 @@ public:
         }
     }
 
-    // UpdateOnACK. BBR-5.2.3a. Where assertions are on, each ACK goes the long way as well.
+    // UpdateOnACK. BBR-5.2.3a. With TCPCO_BOTH_WAYS each ACK goes the long way as well.
     constexpr void on_ack(const ack_info& a) noexcept
     {
-        if constexpr (TCPCO_CHECKED != 0) {
+        if constexpr (goes_both_ways) {
             bbr decided = *this;
             decided.decide(a);
             if (take_unnoticed(a)) {
