@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 #include "tcpco/core/address.hpp"
@@ -58,10 +59,9 @@ struct plain_headers {
             write_be16(out + 12, static_cast<std::uint16_t>(ethertype::ipv4));
             out += ethernet_header_size;
         }
-        const auto length = static_cast<std::uint32_t>(tcp_size() + text.size());
-        const std::uint64_t addresses = std::uint64_t{source.value} + destination.value;
-        write_ip(out, length, addresses);
-        write_tcp(out + ipv4_header_size, length, addresses, text, completes);
+        const auto length = static_cast<std::uint16_t>(tcp_size() + text.size());
+        write_ip(out, length);
+        write_tcp(out + ipv4_header_size, length, text, completes);
     }
 
 private:
@@ -70,45 +70,46 @@ private:
         return tcp_header_size + (timestamps ? detail::aligned_timestamps_size : 0);
     }
 
-    // A sum of 32-bit words is that of their halves, as far as the checksum goes (RFC 1071).
-    [[gnu::always_inline]] void write_ip(std::byte* at, std::uint32_t length, std::uint64_t addresses) const noexcept
+    // Folds the sum of words as they lie in memory, and stores it.
+    [[gnu::always_inline]] static void store_checksum(std::byte* at, std::uint64_t sum, bool complement) noexcept
     {
-        const std::uint32_t first =
-            0x4500'0000U | std::uint32_t{dscp} << 18 | (std::uint32_t{ipv4_header_size} + length);
-        const std::uint32_t second = std::uint32_t{identification} << 16 | (dont_fragment ? 0x4000U : 0U);
-        const std::uint32_t third =
-            std::uint32_t{ttl} << 24 | static_cast<std::uint32_t>(static_cast<std::uint8_t>(ip_protocol::tcp)) << 16;
-        const std::uint64_t sum = addresses + first + second + third;
-        write_be32(at, first);
-        write_be32(at + 4, second);
-        write_be32(at + 8, third | (~std::uint32_t{fold_checksum(sum)} & 0xFFFF));
-        write_be32(at + 12, source.value);
-        write_be32(at + 16, destination.value);
+        const std::uint16_t folded = fold_checksum(sum);
+        const auto field = complement ? static_cast<std::uint16_t>(~folded) : folded;
+        std::memcpy(at, &field, sizeof field);
     }
 
-    [[gnu::always_inline]] void write_tcp(std::byte* at, std::uint32_t length, std::uint64_t addresses,
-                                          std::span<const std::byte> text, bool completes) const noexcept
+    [[gnu::always_inline]] void write_ip(std::byte* at, std::uint16_t length) const noexcept
     {
-        const std::uint32_t ports = std::uint32_t{source_port} << 16 | destination_port;
-        const std::uint32_t fourth =
-            static_cast<std::uint32_t>(tcp_size() / 4) << 28 | std::uint32_t{flags} << 16 | window;
-        std::uint64_t sum = addresses + static_cast<std::uint8_t>(ip_protocol::tcp) + length;  // the pseudo-header
-        write_be32(at, ports);
+        write_be32(at, 0x4500'0000U | std::uint32_t{dscp} << 18 | (std::uint32_t{ipv4_header_size} + length));
+        write_be32(at + 4, std::uint32_t{identification} << 16 | (dont_fragment ? 0x4000U : 0U));
+        write_be32(at + 8, std::uint32_t{ttl} << 24 |
+                               static_cast<std::uint32_t>(static_cast<std::uint8_t>(ip_protocol::tcp)) << 16);
+        write_be32(at + 12, source.value);
+        write_be32(at + 16, destination.value);
+        store_checksum(at + 10, detail::header_words<5>(at), true);
+    }
+
+    // RFC 9293 3.1. Both addresses, which belong to the pseudo-header, stand right before it.
+    [[gnu::always_inline]] void write_tcp(std::byte* at, std::uint16_t length, std::span<const std::byte> text,
+                                          bool completes) const noexcept
+    {
+        write_be32(at, std::uint32_t{source_port} << 16 | destination_port);
         write_be32(at + 4, seq.value);
         write_be32(at + 8, ack.value);
-        write_be32(at + 12, fourth);
+        write_be32(at + 12, static_cast<std::uint32_t>(tcp_size() / 4) << 28 | std::uint32_t{flags} << 16 | window);
+        write_be32(at + 16, 0);
         if (timestamps) {
             write_be32(at + 20, detail::aligned_timestamps);
             write_be32(at + 24, tsval);
             write_be32(at + 28, tsecr);
         }
+        std::uint64_t sum = detail::as_loaded(length) + detail::as_loaded(static_cast<std::uint8_t>(ip_protocol::tcp)) +
+                            detail::header_words<2>(at - 8);
         if (completes) {
-            sum += std::uint64_t{ports} + seq.value + ack.value + fourth;
-            sum += timestamps ? std::uint64_t{detail::aligned_timestamps} + tsval + tsecr : 0;
-            sum += detail::sum_message<false>(text.data(), text.size(), nullptr);
+            sum += timestamps ? detail::header_words<8>(at) : detail::header_words<5>(at);
+            sum = detail::add_with_carry(sum, detail::sum_as_loaded(text.data(), text.size()));
         }
-        const std::uint16_t folded = fold_checksum(sum);
-        write_be32(at + 16, std::uint32_t{completes ? static_cast<std::uint16_t>(~folded) : folded} << 16);
+        store_checksum(at + 16, sum, completes);
     }
 };
 

@@ -34,7 +34,7 @@ constexpr std::uint32_t in_network_order(std::uint32_t v) noexcept
 
 }  // namespace detail
 
-constexpr std::uint16_t read_be16(const std::byte* at) noexcept
+[[gnu::always_inline]] constexpr std::uint16_t read_be16(const std::byte* at) noexcept
 {
     if (!std::is_constant_evaluated()) {
         std::uint16_t word = 0;
@@ -44,7 +44,7 @@ constexpr std::uint16_t read_be16(const std::byte* at) noexcept
     return static_cast<std::uint16_t>(std::to_integer<unsigned>(at[0]) << 8 | std::to_integer<unsigned>(at[1]));
 }
 
-constexpr std::uint32_t read_be32(const std::byte* at) noexcept
+[[gnu::always_inline]] constexpr std::uint32_t read_be32(const std::byte* at) noexcept
 {
     if (!std::is_constant_evaluated()) {
         std::uint32_t word = 0;
@@ -55,7 +55,7 @@ constexpr std::uint32_t read_be32(const std::byte* at) noexcept
            std::to_integer<std::uint32_t>(at[2]) << 8 | std::to_integer<std::uint32_t>(at[3]);
 }
 
-constexpr void write_be16(std::byte* at, std::uint16_t value) noexcept
+[[gnu::always_inline]] constexpr void write_be16(std::byte* at, std::uint16_t value) noexcept
 {
     if (!std::is_constant_evaluated()) {
         const std::uint16_t word = detail::in_network_order(value);
@@ -66,7 +66,7 @@ constexpr void write_be16(std::byte* at, std::uint16_t value) noexcept
     at[1] = static_cast<std::byte>(value & 0xff);
 }
 
-constexpr void write_be32(std::byte* at, std::uint32_t value) noexcept
+[[gnu::always_inline]] constexpr void write_be32(std::byte* at, std::uint32_t value) noexcept
 {
     if (!std::is_constant_evaluated()) {
         const std::uint32_t word = detail::in_network_order(value);

@@ -142,8 +142,10 @@ inline bool ipv4_transport_checksum_good(ip_protocol protocol, const std::byte* 
     if (size > 0xFFFF) {
         return false;
     }
-    const std::uint64_t sum = size + static_cast<std::uint8_t>(protocol);
-    return fold_checksum(sum + detail::sum_message<false>(at - addresses, addresses + size, nullptr)) == 0xFFFF;
+    const std::uint64_t rest = detail::as_loaded(static_cast<std::uint16_t>(size)) +
+                               detail::as_loaded(static_cast<std::uint8_t>(protocol));
+    const std::uint64_t sum = detail::sum_as_loaded(at - addresses, addresses + size);
+    return fold_checksum(detail::add_with_carry(sum, rest)) == 0xFFFF;
 }
 
 }  // namespace tcpco

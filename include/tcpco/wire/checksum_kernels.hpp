@@ -232,20 +232,38 @@ inline std::uint16_t sum_message(const std::byte* from, std::size_t size, std::b
     return sum_message<copy>(best_sum_kernel(), from, size, to);
 }
 
-// The folded sum, in network order, of so many 32-bit words: for headers, whose length is known.
+// The sum of so many 32-bit words as the machine loads them, not folded: for headers, whose length is known.
 template <std::size_t words>
-inline std::uint16_t sum_header(const std::byte* at) noexcept
+inline std::uint64_t header_words(const std::byte* at) noexcept
 {
     const auto word = [at](std::size_t i) {
         std::uint32_t value = 0;
         std::memcpy(&value, at + 4 * i, sizeof value);
         return std::uint64_t{value};
     };
-    const std::uint64_t sum = [&]<std::size_t... i>(std::index_sequence<i...>) {
+    return [&]<std::size_t... i>(std::index_sequence<i...>) {
         return (word(i) + ...);  // without a loop
     }(std::make_index_sequence<words>{});
-    const std::uint16_t folded = fold_checksum(sum);
+}
+
+// The same, folded and in network order.
+template <std::size_t words>
+inline std::uint16_t sum_header(const std::byte* at) noexcept
+{
+    const std::uint16_t folded = fold_checksum(header_words<words>(at));
     return std::endian::native == std::endian::little ? swap_octets(folded) : folded;
+}
+
+// What has its place beside words as the machine loads them: a number of 16 bits, and the sum of any octets. Folded,
+// the sum of such is stored as it is (RFC 1071 section 2: octets may be swapped before or after).
+inline std::uint64_t as_loaded(std::uint16_t number) noexcept
+{
+    return std::endian::native == std::endian::little ? swap_octets(number) : number;
+}
+inline std::uint64_t sum_as_loaded(const std::byte* at, std::size_t size) noexcept
+{
+    return size < vectors_from ? sum_words<false>(at, size, nullptr)
+                               : as_loaded(sum_message<false>(best_sum_kernel(), at, size, nullptr));
 }
 
 // The same octet by octet, after RFC 1071 section 4.1, for constant expressions; copies to `to` unless it is null.
