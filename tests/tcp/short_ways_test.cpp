@@ -172,6 +172,7 @@ TEST_CASE("header prediction is for who only receives, in ESTABLISHED, with noth
         const std::vector<std::byte> expected = e.next_text();
         REQUIRE(is_predicted(e.c, expected, e.st));
         changes[i](e);
+        e.c.disturb();
         CAPTURE(i);
         CHECK_FALSE(is_predicted(e.c, expected, e.st));
     }
@@ -187,6 +188,24 @@ TEST_CASE("the text of a super-frame's segments is what the device said, or an e
     CHECK(detail::text_of_each({.gso_size = 1'000, .wire_segments = 3}, 2'500) == 1'000);
     CHECK(detail::text_of_each({.gso_size = 4'000, .wire_segments = 3}, 2'500) == 2'500);
     CHECK(detail::text_of_each({.gso_size = 1'000, .wire_segments = 1}, 700) == 700);
+}
+
+TEST_CASE("a connection is found calm once, and again only where it was disturbed", "[tcp]")
+{
+    in_established e;
+    CHECK_FALSE(e.c.calm);
+    CHECK(is_calm(e.c, e.st));
+    CHECK(e.c.calm);
+    e.c.disturb();
+    CHECK_FALSE(e.c.calm);
+    sender_active<bundle>& s = e.sends();
+    CHECK(is_calm(e.c, e.st));
+    e.c.disturb();
+    s.board.mark_lost(s.board.first_unacked());
+    CHECK_FALSE(is_calm(e.c, e.st));
+    CHECK_FALSE(e.c.calm);
+    s.board.clear_marks();
+    CHECK(is_calm(e.c, e.st));  // nothing has to be disturbed for that
 }
 
 TEST_CASE("header prediction takes an acknowledgement of what is in flight, with text or without", "[tcp]")
@@ -270,6 +289,7 @@ TEST_CASE("an acknowledgement goes the long way where anything is lost, SACKed, 
         const std::vector<std::byte> expected = e.next_text(10, size);
         REQUIRE(is_predicted(e.c, expected, e.st));
         changes[i](e, s);
+        e.c.disturb();
         CAPTURE(i);
         CHECK_FALSE(is_predicted(e.c, expected, e.st));
     }
@@ -615,6 +635,7 @@ TEST_CASE("a segment that may not leave, or has more to say, is no plain one", "
         sender_active<bundle>& s = e.answers(64);
         REQUIRE(choose_plain(out, e.c, e.st));
         changes[i].apply(e, s);
+        e.c.disturb();
         CHECK_FALSE(choose_plain(out, e.c, e.st));
 
         in_established a;
@@ -623,6 +644,7 @@ TEST_CASE("a segment that may not leave, or has more to say, is no plain one", "
         out = {};
         REQUIRE(choose_plain(out, a.c, a.st));
         changes[i].apply(a, t);
+        a.c.disturb();
         CHECK(choose_plain(out, a.c, a.st) != changes[i].of_acks);
     }
 }
@@ -663,6 +685,7 @@ TEST_CASE("text is plain as far as segment, windows and the gate allow, and no f
     REQUIRE(f.c.send.append(std::vector<std::byte>(20 * size), f.host.small, f.host.large) == 20 * size);
     CHECK(is_plain(f));
     t.board.mark_lost(t.board.first_unacked());
+    f.c.disturb();
     CHECK_FALSE(is_plain(f));
     static_cast<void>(s);
 

@@ -169,7 +169,7 @@ public:
     constexpr ip_family family() const noexcept { return family_; }
     constexpr bool is_v4() const noexcept { return family_ == ip_family::v4; }
     constexpr bool is_v6() const noexcept { return family_ == ip_family::v6; }
-    constexpr ipv4_address v4() const noexcept
+    [[gnu::always_inline]] constexpr ipv4_address v4() const noexcept
     {
         TCPCO_ASSERT(is_v4());
         return {in_network_order(std::bit_cast<quads>(octets_)[0])};

@@ -81,7 +81,7 @@ public:
 
     bool has_output() const noexcept
     {
-        return !outbox_.exhausted() && (network_.has_output() || !dirty_.empty() || !loopback_.empty());
+        return (!dirty_.empty() || network_.has_output() || !loopback_.empty()) && !outbox_.exhausted();
     }
     // Offers up to `budget` frames to sink(const outgoing_frame&) -> sink_verdict; returns how many it took. Frames
     // from the stack to itself never meet the sink, but count: they are work, too, and the budget bounds it.
@@ -311,6 +311,7 @@ private:
     void enqueue(listener& l, connection_type& c);
     void bury(connection_type& c);
     void erase(connection_type& c);
+    void fire_due();
     void arm(connection_type& c);
     void arm_node(connection_type& c, time_point at);
     void note_unresolved(connection_type& c);

@@ -71,6 +71,7 @@ auto basic_stack<B>::make_connection() -> connection_type*
 template <class B>
 void basic_stack<B>::settle(connection_type& c, tcp_state was, step_type& st)
 {
+    c.disturb();
     if (st.reply) {
         answer(*st.reply);
         st.reply.reset();
@@ -187,7 +188,7 @@ void basic_stack<B>::erase(connection_type& c)
 // One timer node a connection. A timer that moved to a later time is left where it is, as the connection alone knows:
 // the wheel asks when it comes to the node.
 template <class B>
-void basic_stack<B>::arm(connection_type& c)
+[[gnu::always_inline]] inline void basic_stack<B>::arm(connection_type& c)
 {
     const time_point at = c.deadline();
     if (!c.armed.covers(at, now_)) {
@@ -196,9 +197,10 @@ void basic_stack<B>::arm(connection_type& c)
 }
 
 template <class B>
-void basic_stack<B>::arm_node(connection_type& c, time_point at)
+[[gnu::noinline]] void basic_stack<B>::arm_node(connection_type& c, time_point at)
 {
     if (at < timers_.when(c.self.index)) {
+        timers_.catch_up(now_);
         timers_.schedule(c.self.index, at);
     }
     c.armed.note(timers_.when(c.self.index), now_);
@@ -235,6 +237,17 @@ template <class B>
 void basic_stack<B>::advance(time_point now)
 {
     enter(now);
+    if (timers_.quiet_until() <= now_ || time_wait_timers_.quiet_until() <= now_ ||
+        syn_timers_.quiet_until() <= now_ || network_.deadline() <= now_ || shutdown_at_ <= now_) {
+        fire_due();
+    }
+    on_neighbours();
+    feed_starved();
+}
+
+template <class B>
+[[gnu::noinline]] void basic_stack<B>::fire_due()
+{
     const auto fire = [this](timer_id index) {
         connection_type& c = connections_.at(index);
         c.armed.forget();
@@ -259,8 +272,6 @@ void basic_stack<B>::advance(time_point now)
     if (network_.deadline() <= now_) {
         network_.advance(now_);
     }
-    on_neighbours();
-    feed_starved();
 }
 
 template <class B>

@@ -69,6 +69,7 @@ void basic_stack<B>::link_changed(time_point now, bool up)
             return;
         }
         step_type st = step_at(now_);
+        c.disturb();
         follow_path_mtu(c, st);
         if (c.retries == 0) {
             return;

@@ -26,6 +26,7 @@ public:
         std::array<std::span<const std::byte>, max_pieces> pieces;
         std::array<slice, max_pieces - 1> payload;
         std::uint32_t piece_count = 0;
+        std::uint32_t index = 0;
         std::uint32_t next_free = 0;
         bool in_use = false;
 
@@ -44,6 +45,7 @@ public:
     explicit outbox(std::uint32_t entries) : entries_{std::make_unique<entry[]>(entries)}, count_{entries}
     {
         for (std::uint32_t i = 0; i < entries; ++i) {
+            entries_[i].index = i;
             entries_[i].next_free = i + 1;
         }
     }
@@ -61,7 +63,7 @@ public:
         return &e;
     }
 
-    transmit_token token_of(const entry& e) const noexcept { return {static_cast<std::uint32_t>(&e - entries_.get())}; }
+    transmit_token token_of(const entry& e) const noexcept { return {e.index}; }
 
     // Ignores tokens that name nothing in use.
     void release(transmit_token token) noexcept
@@ -89,7 +91,7 @@ public:
         e.piece_count = 0;
         e.in_use = false;
         e.next_free = free_;
-        free_ = static_cast<std::uint32_t>(&e - entries_.get());
+        free_ = e.index;
         --held_;
     }
 

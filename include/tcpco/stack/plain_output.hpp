@@ -30,7 +30,8 @@ template <class B>
 // nothing has happened.
 template <class B>
 template <class Sink>
-auto basic_stack<B>::send_plain(connection_type& c, step_type& st, Sink& sink) -> send_outcome
+[[gnu::hot, gnu::noinline]] auto basic_stack<B>::send_plain(connection_type& c, step_type& st, Sink& sink)
+    -> send_outcome
 {
     plain_segment out;
     if (!choose_plain(out, c, st)) {

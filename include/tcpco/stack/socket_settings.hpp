@@ -26,7 +26,7 @@ inline errc stack_port::set_dscp(connection_id id, std::uint8_t dscp) noexcept
     if (dscp > 63) {
         return owned(id) == nullptr ? errc::bad_file_descriptor : errc::invalid_argument;
     }
-    return change(id, [dscp](transmission_control_block& c) { c.dscp = dscp; });
+    return change(id, [dscp](transmission_control_block& c) { c.dscp = dscp & 63U; });
 }
 
 inline errc stack_port::set_user_timeout(connection_id id, duration limit) noexcept
@@ -79,6 +79,7 @@ inline result<std::size_t> stack_port::write_urgent(connection_id id, std::span<
     const auto answer = write(id, octets);
     if (answer.value > 0) {
         mark_urgent(*owned(id));
+        owned(id)->disturb();
     }
     return answer;
 }

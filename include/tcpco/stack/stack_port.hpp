@@ -368,6 +368,7 @@ private:
             return errc::bad_file_descriptor;
         }
         apply(*c);
+        c->disturb();
         dirty_.push_back(id.index);
         return errc::ok;
     }

@@ -6,7 +6,7 @@
 namespace tcpco {
 
 template <class B>
-void basic_stack<B>::receive(time_point now, std::span<frame> frames)
+[[gnu::hot]] void basic_stack<B>::receive(time_point now, std::span<frame> frames)
 {
     enter(now);
     while (!frames.empty()) {
@@ -97,7 +97,7 @@ transmission_control_block* basic_stack<B>::find_among_hints(const std::byte* ip
 // A segment from the host that the last one came from, for an established connection. How many of `frames` were taken,
 // or dropped and counted; 0: it is no such segment.
 template <class B>
-std::size_t basic_stack<B>::receive_known(std::span<frame> frames, likeness like)
+[[gnu::hot]] std::size_t basic_stack<B>::receive_known(std::span<frame> frames, likeness like)
 {
     frame& f = frames.front();
     const std::size_t link = network_.link_header();

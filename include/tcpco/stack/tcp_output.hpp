@@ -157,6 +157,7 @@ template <class Sink>
 auto basic_stack<B>::send_one(connection_type& c, step_type& st, segment_run& run, Sink& sink) -> send_outcome
 {
     leaving_segment& out = run.segment;
+    c.disturb();
     run.goes_on = run.goes_on && repeat_segment(out, c, st);
     if (!run.goes_on) {
         if (!std::exchange(run.blank, false)) {

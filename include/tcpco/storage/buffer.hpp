@@ -69,7 +69,7 @@ struct pool_block {
 
     static constexpr std::align_val_t alignment{4096};  // a page: io_uring and vnet_hdr are indifferent, caches are not
 
-    void destroy() noexcept
+    [[gnu::noinline, gnu::cold]] void destroy() noexcept
     {
         unpoison(memory, slot_size * slot_count);
         ::operator delete(memory, alignment);
@@ -78,7 +78,7 @@ struct pool_block {
     }
 
     // Out of line: what is inlined everywhere is the question whether it must be called.
-    [[gnu::noinline]] void give_back(slot& s) noexcept
+    [[gnu::noinline, gnu::hot]] void give_back(slot& s) noexcept
     {
         poison(s.data, slot_size);
         s.next_free = free;

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <new>
 #include <type_traits>
+#include <utility>
 
 namespace tcpco::detail {
 
@@ -19,9 +20,9 @@ public:
 
     cleared() noexcept
     {
-        for (std::size_t i = 0; i < sizeof(room_); i += line) {
-            std::memset(room_ + i, 0, line);
-        }
+        [this]<std::size_t... i>(std::index_sequence<i...>) {
+            (std::memset(room_ + i * line, 0, line), ...);  // without a loop
+        }(std::make_index_sequence<sizeof(room_) / line>{});
     }
     cleared(const cleared&) = delete;
     cleared& operator=(const cleared&) = delete;

@@ -26,19 +26,19 @@ namespace detail {
 
 // Copies octets behind `tail`, within its slot, as far as there is room; returns how many. Safe while others refer to
 // earlier octets of that slot, as long as one queue alone writes to its end.
-inline std::size_t extend(slice& tail, std::span<const std::byte> octets) noexcept
+[[gnu::always_inline]] inline std::size_t extend(slice& tail, std::span<const std::byte> octets) noexcept
 {
     const auto used = static_cast<std::size_t>(tail.data - tail.owner.data()) + tail.size;
     const std::size_t n = std::min(tail.owner.capacity() - used, octets.size());
     if (n > 0) {
-        std::memcpy(tail.owner.data() + used, octets.data(), n);
+        copy_few_or_many(tail.owner.data() + used, octets.data(), n);
         tail.size += static_cast<std::uint32_t>(n);
     }
     return n;
 }
 
 // As many of `octets` as a new slot of `pool` holds, in that slot; empty when the pool refuses.
-inline slice slot_copy(std::span<const std::byte> octets, buffer_pool& pool) noexcept
+[[gnu::always_inline]] inline slice slot_copy(std::span<const std::byte> octets, buffer_pool& pool) noexcept
 {
     buffer slot = pool.acquire();
     if (!slot) {
@@ -431,7 +431,7 @@ private:
     static bool same_slot(const slice& a, const slice& b) noexcept { return a.owner && a.owner == b.owner; }
 
     // Copies as many octets as a new slot holds into it, and appends it; 0 when the pool or the ring refuses.
-    std::size_t append_slot(std::span<const std::byte> octets, buffer_pool& pool) noexcept
+    [[gnu::always_inline]] std::size_t append_slot(std::span<const std::byte> octets, buffer_pool& pool) noexcept
     {
         slice data{detail::slot_copy(octets, pool)};
         const std::size_t n = data.size;

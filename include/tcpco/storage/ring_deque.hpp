@@ -47,7 +47,7 @@ public:
     }
 
     // False when memory is short: then nothing changed, and `item` still has its value.
-    [[nodiscard]] bool push_back(T&& item) noexcept
+    [[nodiscard, gnu::always_inline]] bool push_back(T&& item) noexcept
     {
         if (size() == capacity() && !grow()) {
             return false;
@@ -129,7 +129,7 @@ private:
         return (books_->first + static_cast<std::uint32_t>(i)) & (books_->capacity - 1);
     }
 
-    bool grow() noexcept
+    [[gnu::noinline]] bool grow() noexcept
     {
         const auto held = static_cast<std::uint32_t>(size());
         books* const larger = held < largest ? make(held == 0 ? first_capacity : held * 2) : nullptr;

@@ -29,6 +29,16 @@ constexpr bool is_short(std::size_t n) noexcept
     std::memcpy(to + (n - sizeof(lane)), &lanes[3], sizeof(lane));
 }
 
+// Where it is known only now which of the two it is.
+[[gnu::always_inline]] inline void copy_few_or_many(std::byte* to, const std::byte* from, std::size_t n) noexcept
+{
+    if (is_short(n)) {
+        copy_short(to, from, n);
+    } else {
+        std::memcpy(to, from, n);
+    }
+}
+
 // Short: n is_short().
 template <bool Short>
 [[gnu::always_inline]] inline void copy_octets(std::byte* to, const std::byte* from, std::size_t n) noexcept

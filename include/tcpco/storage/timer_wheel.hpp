@@ -91,6 +91,19 @@ public:
         return earliest;
     }
 
+    // Until then advance() has nothing to do but to know the time: earlier than deadline() perhaps, and had by a look.
+    time_point quiet_until() const noexcept { return quiet_until_; }
+
+    // The time is `now`, before quiet_until(): what is scheduled next is placed as seen from here. An advance() that is
+    // left out because nothing was to be done is made up for by this.
+    void catch_up(time_point now) noexcept
+    {
+        advanced_to_ = std::max(advanced_to_, now);
+        if (advanced_to_ < quiet_until_) {
+            current_ = tick_of(advanced_to_);
+        }
+    }
+
     // Calls fn(timer_id) once for each timer due at `now`, tick by tick, within a tick in the order of arming; one
     // armed for a time past already counts as armed for the tick it was armed in. A timer is disarmed before its call.
     // fn may schedule and cancel every timer; what it schedules, due or not, waits for the next advance(), so a timer
@@ -158,12 +171,8 @@ private:
     bool comes_to_timers(time_point now) noexcept
     {
         TCPCO_ASSERT(!advancing_);
-        advanced_to_ = std::max(advanced_to_, now);
-        const std::uint64_t target = tick_of(advanced_to_);
-        if (target < next_) {
-            current_ = target;
-        }
-        return target >= next_;
+        catch_up(now);
+        return advanced_to_ >= quiet_until_;
     }
 
     [[gnu::noinline]] void advance_to_now(const owner& who)
@@ -184,7 +193,7 @@ private:
         move_down(late, owner{});
         advancing_ = false;
         const std::size_t first = first_slot();
-        next_ = first < slots ? first_tick(first) : ~std::uint64_t{0};
+        quiet_until_ = first < slots ? begin_of(first) : time_point::never();
     }
 
     std::uint64_t tick_of(time_point at) const noexcept
@@ -222,6 +231,12 @@ private:
         return (above | (s % level_slots)) << shift;
     }
 
+    // When that is; no later than any timer there, so it is a time_point.
+    time_point begin_of(std::size_t s) const noexcept
+    {
+        return start_ + duration{static_cast<std::int64_t>(first_tick(s) * static_cast<std::uint64_t>(tick.ns))};
+    }
+
     void append(std::size_t where, timer_id id) noexcept
     {
         node& l = lists_[where];
@@ -233,7 +248,7 @@ private:
         l.previous = id;
         if (where < slots) {
             occupied_[where / level_slots] |= std::uint64_t{1} << (where % level_slots);
-            next_ = std::min(next_, first_tick(where));
+            quiet_until_ = std::min(quiet_until_, begin_of(where));
         }
     }
 
@@ -298,7 +313,7 @@ private:
     time_point start_;
     time_point advanced_to_;     // the latest `now`
     std::uint64_t current_ = 0;  // the tick from which all slots are seen
-    std::uint64_t next_ = ~std::uint64_t{0};  // no occupied slot begins before this tick
+    time_point quiet_until_ = time_point::never();  // no occupied slot begins before
     std::uint32_t armed_ = 0;
     bool advancing_ = false;
 };

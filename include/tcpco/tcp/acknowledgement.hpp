@@ -35,7 +35,7 @@ template <class B>
 }
 
 template <class B>
-path_timing timing_of(const connection<B>& c, const sender_active<B>& s, time_point now,
+[[gnu::always_inline]] inline path_timing timing_of(const connection<B>& c, const sender_active<B>& s, time_point now,
                       time_point echoed = time_point::never())
 {
     return timing_of(c, s, now, echoed, c.rto.rto());

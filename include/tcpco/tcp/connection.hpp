@@ -217,7 +217,7 @@ struct step {
     bool doubtful = false;  // R1 is reached: the way to the peer may have changed (RFC 9293 3.8.3)
     bool compared = false;  // only to be compared with a short way: host.compared_sender is the sending half
 
-    sender_active<B>* sender(const connection<B>& c) noexcept
+    [[gnu::always_inline]] sender_active<B>* sender(const connection<B>& c) noexcept
     {
         if constexpr (goes_both_ways) {
             if (compared) {

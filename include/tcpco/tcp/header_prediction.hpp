@@ -24,22 +24,13 @@ namespace tcpco {
 
 namespace detail {
 
-// In ESTABLISHED, with nothing to be remembered of what comes.
+// Nothing is in flight or waits to be sent, and consider_quiet() would arm nothing: who sends nothing for long has no
+// sending half.
 template <class B>
-bool receives_in_peace(const connection<B>& c) noexcept
+bool only_receives(const connection<B>& c) noexcept
 {
-    return c.state == tcp_state::established && c.snd.wnd != 0 && !c.receiver && !c.accurate && !c.ecn_accurate &&
-           !c.ecn && !c.ce_last && !c.reader_gone && !c.refuses_text && c.rare->adv_uto == 0;
-}
-
-// Nothing is in flight or waits to be sent, either, and consider_quiet() would arm nothing: who sends nothing for long
-// has no sending half.
-template <class B>
-bool only_receives(const connection<B>& c, const sender_active<B>* s) noexcept
-{
-    return c.snd.una == c.snd.nxt && c.sendable_end() == c.snd.nxt && c.timer == retransmission_timer::none &&
-           (s == nullptr ? c.life != life_timer::none || c.keep_count == 0
-                         : c.life != life_timer::none && !s->recovery.in_recovery());
+    return c.snd.una == c.snd.nxt && c.send.end() == c.snd.nxt && c.timer == retransmission_timer::none &&
+           (c.life != life_timer::none || (!c.sender && c.keep_count == 0));
 }
 
 }  // namespace detail
@@ -56,7 +47,7 @@ struct prediction {
 
 // Whether the TCP segment in `octets`, which was not marked on its way, is one that is expected; `p` says how.
 template <class B>
-[[gnu::always_inline]] inline bool is_predicted(const connection<B>& c, std::span<const std::byte> octets, step<B>& st,
+[[gnu::always_inline]] inline bool is_predicted(connection<B>& c, std::span<const std::byte> octets, step<B>& st,
                                                 prediction<B>& p) noexcept
 {
     const std::uint32_t head = c.timestamps ? tcp_header_size + detail::aligned_timestamps_size : tcp_header_size;
@@ -74,7 +65,7 @@ template <class B>
                          static_cast<std::int32_t>(read_be32(at + 24) - c.ts_recent) < 0)) {
         return false;
     }
-    if (!detail::receives_in_peace(c)) {
+    if (c.snd.wnd == 0 || !is_calm(c, st)) {
         return false;
     }
     p.head = head;
@@ -82,13 +73,14 @@ template <class B>
     p.acked = read_be32(at + 8) - to_wire(c.snd.una, c.snd.iss).value;
     p.sender = st.sender(c);
     if (p.acked == 0) {
-        return size > 0 && detail::only_receives(c, p.sender);
+        return size > 0 && detail::only_receives(c);
     }
-    return octet_count{p.acked} <= c.snd.nxt - c.snd.una && p.sender != nullptr && is_at_peace(c, *p.sender);
+    return octet_count{p.acked} <= c.snd.nxt - c.snd.una && p.sender != nullptr &&
+           (c.timer == retransmission_timer::rto || c.timer == retransmission_timer::pto);
 }
 
 template <class B>
-bool is_predicted(const connection<B>& c, std::span<const std::byte> octets, step<B>& st) noexcept
+bool is_predicted(connection<B>& c, std::span<const std::byte> octets, step<B>& st) noexcept
 {
     prediction<B> p;
     return is_predicted(c, octets, st, p);

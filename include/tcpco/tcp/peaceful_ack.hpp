@@ -1,4 +1,4 @@
-// The acknowledgement that nearly always comes: of the oldest octets in flight, on a connection at peace.
+// The acknowledgement that nearly always comes: of the oldest octets in flight, on a calm connection (calm.hpp).
 //
 // process_ack() asks of each ACK what it says of losses, marks, probes and paths. Where nothing is lost, SACKed, sent
 // again or asked, and the segment has nothing but its number and a timestamp, these questions have one answer, and what
@@ -13,17 +13,9 @@
 
 #include "tcpco/storage/cleared.hpp"
 #include "tcpco/tcp/acknowledgement.hpp"
+#include "tcpco/tcp/calm.hpp"
 
 namespace tcpco {
-
-// Whether an ACK of something in flight can go the short way, as far as the sending half is concerned. The rest of the
-// connection: header_prediction.hpp.
-template <class B>
-bool is_at_peace(const connection<B>& c, const sender_active<B>& s) noexcept
-{
-    return s.board.is_plain() && !s.recovery.in_recovery() && s.search.is_idle() && c.path_mtu == 0 && !c.fin_queued &&
-           (c.timer == retransmission_timer::rto || c.timer == retransmission_timer::pto);
-}
 
 namespace detail {
 
@@ -73,6 +65,7 @@ bool ask_recovery(connection<B>& c, sender_active<B>& s, ack_info& info, const p
 {
     const recovery_verdict verdict =
         s.recovery.on_ack(info, sack_info{.sack_permitted = c.sack_permitted}, timing, s.board);
+    c.disturb();
     if (verdict.kind != verdict_kind::none || s.board.lost() > 0) {
         follow_verdict(c, s, verdict, info, flight_size, st);
     }
@@ -101,11 +94,11 @@ void note_progress(connection<B>& c, sender_active<B>& s, time_point now)
 
 }  // namespace detail
 
-// The segment, which is_at_peace() and came at `arrived_at`, acknowledges all below `ack`, in (snd.una, snd.nxt]. Its
-// window is taken already. `echo`: the timestamp that it echoes; 0: none.
+// The segment, of a connection that is_calm(), which came at `arrived_at`, acknowledges all below `ack`, in (snd.una,
+// snd.nxt]. Its window is taken already. `echo`: the timestamp that it echoes; 0: none.
 // MUST-18, RFC6298-5.2a, RFC7323-4.1a
 template <class B>
-void acknowledge_in_peace(connection<B>& c, sender_active<B>& s, stream_offset ack, time_point arrived_at,
+[[gnu::hot]] void acknowledge_in_peace(connection<B>& c, sender_active<B>& s, stream_offset ack, time_point arrived_at,
                           std::uint32_t echo, step<B>& st)
 {
     const octet_count flight_size = s.board.flight_size();
@@ -140,9 +133,6 @@ void acknowledge_in_peace(connection<B>& c, sender_active<B>& s, stream_offset a
     }
     s.congestion.on_ack(info);
     detail::widen_resumption(s, undone ? 0 : info.delivered);
-    if (c.send_tuned) {
-        tune_send_buffer(c, s.congestion.cwnd(), st.host);
-    }
     c.events |= readiness::writable;
     if (ack == c.sendable_end()) {
         c.events |= readiness::flushed;
@@ -150,6 +140,9 @@ void acknowledge_in_peace(connection<B>& c, sender_active<B>& s, stream_offset a
         c.timer_at = time_point::never();
         detail::consider_quiet(c, rto, st);
     } else {
+        if (c.send_tuned) {
+            tune_send_buffer(c, s.congestion.cwnd(), st.host);
+        }
         rearm_timer(c, st);
     }
 }

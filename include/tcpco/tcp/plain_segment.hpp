@@ -21,40 +21,32 @@ namespace tcpco {
 // What is not known of it already: it stands at snd.nxt, and acknowledges rcv.nxt.
 struct plain_segment {
     std::span<const std::byte> text{};  // all that was not sent; none: an ACK alone
+    duration rto{};                     // where there is text
+    stream_offset right_edge{};         // what the window advertises
     std::uint16_t window = 0;           // as it will stand in the header
-    stream_offset right_edge{};         // what that window advertises
 };
 
 namespace detail {
 
-// Whether the next segment would have nothing to say but text, acknowledgement and timestamps.
-template <class B>
-[[gnu::always_inline]] inline bool says_nothing_else(const connection<B>& c) noexcept
-{
-    return c.state == tcp_state::established && !c.accurate && !c.ecn && !c.receiver && !c.fin_queued &&
-           !c.probe_owed && !c.keep_probe_owed && !c.held_by_mark && !c.uto_owed && c.path_mtu == 0 &&
-           c.low_water == 0 && c.rare->dsack.empty() && !sends_urgent(c);
-}
-
 // The text that waits may leave now, in one segment: what choose_data() and choose_new() ask.
 // SHLD-15, MUST-34, RFC9293-3.10.2b, RFC5681-3a
 template <class B>
-[[gnu::always_inline]] inline bool may_send_all(connection<B>& c, sender_active<B>& s, octet_count octets, step<B>& st)
+[[gnu::always_inline]] inline bool may_send_all(connection<B>& c, sender_active<B>& s, octet_count octets, duration rto,
+                                                step<B>& st)
 {
     const octet_count options = c.timestamps ? octet_count{aligned_timestamps_size} : 0;
     const octet_count segment =
         std::min<octet_count>(c.peer_mss, st.host.mtu - fixed_headers(c.remote.address)) - options;  // MUST-16
-    if (octets > segment || octets > c.send_right_edge() - c.snd.nxt || s.board.lost() > 0 ||
-        !s.recovery.is_steady()) {
+    if (octets > segment || octets > c.send_right_edge() - c.snd.nxt) {
         return false;
     }
     if constexpr (told_of_idle_restart<typename B::congestion>) {
-        if (s.board.flight_size() == 0 && st.now - c.last_sent_at > c.rto.rto()) {
+        if (s.board.flight_size() == 0 && st.now - c.last_sent_at > rto) {
             return false;  // restart_after_idle()
         }
     }
     const octet_count in_flight = pipe_of(s);
-    if ((congestion_window(s) - in_flight < octets && in_flight > 0) || !packets_are_bounded(c, s)) {
+    if (in_flight > 0 && (congestion_window(s) - in_flight < octets || !packets_are_bounded(c, s))) {
         return false;
     }
     return pacing_allows(c, s, st) && s.board.may_transmit_new() &&
@@ -90,11 +82,8 @@ template <class B>
     requires knows_steady<typename B::recovery>
 {
     const octet_count octets = c.send.end() - c.snd.nxt;
-    if (octets > c.smss || !detail::says_nothing_else(c)) {
+    if (octets > c.smss || c.low_water != 0 || !is_calm(c, st)) {
         return false;
-    }
-    if (c.read_since_ack) {
-        consider_window_update(c, st);
     }
     if (c.acks_owed > 1) {
         return false;
@@ -102,17 +91,25 @@ template <class B>
     if (octets > 0) {
         sender_active<B>* s = st.sender(c);
         out.text = c.send.end_piece(c.snd.nxt);
-        if (s == nullptr || out.text.empty() || !detail::may_send_all(c, *s, octets, st)) {
+        out.rto = c.rto.rto();
+        if (s == nullptr || out.text.empty() || !detail::may_send_all(c, *s, octets, out.rto, st)) {
             return false;
+        }
+        if (c.read_since_ack) {
+            tell_of_reading(c, st);  // no update is owed: this segment will say it
         }
         c.blocked_small = false;
         s->times.change(send_limit::none, st.now);
-    } else if (c.acks_owed == 0 || c.snd.nxt > c.send_right_edge()) {
-        return false;
     } else {
+        if (c.read_since_ack) {
+            consider_window_update(c, st);
+        }
+        if (c.acks_owed == 0 || c.snd.nxt > c.send_right_edge()) {
+            return false;
+        }
         sender_active<B>* s = st.sender(c);
         if (s != nullptr) {
-            if (paces<typename B::congestion> || s->board.lost() > 0 || !s->recovery.is_steady()) {
+            if (paces<typename B::congestion>) {
                 return false;
             }
             detail::note_rest(c, *s, st);
@@ -139,20 +136,22 @@ namespace detail {
 
 // What commit_octets() does for text that is new and in one segment.
 template <class B>
-void commit_plain_text(connection<B>& c, sender_active<B>& s, octet_count octets, step<B>& st)
+[[gnu::hot]] void commit_plain_text(connection<B>& c, sender_active<B>& s, octet_count octets, duration rto,
+                                    step<B>& st)
 {
     const octet_count in_flight_before = s.board.in_flight();
     const bool was_idle = s.board.flight_size() == 0;
     const duration idle_for = was_idle && c.last_sent_at != time_point{} ? st.now - c.last_sent_at : duration{};
-    s.board.on_transmit_new(c.snd.nxt, c.snd.nxt + octets, st.now, 1,
-                            s.rate.on_send(st.now, octets, in_flight_before, was_idle));
+    if (delivery_stamp* stamp = s.board.transmit_new(c.snd.nxt, c.snd.nxt + octets, st.now, 1)) {
+        s.rate.on_send(*stamp, st.now, octets, in_flight_before, was_idle);
+    }
     c.snd.nxt += octets;
     c.pushed = false;
     s.limited_until = octets < c.smss ? c.snd.nxt : s.limited_until;
     start_timers(c, s, was_idle, st.now);
     c.last_sent_at = st.now;
     ++c.stats.data_segments_sent;
-    const path_timing timing = timing_of(c, s, st.now);
+    const path_timing timing = timing_of(c, s, st.now, time_point::never(), rto);
     s.recovery.on_transmit(s.board.newest(), timing);
     tell_of_packet(c, s, {.now = st.now, .octets = octets, .segments = 1, .in_flight_before = in_flight_before,
                           .idle_for = idle_for}, st);
@@ -185,10 +184,11 @@ template <class B>
     c.rcv.right_edge = out.right_edge;
     c.rcv.last_ack_sent = c.rcv.nxt;
     c.acks_owed = 0;
+    c.read_since_ack = false;
     c.ack_at = time_point::never();
     c.ack_policy.on_ack_sent();
     if (octets > 0) {
-        detail::commit_plain_text(c, *st.sender(c), octets, st);
+        detail::commit_plain_text(c, *st.sender(c), octets, out.rto, st);
     } else {
         rearm_timer(c, st);
     }

@@ -46,18 +46,26 @@ public:
     constexpr delivery_stamp on_send(time_point now, octet_count octets, octet_count in_flight_before,
                                      bool nothing_outstanding) noexcept
     {
+        delivery_stamp stamp;
+        on_send(stamp, now, octets, in_flight_before, nothing_outstanding);
+        return stamp;
+    }
+
+    // The same into its place: a copy of what has just been written waits until that is in the cache.
+    constexpr void on_send(delivery_stamp& stamp, time_point now, octet_count octets, octet_count in_flight_before,
+                           bool nothing_outstanding) noexcept
+    {
         if (nothing_outstanding) {
             first_sent_at_ = now;
             delivered_at_ = now;
         }
-        delivery_stamp stamp;
         stamp.delivered = delivered_;
         stamp.delivered_at = delivered_at_;
         stamp.first_sent_at = first_sent_at_;
         stamp.lost = lost_;
         stamp.in_flight = in_flight_before + octets;
         stamp.app_limited = app_limited();
-        return stamp;
+        stamp.ect = false;
     }
 
     constexpr void begin_ack() noexcept { has_newest_ = false; }

@@ -32,7 +32,7 @@ constexpr bool is_acceptable(sequence_view rcv, stream_offset seq, octet_count l
 }
 
 template <class B>
-receive_window_state window_state(const connection<B>& c, step<B>& st)
+[[gnu::always_inline]] inline receive_window_state window_state(const connection<B>& c, step<B>& st)
 {
     const receiver_active* holes = st.receiver(c);
     return {.capacity = c.window.capacity(),
@@ -46,7 +46,7 @@ receive_window_state window_state(const connection<B>& c, step<B>& st)
 // segment: by half the buffer or a full-sized segment (MUST-39, RFC 9293 3.8.6.2.2).
 // RFC7323-2.4a, 2.4b
 template <class B>
-stream_offset offered_edge(const connection<B>& c, step<B>& st)
+[[gnu::always_inline]] inline stream_offset offered_edge(const connection<B>& c, step<B>& st)
 {
     const octet_count sayable = octet_count{65'535} << c.rcv.wscale;  // more would be an update that says nothing new
     const octet_count window = std::clamp<octet_count>(c.window.window(window_state(c, st)), 0, sayable);
@@ -66,7 +66,8 @@ struct offered_window {
 // same.
 // RFC7323-2.3b, 2.4b
 template <class B>
-offered_window offer_window(const connection<B>& c, stream_offset nxt, unsigned shift, step<B>& st)
+[[gnu::always_inline]] inline offered_window offer_window(const connection<B>& c, stream_offset nxt, unsigned shift,
+                                                          step<B>& st)
 {
     const stream_offset edge = offered_edge(c, st);
     octet_count units = (edge - nxt) >> shift;
@@ -98,7 +99,17 @@ void owe_ack(connection<B>& c, bool duplicate = false) noexcept
     }
 }
 
-// The reader took octets since the last ACK: the window may grow; and a window update, if that is worth a segment.
+// The reader took octets since the last ACK: the window may grow.
+template <class B>
+[[gnu::always_inline]] inline void tell_of_reading(connection<B>& c, step<B>& st)
+{
+    const octet_count taken = c.rcv.nxt - stream_offset{1} - static_cast<octet_count>(c.receive.size());
+    const stream_offset told = stream_offset{taken};
+    c.window.on_delivered(told - c.taken_told, window_state(c, st));
+    c.taken_told = told;
+}
+
+// And a window update, if that is worth a segment.
 template <class B>
 void consider_window_update(connection<B>& c, step<B>& st)
 {
@@ -106,10 +117,7 @@ void consider_window_update(connection<B>& c, step<B>& st)
     if (!may_receive(c.state)) {
         return;
     }
-    const octet_count taken = c.rcv.nxt - stream_offset{1} - static_cast<octet_count>(c.receive.size());
-    const stream_offset told = stream_offset{taken};
-    c.window.on_delivered(told - c.taken_told, window_state(c, st));
-    c.taken_told = told;
+    tell_of_reading(c, st);
     const octet_count growth = offered_edge(c, st) - c.rcv.right_edge;
     if (growth > 0 &&
         c.ack_policy.on_read(
@@ -187,7 +195,7 @@ buffer_pool* copy_pool(octet_count queued, std::size_t size, step<B>& st) noexce
 
 // Returns how many octets were taken, from the first on.
 template <class B>
-octet_count queue_for_reader(connection<B>& c, slice&& payload, step<B>& st)
+[[gnu::always_inline]] inline octet_count queue_for_reader(connection<B>& c, slice&& payload, step<B>& st)
 {
     octet_count taken = 0;
     const bool must_copy = payload.owner.pool_is_short();

@@ -68,7 +68,8 @@ inline duration keep_alive_idle(const transmission_control_block& c) noexcept
 }
 
 template <class B>
-void set_timer(connection<B>& c, sender_active<B>* s, retransmission_timer kind, time_point at, time_point now)
+[[gnu::always_inline]] inline void set_timer(connection<B>& c, sender_active<B>* s, retransmission_timer kind,
+                                             time_point at, time_point now)
 {
     if ((kind == retransmission_timer::persist) != (c.timer == retransmission_timer::persist)) {
         c.timer_base = now;
@@ -90,7 +91,7 @@ void set_timer(connection<B>& c, sender_active<B>* s, retransmission_timer kind,
 // reply traffic allocate each time; a second and an RTO is where RFC 5681 4.1 forgets the window anyway. After that
 // keep-alive watches, if it is on: never while octets are outstanding (MUST-26), for these have a timer of their own.
 template <class B>
-void consider_quiet(connection<B>& c, duration rto, step<B>& st)
+[[gnu::always_inline]] inline void consider_quiet(connection<B>& c, duration rto, step<B>& st)
 {
     if (c.life != life_timer::none || !is_synchronized(c.state)) {
         return;
@@ -144,7 +145,7 @@ void rearm_timer(connection<B>& c, step<B>& st)
 
 // What waited for its pace does not wait any more. Who has nothing to send after all may be quiet from now on.
 template <class B>
-void forget_pace(connection<B>& c, step<B>& st)
+[[gnu::always_inline]] inline void forget_pace(connection<B>& c, step<B>& st)
 {
     if (c.life == life_timer::pacing) {
         c.life = life_timer::none;

@@ -151,7 +151,17 @@ public:
     // [first, last) was sent for the first time; first == nxt(). `stamp` as it is with this segment in flight. False:
     // no memory, and nothing changed. To be able to refuse before sending, ask may_transmit_new().
     bool on_transmit_new(stream_offset first, stream_offset last, time_point now, std::uint32_t wire_segments,
-                         const delivery_stamp& stamp) noexcept;
+                         const delivery_stamp& stamp) noexcept
+    {
+        delivery_stamp* const place = transmit_new(first, last, now, wire_segments);
+        if (place != nullptr) {
+            *place = stamp;
+        }
+        return place != nullptr;
+    }
+    // The same, and the stamp is the caller's to write. Null: no memory.
+    delivery_stamp* transmit_new(stream_offset first, stream_offset last, time_point now,
+                                 std::uint32_t wire_segments) noexcept;
     bool may_transmit_new() noexcept { return slab_.reserve(1 + retransmission_room); }
 
     // `octets` more, in as many segments, left right behind the newest record and at its time: they are part of it, as

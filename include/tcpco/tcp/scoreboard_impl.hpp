@@ -82,12 +82,13 @@ inline bool scoreboard::split(stream_offset at) noexcept
 
 // --- transmission ----------------------------------------------------------------------------------------------------
 
-inline bool scoreboard::on_transmit_new(stream_offset first, stream_offset last, time_point now,
-                                        std::uint32_t wire_segments, const delivery_stamp& stamp) noexcept
+[[gnu::always_inline]] inline delivery_stamp* scoreboard::transmit_new(stream_offset first, stream_offset last,
+                                                                       time_point now,
+                                                                       std::uint32_t wire_segments) noexcept
 {
     TCPCO_ASSERT(first == state_.nxt && first < last);
     if (!may_transmit_new()) {
-        return false;
+        return nullptr;
     }
     const index i = slab_.push_back();
     transmission& t = slab_[i].record;
@@ -97,11 +98,11 @@ inline bool scoreboard::on_transmit_new(stream_offset first, stream_offset last,
     t.wire_segments = wire_segments;
     t.transmissions = 1;
     t.sacked = t.lost = t.ever_retransmitted = false;
-    t.stamp = stamp;
     state_.by_time.push_back(slab_.nodes(), i);
-    count(t);
+    state_.in_flight += last - first;
+    state_.segments += wire_segments;
     state_.nxt = last;
-    return true;
+    return &t.stamp;
 }
 
 inline void scoreboard::extend_newest(octet_count octets, std::uint32_t wire_segments) noexcept

@@ -35,8 +35,8 @@ void set_range(leaving_segment& out, const connection<B>& c, stream_offset first
 // Nagle and sender silly-window avoidance (RFC 9293 3.7.4, 3.8.6.2.1, MUST-38): a segment shorter than it could be.
 // `ahead`: octets that leave before it in the same frame, with which `available` and `window_room` do not count.
 template <class B>
-bool may_send_small(connection<B>& c, octet_count octets, octet_count available, octet_count window_room, step<B>& st,
-                    octet_count ahead = 0)
+[[gnu::always_inline]] inline bool may_send_small(connection<B>& c, octet_count octets, octet_count available,
+                                                  octet_count window_room, step<B>& st, octet_count ahead = 0)
 {
     if (octets < available) {
         // The window cuts it, not the application: worth it only from half the largest window on, or by the timer.
@@ -238,7 +238,7 @@ bool choose_window_probe(leaving_segment& out, connection<B>& c, sender_active<B
 // window is too small to answer.
 // RFC3168-6.1.2d
 template <class B>
-bool pacing_allows(connection<B>& c, sender_active<B>& s, step<B>& st)
+[[gnu::always_inline]] inline bool pacing_allows(connection<B>& c, sender_active<B>& s, step<B>& st)
 {
     forget_pace(c, st);
     if (c.held_by_mark && st.now < c.timer_base + c.rto.rto()) {

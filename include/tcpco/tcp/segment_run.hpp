@@ -14,6 +14,7 @@
 // pointers), and those of a connection that searches its path's MTU.
 #pragma once
 
+#include "tcpco/tcp/calm.hpp"
 #include "tcpco/tcp/sender.hpp"
 
 namespace tcpco {
@@ -57,7 +58,7 @@ namespace detail {
 
 // What next_segment() notes where it has no segment, since nothing waits.
 template <class B>
-void note_rest(connection<B>& c, sender_active<B>& s, step<B>& st)
+[[gnu::always_inline]] inline void note_rest(connection<B>& c, sender_active<B>& s, step<B>& st)
 {
     c.cwnd_limited = false;
     forget_pace(c, st);
@@ -67,16 +68,22 @@ void note_rest(connection<B>& c, sender_active<B>& s, step<B>& st)
 
 }  // namespace detail
 
+// Of a connection that is not calm(): nothing waits but text and ACKs.
+template <class B>
+bool is_idle(const connection<B>& c, const sender_active<B>& s) noexcept
+{
+    return !c.probe_owed && !c.held_by_mark && c.state == tcp_state::established && !c.fin_queued &&
+           s.board.lost() == 0 && s.recovery.is_steady();
+}
+
 // Nothing waits, nothing is lost and no ACK is owed, so that next_segment() has no segment: what it would note is
 // noted. Asked for each segment that has left, since a stack visits its connections until there is nothing more.
 // False: there may be one.
 template <class B>
-bool is_at_rest(connection<B>& c, sender_active<B>& s, step<B>& st)
+[[gnu::always_inline]] inline bool is_at_rest(connection<B>& c, sender_active<B>& s, step<B>& st)
 {
     if constexpr (knows_steady<typename B::recovery> && !paces<typename B::congestion>) {
-        if (c.acks_owed > 0 || c.read_since_ack || c.probe_owed || c.held_by_mark ||
-            c.state != tcp_state::established || c.sendable_end() > c.snd.nxt || s.board.lost() > 0 ||
-            !s.recovery.is_steady()) {
+        if (c.acks_owed > 0 || c.read_since_ack || c.send.end() > c.snd.nxt || !(c.calm || is_idle(c, s))) {
             return false;
         }
         if constexpr (goes_both_ways) {

@@ -13,7 +13,7 @@ namespace tcpco::detail {
 
 // cwnd, or what the recovery rate makes of it during fast recovery.
 template <class B>
-octet_count congestion_window(const sender_active<B>& s)
+[[gnu::always_inline]] inline octet_count congestion_window(const sender_active<B>& s)
 {
     if constexpr (!regulates_recovery_v<typename B::congestion>) {
         if (s.recovery.in_recovery() && !regulates_recovery(s.congestion)) {
@@ -26,7 +26,7 @@ octet_count congestion_window(const sender_active<B>& s)
 
 // What cwnd is compared with: the recovery may count some of what is in flight twice (SetPipe, RFC6675-4c).
 template <class B>
-octet_count pipe_of(const sender_active<B>& s)
+[[gnu::always_inline]] inline octet_count pipe_of(const sender_active<B>& s)
 {
     if constexpr (counts_copies<typename B::recovery>) {
         return s.board.in_flight() + s.recovery.counted_twice();
@@ -39,7 +39,8 @@ octet_count pipe_of(const sender_active<B>& s)
 // cwnd of full-sized ones has, and 10 at the least (else a cwnd of 14600 octets became 14600 frames of one octet). May
 // another packet leave after `more`?
 template <class B>
-bool packets_are_bounded(const connection<B>& c, const sender_active<B>& s, octet_count more = 0)
+[[gnu::always_inline]] inline bool packets_are_bounded(const connection<B>& c, const sender_active<B>& s,
+                                                       octet_count more = 0)
 {
     // No division: n are fewer than twice the full-sized segments of cwnd exactly where n / 2 + 1 of these fit into it.
     const octet_count in_flight = s.board.segments_in_flight() + more;

@@ -202,7 +202,8 @@ struct transmission_control_block {
     std::uint8_t ace : 3 = 5;      // RFC 9768's r.cep: CE packets received, the 3 bits that are ever said (3.2.1)
     std::uint8_t congestion_choice : 4 = 0;  // one more than the index chosen by name; 0: as the stack's config has it
 
-    std::uint8_t dscp = 0;  // of all that this connection sends (MUST-48, SHLD-22)
+    std::uint8_t dscp : 6 = 0;  // of all that this connection sends (MUST-48, SHLD-22)
+    bool calm : 1 = false;      // so it was found (calm.hpp), and nothing has disturbed it since
 
     // Members that have no unique address lend the room behind their last one to those that follow.
     [[no_unique_address]] send_sequence_variables snd;
@@ -244,6 +245,9 @@ struct transmission_control_block {
 
     std::uint16_t keep_idle = 0;      // keep-alive: seconds without a segment until the first probe
     std::uint16_t keep_interval = 0;  // seconds between probes
+
+    // Something else than a short way has happened to the connection, or will.
+    void disturb() noexcept { calm = false; }
 
     // Octets that the user wrote and the peer has not acknowledged.
     octet_count queued() const noexcept { return static_cast<octet_count>(send.size()); }

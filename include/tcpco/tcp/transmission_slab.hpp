@@ -190,7 +190,7 @@ public:
     }
 
     // Room for `extra` more records; false: refused, and nothing changed.
-    bool reserve(record_index extra) noexcept
+    [[gnu::always_inline]] bool reserve(record_index extra) noexcept
     {
         const std::uint64_t wanted = std::uint64_t{size_} + extra;
         return wanted <= limit_ && (wanted <= capacity_ || grow(wanted));
@@ -287,7 +287,7 @@ private:
         return i;
     }
 
-    bool grow(std::uint64_t wanted) noexcept
+    [[gnu::noinline]] bool grow(std::uint64_t wanted) noexcept
     {
         record_index capacity = std::max(capacity_, first_capacity);
         while (capacity < wanted) {

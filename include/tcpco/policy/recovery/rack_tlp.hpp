@@ -35,7 +35,7 @@ public:
     constexpr rack_tlp() noexcept = default;
     constexpr explicit rack_tlp(const config& c) noexcept : config_{c} {}
 
-    constexpr void on_transmit(const transmission& t, const path_timing& timing) noexcept
+    [[gnu::always_inline]] constexpr void on_transmit(const transmission& t, const path_timing& timing) noexcept
     {
         without_sack_.on_transmit(t, timing);
         if (probe_due_) {  // RFC8985-7.3a: remember the episode; no second probe before its end and an RTT sample
@@ -173,7 +173,10 @@ public:
         return {};
     }
     constexpr bool in_recovery() const noexcept { return in_recovery_ || without_sack_.in_recovery(); }
-    constexpr bool is_steady() const noexcept { return sack_ && !probe_due_ && !force_ && !recovering(); }
+    [[gnu::always_inline]] constexpr bool is_steady() const noexcept
+    {
+        return sack_ && !probe_due_ && !force_ && !recovering();
+    }
     constexpr bool reordering_seen() const noexcept { return reordering_seen_; }
     constexpr std::uint32_t reordering_multiplier() const noexcept { return reo_wnd_mult_; }
     friend constexpr bool operator==(const rack_tlp&, const rack_tlp&) noexcept = default;
@@ -352,7 +355,7 @@ private:
     }
 
     // RFC8985-7.2a, 7.2b. Where the RTO would come first the probe takes its place, hence a nanosecond before it.
-    constexpr void arm_probe(const path_timing& timing) noexcept
+    [[gnu::always_inline]] constexpr void arm_probe(const path_timing& timing) noexcept
     {
         pto_at_ = time_point::never();
         if (!config_.tail_loss_probe || !sack_ || recovering() || has_sacked_ || tlp_end_.value != 0 ||

@@ -68,26 +68,12 @@ public:
         phase_ = config_.f_rto && !interrupts ? phase::first_ack : phase::off;
     }
 
-    constexpr void on_transmit(const transmission& t, const path_timing& timing) noexcept
+    [[gnu::always_inline]] constexpr void on_transmit(const transmission& t, const path_timing& timing) noexcept
     {
         if (t.transmissions <= 1) {
             new_octets_ += t.octets();
-            return;
-        }
-        // What left outside of an episode may be more than the record of its first octet: a probe takes a segment.
-        resent_to_ = std::max(resent_to_, open_ ? t.last : t.last + timing.smss);
-        if (!open_) {
-            resent_outside_ = true;
-            return;
-        }
-        resent_.on_resent({t.first, t.last});
-        if (t.transmissions > 2) {
-            resent_.give_up();  // RFC3708-3c: two reports may be one, which the network has doubled
-        }
-        if (!has_resent_) {  // RFC3522-3.2b: a later one, of another timeout, is not what is compared with
-            has_resent_ = true;
-            first_resent_ = {t.first, t.last};
-            first_resent_at_ = t.sent_at;
+        } else {
+            on_retransmit(t, timing);
         }
     }
 
@@ -146,6 +132,25 @@ private:
     enum class phase : std::uint8_t { off, first_ack, second_ack };  // steps 2 and 3 of F-RTO wait for these
 
     static constexpr duration tick{1'000'000};  // of our timestamps
+
+    constexpr void on_retransmit(const transmission& t, const path_timing& timing) noexcept
+    {
+        // What left outside of an episode may be more than the record of its first octet: a probe takes a segment.
+        resent_to_ = std::max(resent_to_, open_ ? t.last : t.last + timing.smss);
+        if (!open_) {
+            resent_outside_ = true;
+            return;
+        }
+        resent_.on_resent({t.first, t.last});
+        if (t.transmissions > 2) {
+            resent_.give_up();  // RFC3708-3c: two reports may be one, which the network has doubled
+        }
+        if (!has_resent_) {  // RFC3522-3.2b: a later one, of another timeout, is not what is compared with
+            has_resent_ = true;
+            first_resent_ = {t.first, t.last};
+            first_resent_at_ = t.sent_at;
+        }
+    }
 
     template <class Board>
     constexpr void begin(const Board& board) noexcept

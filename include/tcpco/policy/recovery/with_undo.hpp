@@ -29,7 +29,7 @@ public:
     constexpr with_undo() noexcept = default;
     constexpr explicit with_undo(const config& c) noexcept : base_{c.base}, detector_{c.undo} {}
 
-    constexpr void on_transmit(const transmission& t, const path_timing& timing) noexcept
+    [[gnu::always_inline]] constexpr void on_transmit(const transmission& t, const path_timing& timing) noexcept
     {
         base_.on_transmit(t, timing);
         detector_.on_transmit(t, timing);
@@ -135,7 +135,7 @@ public:
         return base_.counted_twice();
     }
     constexpr bool in_recovery() const noexcept { return base_.in_recovery(); }
-    constexpr bool is_steady() const noexcept
+    [[gnu::always_inline]] constexpr bool is_steady() const noexcept
         requires knows_steady<Recovery>
     {
         return detector_.step() == f_rto_step::none && base_.is_steady();

@@ -85,7 +85,7 @@ public:
 
     constexpr void on_spurious_timeout() noexcept { back_off_ = 0; }
 
-    constexpr duration rto() const noexcept  // RFC6298-2.5a
+    [[gnu::always_inline]] constexpr duration rto() const noexcept  // RFC6298-2.5a
     {
         const std::int64_t longest = from_us(maximum_us_);
         if (measured_ == 1 && syn_timed_out_ == 0 && back_off_ == 0) {  // nearly always
@@ -111,7 +111,7 @@ private:
         return std::max(base() + std::max(from_us(granularity_us_), 4 * rttvar_), from_us(minimum_us_));
     }
     // RFC6298-2.1a, 5.7a
-    constexpr std::int64_t unbacked() const noexcept
+    [[gnu::noinline]] constexpr std::int64_t unbacked() const noexcept
     {
         std::int64_t base = measured_ != 0 ? from_samples() : this->base();
         if (syn_timed_out_ != 0 && in_handshake_ == 0) {

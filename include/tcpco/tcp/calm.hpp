@@ -1,0 +1,53 @@
+// A calm connection: ESTABLISHED, and nothing to be said, heard or remembered but text, acknowledgements and
+// timestamps. Nothing is lost, SACKed, sent again, marked, urgent, probed or closing, at either end.
+//
+// The short ways of a segment (header_prediction.hpp, plain_segment.hpp) are for calm connections. That is some thirty
+// questions, whose answers change rarely and only by what goes the long way. So they are asked once, and the answer is
+// kept until something else than a short way happens to the connection: that disturbs it (tcb.hpp). Builds with
+// assertions ask them each time. What changes from segment to segment is not asked here: numbers, windows, text that
+// waits, ACKs that are owed, timers.
+#pragma once
+
+#include "tcpco/tcp/connection.hpp"
+#include "tcpco/tcp/urgent.hpp"
+
+namespace tcpco {
+
+namespace detail {
+
+// `s`: null where there is no sending half.
+template <class B>
+bool finds_calm(const connection<B>& c, const sender_active<B>* s) noexcept
+{
+    const rare_state& rare = *c.rare;
+    if (c.state != tcp_state::established || c.receiver || c.accurate || c.ecn_accurate || c.ecn || c.ce_last ||
+        c.reader_gone || c.refuses_text || c.fin_queued || c.probe_owed || c.keep_probe_owed || c.held_by_mark ||
+        c.uto_owed || c.path_mtu != 0 || rare.adv_uto != 0 || !rare.dsack.empty() ||
+        sends_urgent(c)) {
+        return false;
+    }
+    if (s == nullptr) {
+        return true;
+    }
+    if constexpr (knows_steady<typename B::recovery>) {
+        if (!s->recovery.is_steady()) {
+            return false;
+        }
+    }
+    return s->board.is_plain() && !s->recovery.in_recovery() && s->search.is_idle();
+}
+
+}  // namespace detail
+
+template <class B>
+[[gnu::always_inline]] inline bool is_calm(connection<B>& c, step<B>& st) noexcept
+{
+    if (!c.calm) {
+        c.calm = detail::finds_calm(c, st.sender(c));
+    } else {
+        TCPCO_ASSERT(detail::finds_calm(c, st.sender(c)));
+    }
+    return c.calm;
+}
+
+}  // namespace tcpco
