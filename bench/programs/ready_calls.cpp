@@ -1,5 +1,7 @@
 // What a coroutine's read and write of 64 octets cost when they complete at once, beside a memcpy of as many through a
-// function pointer; and how often they allocate.
+// function pointer; and how often they allocate. Between the two stand the limits of co_await itself: the same memcpy
+// in an awaitable that has no more to do, awaited by a coroutine of nothing but a frame ("bare await"), and in an
+// operation that a task awaits ("task's await").
 //
 //     rounds=n   of 256 writes, which travel, and 256 reads of what arrived
 #include <algorithm>
@@ -131,25 +133,121 @@ task<> measure(world& net, unsigned rounds, laps& writes, laps& reads)
 }
 
 using copy_function = void* (*)(void*, const void*, std::size_t);
+volatile copy_function pointer_to_memcpy = &std::memcpy;
 
 // The same walk through memory: from and to the buffer of 64 octets, along one of as many as the calls move in a row.
+alignas(64) std::byte row[calls * octets_each];
+alignas(64) std::byte one[octets_each];
+
+struct walk {
+    bool to_the_row;
+
+    std::byte* to(std::size_t n) const { return to_the_row ? row + n * octets_each : one; }
+    const std::byte* from(std::size_t n) const { return to_the_row ? one : row + n * octets_each; }
+};
+
 laps copies(unsigned rounds, bool to_the_row)
 {
-    static volatile copy_function pointer = &std::memcpy;
-    std::vector<std::byte> row(calls * octets_each);
-    std::vector<std::byte> one(octets_each, std::byte{0x55});
+    const walk along{to_the_row};
     laps all;
     for (unsigned i = 0; i < rounds; ++i) {
-        const copy_function copy = pointer;
+        const copy_function copy = pointer_to_memcpy;
         const lap copying;
         for (std::size_t n = 0; n < calls; ++n) {
-            std::byte* at = row.data() + n * octets_each;
-            copy(to_the_row ? at : one.data(), to_the_row ? one.data() : at, octets_each);
+            copy(along.to(n), along.from(n), octets_each);
             keep(one);
         }
         copying.end(all, i);
     }
     return all;
+}
+
+// An operation, and an awaitable of any coroutine, that is this memcpy and answers as a read does.
+class copy_at_once {
+public:
+    copy_at_once(copy_function copy, std::byte* to, const std::byte* from) noexcept : copy_{copy}, to_{to}, from_{from}
+    {
+    }
+
+    bool ready() const noexcept { return true; }
+    bool complete_at_once() noexcept
+    {
+        copy_(to_, from_, octets_each);
+        return true;
+    }
+    bool start(completion&, const environment&) noexcept { return false; }
+    void cancel() noexcept {}
+    io_result result() const noexcept { return {make_error_code(errc::ok), octets_each}; }
+
+private:
+    copy_function copy_;
+    std::byte* to_;
+    const std::byte* from_;
+};
+
+class bare_copy : copy_at_once {
+public:
+    using copy_at_once::copy_at_once;
+    bool await_ready() noexcept { return complete_at_once(); }
+    void await_suspend(std::coroutine_handle<>) noexcept {}
+    io_result await_resume() const noexcept { return result(); }
+};
+
+// Runs to its end where it is called, and is gone then.
+struct bare_coroutine {
+    struct promise_type {
+        bare_coroutine get_return_object() noexcept { return {}; }
+        std::suspend_never initial_suspend() noexcept { return {}; }
+        std::suspend_never final_suspend() noexcept { return {}; }
+        void return_void() noexcept {}
+        void unhandled_exception() noexcept { std::terminate(); }
+    };
+};
+
+bare_coroutine await_bare(unsigned rounds, bool to_the_row, laps& all)
+{
+    const walk along{to_the_row};
+    std::size_t failed = 0;
+    for (unsigned i = 0; i < rounds; ++i) {
+        const copy_function copy = pointer_to_memcpy;
+        const lap copying;
+        for (std::size_t n = 0; n < calls; ++n) {
+            auto [ec, done] = co_await bare_copy{copy, along.to(n), along.from(n)};
+            failed += ec || done != octets_each;
+            keep(one);
+        }
+        copying.end(all, i);
+    }
+    keep(failed);
+}
+
+task<> await_in_task(unsigned rounds, bool to_the_row, laps& all)
+{
+    const walk along{to_the_row};
+    std::size_t failed = 0;
+    for (unsigned i = 0; i < rounds; ++i) {
+        const copy_function copy = pointer_to_memcpy;
+        const lap copying;
+        for (std::size_t n = 0; n < calls; ++n) {
+            auto [ec, done] = co_await copy_at_once{copy, along.to(n), along.from(n)};
+            failed += ec || done != octets_each;
+            keep(one);
+        }
+        copying.end(all, i);
+    }
+    keep(failed);
+}
+
+void add_limits(figures& found, const char* row, unsigned rounds, bool to_the_row)
+{
+    laps bare;
+    await_bare(rounds, to_the_row, bare);
+    laps in_task;
+    virtual_reactor reactor{{.turns_per_instant = std::numeric_limits<std::uint64_t>::max()}};
+    reactor.run(await_in_task(rounds, to_the_row, in_task));
+    found.add(row, "memcpy", copies(rounds, to_the_row).nanoseconds());
+    found.add(row, "bare await", bare.nanoseconds());
+    found.add(row, "task's await", in_task.nanoseconds());
 }
 
 }  // namespace
@@ -166,8 +264,8 @@ try {
     figures found;
     found.add("ready_write", "tcpco", writes.nanoseconds());
     found.add("ready_read", "tcpco", reads.nanoseconds());
-    found.add("ready_write", "memcpy", copies(rounds, true).nanoseconds());
-    found.add("ready_read", "memcpy", copies(rounds, false).nanoseconds());
+    add_limits(found, "ready_write", rounds, true);
+    add_limits(found, "ready_read", rounds, false);
     found.add("ready_allocations", "tcpco", static_cast<double>(writes.allocations + reads.allocations));
     found.print();
     return 0;
