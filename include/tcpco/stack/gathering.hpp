@@ -45,8 +45,8 @@ void basic_stack<B>::gather(const connection_type& c, frame& f, std::span<frame>
     }
 }
 
-// For builds with TCPCO_BOTH_WAYS: the segment and what was gathered as the one that a device would have made of it. Empty:
-// there is no slot for that.
+// For builds with TCPCO_BOTH_WAYS: the segment and what was gathered as the one that a device would have made of it.
+// Empty: there is no slot for that.
 template <class B>
 slice basic_stack<B>::put_together(const frame& f, const prediction<B>& p)
 {
