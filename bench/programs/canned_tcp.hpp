@@ -32,10 +32,11 @@ public:
         unsigned ack_every = 2;   // data frames per ACK; what is left over is acknowledged when nothing waits
         unsigned slots = 4;       // frames being sent at a time
         std::uint32_t window = 1'048'576;
+        unsigned kept = 0;        // frames whose octets stay as they are after they were sent, as a stack must keep them
     };
 
     explicit canned_tcp(const settings& s)
-        : settings_{s}, connections_(65'536), user_(std::make_unique<std::byte[]>(user_octets)), large_(s.slots),
+        : settings_{s}, connections_(65'536), user_(std::make_unique<std::byte[]>(user_octets)), large_(s.slots + s.kept),
           small_(small_slots)
     {
         for (slot& l : large_) {
@@ -68,7 +69,7 @@ public:
             replies_.erase(replies_.begin());
         }
         for (; n < budget && can_send(); ++n) {
-            const std::uint32_t i = take(large_, 0);
+            const std::uint32_t i = take_large();
             if (i == none) {
                 return n;
             }
@@ -166,6 +167,19 @@ private:
             }
         }
         return none;
+    }
+    // The one that was just sent, which is hot, or where octets are kept the one that was sent longest ago.
+    std::uint32_t take_large() noexcept
+    {
+        if (settings_.kept == 0) {
+            return take(large_, 0);
+        }
+        next_ = next_ + 1 < large_.size() ? next_ + 1 : 0;
+        if (large_[next_].busy) {
+            return none;
+        }
+        large_[next_].busy = true;
+        return next_;
     }
     void release(std::uint32_t i) noexcept
     {
@@ -368,6 +382,7 @@ private:
     std::vector<slot> small_;
     std::vector<std::uint32_t> replies_{};  // small slots, in order
     std::vector<std::uint16_t> pending_{};  // peer ports with something unacknowledged
+    std::uint32_t next_ = 0;                // where take_large() goes round
     std::size_t held_ = 0;                  // slots that a device holds
     std::uint16_t sender_ = 0;              // the peer port that the source serves
     mac_address peer_mac_{};

@@ -6,6 +6,8 @@
 //     every=n              data frames per ACK
 //     slots=n              frames that are read before they are looked at, and sent before the next are read
 //     window=octets        receive window of a connection
+//     kept=n               what was sent stays in memory until so many frames have followed, as a stack keeps it until
+//                          it is acknowledged; 0: each frame is copied to where the one before was
 //     busy=1               never waits
 #include <poll.h>
 #include <sys/uio.h>
@@ -102,6 +104,7 @@ try {
     s.ack_every = given.number("every", s.ack_every);
     s.slots = given.number("slots", s.slots);
     s.window = given.number("window", s.window);
+    s.kept = given.number("kept", s.kept);
     given.done();
 
     canned_tcp host{s};

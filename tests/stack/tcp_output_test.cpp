@@ -324,6 +324,36 @@ TEST_CASE("transmit() offers no more than its budget and returns what was taken"
     }
 }
 
+TEST_CASE("a turn's budget is no congestion: who could send more than it sends keeps its cwnd", "[stack][RFC9438-4.6c]")
+{
+    // The first turn stops at cwnd; each later one at its budget, long before.
+    constexpr std::size_t budget = 4;
+    const bool is_cut = GENERATE(true, false);
+    senders s{1, senders::bursting(10)};
+    raw_tcp<raw_host<>>& peer = s.peers[0];
+    octet_count most_in_flight = 0;
+    for (int turn = 0; turn < (is_cut ? 60 : 12); ++turn) {
+        static_cast<void>(s.host.stack.write(s.ids[0], pattern(500'000)));
+        s.host.stack.transmit(
+            s.host.now,
+            [&](const outgoing_frame& f) {
+                const std::size_t octets_sent = sent_packet{{}, octets_of(f)}.tcp()->payload.size();
+                peer.ack = peer.ack + static_cast<std::uint32_t>(octets_sent);
+                return sink_verdict::done;
+            },
+            is_cut && turn > 0 ? budget : 1'000);
+        const tcp_info before = s.host.stack.info(s.ids[0]).value;
+        REQUIRE(before.unsent > 10 * before.smss);
+        most_in_flight = std::max(most_in_flight, before.in_flight);
+        s.host.now += 10_ms;
+        peer.send(tcp_flag::ack);
+    }
+    const octet_count cwnd = s.host.stack.info(s.ids[0]).value.cwnd;
+    CAPTURE(cwnd, most_in_flight);
+    CHECK(most_in_flight >= 10 * 1'460);
+    CHECK((is_cut ? cwnd <= 2 * most_in_flight : cwnd > 60 * 1'460));
+}
+
 TEST_CASE("replies go before the octets of connections", "[stack]")
 {
     senders s{1};

@@ -110,6 +110,9 @@ bool choose_new(leaving_segment& out, connection<B>& c, sender_active<B>& s, oct
         return false;
     }
     c.blocked_small = false;
+    // Who is not asked again in this turn was stopped by the turn's budget or by the device. With what an earlier turn
+    // noted, cwnd would grow without end where each turn ends so (RFC9438-4.6c; RFC 7661).
+    c.cwnd_limited = false;
     out.kind = segment_kind::new_data;
     out.mtu_probe = probe > 0;
     set_range(out, c, c.snd.nxt, last, std::max(segment, probe));
