@@ -18,6 +18,7 @@ ENTRIES = {
     "raw_alone": "bare TAP alone",
     "plain": "tcpco without TLS",
     "aes": "AES-GCM alone",
+    "records": "OpenSSL's records",
     "memcpy": "memcpy",
     "priority_queue": "priority_queue",
     "unordered_map": "unordered_map",
@@ -111,10 +112,13 @@ TAP_ROWS = [
         offload=True, entries=("raw", "raw_alone", "tcpco", "alone", "kernel"), also={"jain": jain},
         client_for={e: ["connections=64"] for e in ("raw", "tcpco", "kernel")},
         settings={e: ["engine=plain", "every=2", "slots=4"] for e in ("raw", "raw_alone")}),
-    # The client takes the ciphertext and does not open it: it is not to be the bottleneck.
+    # The client takes the ciphertext and does not open it: it is not to be the bottleneck. OpenSSL's record layer copies
+    # and does its books besides AES-GCM: with it in place of AES-GCM the sum is what is left to a stack. The copy into
+    # the send buffer is in both sums already, as tcpco's without TLS.
     Row("tls_send", "bulk send through TLS 1.3, AES-128-GCM, super-frames", "Gbit/s", ["work=receive"], gigabits,
-        offload=True, entries=("tcpco", "plain", "aes"), servers={"tcpco": "tcpco_bench_tls_server"},
-        clients={"tcpco": "tcpco_bench_tls_client"}, lone={"aes": "tcpco_bench_aes_gcm"}),
+        offload=True, entries=("tcpco", "plain", "aes", "records"), servers={"tcpco": "tcpco_bench_tls_server"},
+        clients={"tcpco": "tcpco_bench_tls_client"},
+        lone={"aes": "tcpco_bench_aes_gcm", "records": "tcpco_bench_tls_records"}),
 ]
 
 # What raw and tcpco try before a tuned row is measured: the best settings are kept.
@@ -289,11 +293,13 @@ def beside_loopback(row, limit):
         r.values(row, "tcpco"), r.values("memory_checksums", "lwip_loopback")), limit, at_least=False)
 
 
-def beside_the_sum_of_tls(results):
-    """Beside 1/(1/AES-GCM + 1/plain): what is left when one cpu does both, one after the other."""
-    rounds = zip(*(results.values("tls_send", e) for e in ("tcpco", "aes", "plain")))
-    shares = [tls * (1 / aes + 1 / plain) for tls, aes, plain in rounds if aes and plain]
-    return statistics.median(shares) if shares else None
+def beside_the_sum(entry):
+    """TLS beside 1/(1/entry + 1/plain): what is left when one cpu does both, one after the other."""
+    def measured(results):
+        rounds = zip(*(results.values("tls_send", e) for e in ("tcpco", entry, "plain")))
+        shares = [tls * (1 / other + 1 / plain) for tls, other, plain in rounds if other and plain]
+        return statistics.median(shares) if shares else None
+    return measured
 
 
 def shared_fairness(results):
@@ -314,7 +320,8 @@ TARGETS = [
     Target("shared_64", "at least 0.9 x one connection's", shared_total, 0.9),
     over("shared_64", "raw", 0.90),
     Target("shared_64", "Jain's index at least 0.95", shared_fairness, 0.95),
-    Target("tls_send", "at least 0.9 x 1/(1/AES-GCM alone + 1/plain)", beside_the_sum_of_tls, 0.9),
+    Target("tls_send", "at least 0.9 x 1/(1/AES-GCM alone + 1/plain)", beside_the_sum("aes"), 0.9),
+    Target("tls_send", "at least 0.9 x 1/(1/OpenSSL's records + 1/plain)", beside_the_sum("records"), 0.9),
     absolute("memory_checksums", "at most 150 ns", 150, False), absolute("memory_offload", "at most 100 ns", 100, False),
     beside_loopback("memory_checksums", 0.110), beside_loopback("memory_offload", 0.073),
     absolute("memory_requests", "at least 3 M/s", 3, True),
