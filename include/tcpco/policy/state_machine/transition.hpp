@@ -120,11 +120,33 @@ constexpr bool holds(guard g, guard_input in) noexcept
     return false;
 }
 
+namespace detail {
+
+// For each state and event the first row of the two; rows.size(): there is none. A row beyond the 255th is looked for
+// from there on.
+template <class Machine>
+inline constexpr auto first_rows = [] {
+    std::array<std::array<std::uint8_t, tcp_event_count>, tcp_state_count> first{};
+    for (auto& of_state : first) {
+        of_state.fill(static_cast<std::uint8_t>(Machine::rows.size() < 255 ? Machine::rows.size() : 255));
+    }
+    for (std::size_t i = Machine::rows.size(); i-- > 0;) {
+        const transition& row = Machine::rows[i];
+        first[static_cast<std::size_t>(row.from)][static_cast<std::size_t>(row.event)] =
+            static_cast<std::uint8_t>(i < 255 ? i : 255);
+    }
+    return first;
+}();
+
+}  // namespace detail
+
 // The row that applies, or null: the event is refused.
 template <class Machine>
 constexpr const transition* find_transition(tcp_state from, tcp_event event, guard_input in) noexcept
 {
-    for (const transition& row : Machine::rows) {
+    const auto& first = detail::first_rows<Machine>[static_cast<std::size_t>(from)];
+    for (std::size_t i = first[static_cast<std::size_t>(event)]; i < Machine::rows.size(); ++i) {
+        const transition& row = Machine::rows[i];
         if (row.from == from && row.event == event && holds(row.when, in)) {
             return &row;
         }
