@@ -13,11 +13,13 @@ using namespace tcpco_test;
 
 namespace {
 
-// A listener for whom `records` half-open connections may be records; 0: none.
+// A listener for whom `records` half-open connections may be records; 0: none. And of which `whole` stay connections.
 struct half_open : peer<> {
-    explicit half_open(std::uint32_t records, std::uint32_t connections = 65'536, std::uint32_t limit = 10'000)
+    explicit half_open(std::uint32_t records, std::uint32_t connections = 65'536, std::uint32_t limit = 10'000,
+                       std::uint32_t whole = 0)
         : peer<>{with([&](auto& c) {
               c.limits.syn_received = records;
+              c.limits.whole_half_open = whole;
               c.limits.connections = connections;
               c.syn_defence.use = syn::cookies::when::off;
           })}
@@ -172,6 +174,44 @@ TEST_CASE("A flood of SYNs needs a record each and no more, and all are gone aft
     CHECK(p.dropped(drop_reason::no_connection_slot) == 0);
     p.stack.check_invariants();
     CHECK(p.syn(9'998) != "1");  // the listener has its places back
+}
+
+TEST_CASE("While few are half-open they stay whole, and what leaves once there are more becomes a record",
+          "[stack][RFC4987-3.5a]")
+{
+    half_open p{100, 65'536, 10'000, 2};
+    std::vector<std::string> acks;
+    for (int i = 0; i < 2; ++i) {
+        acks.push_back(p.syn(10'000 + i));
+    }
+    CHECK(p.stack.syn_received_count() == 0);
+    acks.push_back(p.syn(10'002));
+    CHECK(p.stack.syn_received_count() == 1);
+    CHECK(p.stack.connection_count() == 3);
+    p.stack.check_invariants();
+    p.wait(1'001_ms);
+    CHECK(p.forget() == 3);  // the SYN,ACKs that are due once more
+    CHECK(p.stack.syn_received_count() == 3);
+    for (std::size_t i = 0; i < acks.size(); ++i) {
+        p.send("A seq=1001 port=" + std::to_string(10'000 + i) + " ack=" + acks[i]);
+        CHECK(p.accept());
+        p.stack.check_invariants();
+    }
+    p.syn(10'003);
+    CHECK(p.stack.syn_received_count() == 0);
+    p.send("R seq=1001 port=10003");
+    CHECK(p.stack.connection_count() == 3);
+    p.stack.check_invariants();
+}
+
+TEST_CASE("Half-open connections that stay whole take an eighth of the connections at most", "[stack]")
+{
+    half_open p{100, 16, 10'000, 64};
+    for (int i = 0; i < 20; ++i) {
+        p.syn(10'000 + i);
+    }
+    CHECK(p.stack.syn_received_count() == 18);
+    CHECK(p.dropped(drop_reason::no_connection_slot) == 0);
 }
 
 TEST_CASE("The limit of a listener counts half-open records", "[stack][RFC4987-3.5a]")

@@ -187,6 +187,12 @@ TEST_CASE("flow table: connections that differ in one part only are different", 
     }
 }
 
+// Of the octets 0, 1, 2, ...: as in the authors' vectors, and as CPython 3.11 hashes them with PYTHONHASHSEED=0.
+constexpr std::uint64_t counted[] = {0x0706050403020100, 0x0f0e0d0c0b0a0908};
+static_assert(tcpco::siphash({counted[0], counted[1]}, std::span{counted}.first(1)) == 0x93f5f5799a932462);
+static_assert(tcpco::siphash<1, 3>({0, 0}, counted) == 0x8972188433a5c5b7);
+static_assert(tcpco::siphash<1, 3>({0, 0}, std::span{counted}.first(1)) == 0xead411e67ebe2eea);
+
 TEST_CASE("flow table: the hash of a connection depends on the key", "[storage]")
 {
     constexpr four_tuple six{{"2001:db8::1"_ip, 7}, {"2001:db8::2"_ip, 40'000}};

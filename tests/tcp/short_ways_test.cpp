@@ -460,7 +460,7 @@ TEST_CASE("a run is as long as text, windows and the bound of packets allow, and
     CHECK(run(100) == 0);
     s.board.clear_marks();
     CHECK(run(100) == 4);
-    s.recovery = {};  // of a peer without SACK
+    e.c.sack_permitted = false;  // duplicate ACKs stand for segments, and these for records
     CHECK(run(100) == 0);
 }
 
@@ -603,7 +603,7 @@ TEST_CASE("a segment that may not leave, or has more to say, is no plain one", "
         bool of_acks = true;  // an ACK alone is not plain then either
     };
     const std::array changes{
-        change{[](in_established& e, auto&) { e.c.state = tcp_state::close_wait; }},
+        change{[](in_established& e, auto&) { e.c.state = tcp_state::syn_received; }},
         change{[](in_established& e, auto&) { e.c.accurate = slab_id{0, 1}; }},
         change{[](in_established& e, auto&) { e.c.ecn = true; }},
         change{[](in_established& e, auto&) { e.c.receiver = slab_id{0, 1}; }},  // there are SACK blocks to send
@@ -623,7 +623,6 @@ TEST_CASE("a segment that may not leave, or has more to say, is no plain one", "
         change{[](in_established& e, auto&) { e.c.peer_mss = 75; }, false},  // with timestamps 63 octets
         change{[](in_established& e, auto&) { e.c.last_sent_at = e.st.now - e.c.rto.rto() - duration{1}; }, false},
         change{[](in_established& e, auto&) { e.c.sender = {}; }, false},
-        change{[](in_established&, sender_active<bundle>& s) { s.recovery = {}; }},  // of a peer without SACK
         change{[](in_established& e, sender_active<bundle>& s) {
             s.recovery.on_timer(retransmission_timer::pto, timing_of(e.c, s, e.st.now), s.board);
         }},
@@ -646,6 +645,37 @@ TEST_CASE("a segment that may not leave, or has more to say, is no plain one", "
         changes[i].apply(a, t);
         a.c.disturb();
         CHECK(choose_plain(out, a.c, a.st) != changes[i].of_acks);
+    }
+}
+
+TEST_CASE("while a connection closes, segments are plain but for the FIN", "[tcp]")
+{
+    in_established half_closed;
+    half_closed.answers(64);
+    half_closed.c.state = tcp_state::close_wait;
+    plain_segment out;
+    CHECK(choose_plain(out, half_closed.c, half_closed.st));
+    for (const tcp_state state : {tcp_state::close_wait, tcp_state::fin_wait_1, tcp_state::fin_wait_2,
+                                  tcp_state::closing, tcp_state::last_ack, tcp_state::time_wait}) {
+        CAPTURE(to_string(state));
+        in_established e;
+        e.c.state = state;
+        e.c.acks_owed = 1;
+        e.c.fin_received = true;
+        e.c.ack_at = e.st.now + duration{300'000'000'000};  // when CLOSE-WAIT has been held too long
+        if (state != tcp_state::close_wait) {
+            e.c.fin_queued = true;
+            CHECK_FALSE(choose_plain(out, e.c, e.st));
+            e.c.snd.una = e.c.snd.nxt = e.c.send.end() + 1;  // the FIN has left
+        }
+        out = {};
+        REQUIRE(choose_plain(out, e.c, e.st));
+        leaving_segment asked;
+        REQUIRE(next_segment(asked, e.c, e.st));
+        CHECK(asked == detail::spelled_out(out, e.c, e.st));
+        commit_plain(e.c, out, e.st);
+        CHECK(e.c.acks_owed == 0);
+        CHECK(e.c.ack_at == e.st.now + duration{300'000'000'000});
     }
 }
 

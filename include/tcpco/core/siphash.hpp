@@ -1,5 +1,6 @@
-// SipHash-2-4 (Aumasson, Bernstein, INDOCRYPT 2012): the keyed hash behind initial sequence numbers (RFC 6528), the
-// connection table and the ephemeral ports. All keys derive from the stack's one seed (core/seed.hpp).
+// SipHash (Aumasson, Bernstein, INDOCRYPT 2012): the keyed hash behind initial sequence numbers (RFC 6528), ephemeral
+// ports and cookies, as SipHash-2-4. Tables, of whose hashes nobody sees anything, have SipHash-1-3, as those of Rust
+// and Python. All keys derive from the stack's one seed (core/seed.hpp).
 #pragma once
 
 #include <bit>
@@ -32,34 +33,44 @@ struct siphash_state {
         v0 += v3; v3 = std::rotl(v3, 21); v3 ^= v0;
         v2 += v1; v1 = std::rotl(v1, 17); v1 ^= v2; v2 = std::rotl(v2, 32);
     }
+    template <unsigned Rounds>
     constexpr void compress(std::uint64_t m) noexcept
     {
         v3 ^= m;
-        round();
-        round();
+        rounds<Rounds>();
         v0 ^= m;
     }
+    template <unsigned Rounds>
     constexpr std::uint64_t finish() noexcept
     {
         v2 ^= 0xff;
-        for (int i = 0; i < 4; ++i) {
-            round();
-        }
+        rounds<Rounds>();
         return v0 ^ v1 ^ v2 ^ v3;
+    }
+
+private:
+    template <unsigned Rounds>
+    constexpr void rounds() noexcept
+    {
+        round();
+        if constexpr (Rounds > 1) {
+            rounds<Rounds - 1>();
+        }
     }
 };
 
 }  // namespace detail
 
-// The hash of a sequence of 64-bit words; equals SipHash-2-4 of their little-endian octets.
+// The hash of a sequence of 64-bit words; equals SipHash-Compress-Finish of their little-endian octets.
+template <unsigned Compress = 2, unsigned Finish = 4>
 constexpr std::uint64_t siphash(siphash_key key, std::span<const std::uint64_t> words) noexcept
 {
     detail::siphash_state state{key};
     for (std::uint64_t m : words) {
-        state.compress(m);
+        state.compress<Compress>(m);
     }
-    state.compress(static_cast<std::uint64_t>(words.size() * 8) << 56);
-    return state.finish();
+    state.compress<Compress>(static_cast<std::uint64_t>(words.size() * 8) << 56);
+    return state.finish<Finish>();
 }
 
 }  // namespace tcpco

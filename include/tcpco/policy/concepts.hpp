@@ -204,8 +204,9 @@ concept decides_without_data = requires(R r, Board& board, octet_count room) {
 // counted_twice: octets of which two copies are taken to be in flight (SetPipe of RFC 6675 section 4).
 // on_reordering: a fast recovery, perhaps one that has ended, was needless: what seemed lost had been overtaken.
 // is_steady: nothing is lost, and next() answers new_data, however much of that leaves, until an ACK or a timer comes;
-// and what leaves at one time may be one record, since the policy goes by the time that each record left and by what
-// SACK blocks cut out of it, never by the number of records. on_transmit is told of each piece of it.
+// and with a peer that speaks SACK what leaves at one time may be one record, since the policy goes by the time that
+// each record left and by what SACK blocks cut out of it, never by the number of records. on_transmit is told of each
+// piece of it.
 template <class R>
 concept told_of_undo = requires(R r, stream_offset point) { r.on_undo(point); };
 template <class R>

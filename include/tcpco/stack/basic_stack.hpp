@@ -182,6 +182,7 @@ private:
     transmission_control_block* find_among_hints(const std::byte* ip) noexcept;
     std::size_t receive_first(std::span<frame> frames);
     std::size_t receive_known(std::span<frame> frames, likeness like);
+    void receive_for(connection_type& c, frame& f, std::uint8_t ecn);
     bool receive_alike(frame& f, datagram& d);
     std::size_t receive_predicted(connection_type& c, std::span<frame> frames, std::uint8_t ecn,
                                   prediction<Bundle>& p, step_type& st);
@@ -248,6 +249,8 @@ private:
     }
     template <class Sink>
     std::size_t transmit_connection(std::uint32_t index, Sink& sink, std::size_t budget, bool& refused);
+    template <class Sink>
+    std::size_t transmit_turn(connection_type& c, step_type& st, Sink& sink, std::size_t budget, bool& refused);
 
     // time_waits.hpp
     void compact(connection_type& c);
@@ -292,6 +295,11 @@ private:
         return flows_.replace(flow, value, is_named(flow));
     }
     void erase_flow(const four_tuple& flow) noexcept { flows_.erase(flow, is_named(flow)); }
+    // False: it is another's, or nobody's.
+    bool erase_flow_of(const four_tuple& flow, std::uint32_t value) noexcept
+    {
+        return flows_.erase(flow, [value](std::uint32_t named) { return named == value; });
+    }
     auto is_listening(const endpoint& local) const noexcept
     {
         return [this, &local](std::uint32_t index) { return listeners_.at(index).local == local; };
@@ -326,6 +334,18 @@ private:
     }
     template <class Call>
     errc on_connection(connection_id id, Call&& call);
+    void count_half_open(listener& l) noexcept
+    {
+        ++l.half_open;
+        ++half_open_;
+    }
+    void uncount_half_open(slab_id listening) noexcept
+    {
+        --half_open_;
+        if (listener* l = listeners_.get(listening)) {
+            --l->half_open;
+        }
+    }
     listener* find(listener_id id) noexcept override { return listeners_.get(id.value); }
     slab_id listener_at(std::uint32_t index) noexcept override { return listeners_.id_of(index); }
 
@@ -351,7 +371,7 @@ private:
     std::array<std::uint32_t, 1'024> hints_{};  // indices of connections that may have been asked for last
     slab<connection_type> connections_;
     slab<listener> listeners_;
-    flow_table<four_tuple, four_tuple_hash> flows_;
+    flow_table<four_tuple, flow_hash> flows_;
     flow_table<endpoint, endpoint_hash> listening_;
     timer_wheel timers_;
     slab<time_wait_record> time_waits_;
@@ -360,6 +380,8 @@ private:
     std::uint32_t set_aside_ = 0;  // records whose place a half-open connection has taken
     slab<syn_received_record> syn_queue_;
     timer_wheel syn_timers_;
+    std::uint32_t half_open_ = 0;  // connections and records in SYN-RECEIVED that came out of LISTEN
+    std::uint32_t whole_half_open_;  // as long as these are no more than that, none becomes a record
     siphash_key port_key_;
     flow_owner owner_;
     std::uint32_t port_counter_ = 0;

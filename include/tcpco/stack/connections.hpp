@@ -27,9 +27,10 @@ basic_stack<B>::basic_stack(const config& c)
       connections_{c.limits.connections},
       listeners_{c.limits.listeners},
       flows_{c.limits.connections + c.limits.time_wait + c.limits.syn_received,
-             four_tuple_hash{derive_key(c.seed, 5)}},
+             flow_hash{derive_key(c.seed, 5)}},
       listening_{c.limits.listeners, endpoint_hash{derive_key(c.seed, 6)}},
-      time_waits_{c.limits.time_wait}, syn_queue_{c.limits.syn_received}, port_key_{derive_key(c.seed, 7)},
+      time_waits_{c.limits.time_wait}, syn_queue_{c.limits.syn_received},
+      whole_half_open_{std::min(c.limits.whole_half_open, c.limits.connections / 8)}, port_key_{derive_key(c.seed, 7)},
       owner_{c.owner}, orphan_limit_{c.limits.orphans}
 {
     network_.set_device(network_.config().mtu, network_.config().ethernet);
@@ -132,17 +133,17 @@ void basic_stack<B>::account(connection_type& c, tcp_state was)
         return;
     }
     end_set_aside({c.local, c.remote}, is_synchronized(c.state));
+    if (c.passive) {
+        uncount_half_open(c.listener);
+    }
     listener* l = listeners_.get(c.listener);
     if (l == nullptr) {
         return;
     }
     if (c.fast_opened) {
         --l->fast_open_pending;
-    } else if (c.passive) {
-        --l->half_open;
-        if (is_synchronized(c.state)) {
-            enqueue(*l, c);
-        }
+    } else if (c.passive && is_synchronized(c.state)) {
+        enqueue(*l, c);
     }
 }
 
@@ -162,9 +163,7 @@ void basic_stack<B>::enqueue(listener& l, connection_type& c)
 template <class B>
 void basic_stack<B>::bury(connection_type& c)
 {
-    if (find_flow({c.local, c.remote}) == c.self.index) {
-        erase_flow({c.local, c.remote});
-    }
+    erase_flow_of({c.local, c.remote}, c.self.index);
     timers_.cancel(c.self.index);
     c.armed.forget();
     dirty_.erase(c.self.index);
@@ -392,6 +391,7 @@ void basic_stack<B>::check_invariants() const
         [[maybe_unused]] std::size_t live = 0;
         [[maybe_unused]] std::size_t orphans = 0;
         [[maybe_unused]] std::size_t accurate = 0;
+        [[maybe_unused]] std::size_t half_open = syn_queue_.size();
         for (std::uint32_t i = 0; i < connections_.capacity(); ++i) {
             if (!connections_.occupied(i)) {
                 TCPCO_ASSERT(i >= tcbs_.size() || tcbs_[i] == nullptr);
@@ -402,6 +402,7 @@ void basic_stack<B>::check_invariants() const
                 c.state == tcp_state::closed || c.state == tcp_state::listen || c.state == tcp_state::time_wait;
             live += over ? 0U : 1U;
             accurate += c.accurate ? 1U : 0U;
+            half_open += c.state == tcp_state::syn_received && c.passive ? 1U : 0U;
             orphans += !over && c.reader_gone ? 1U : 0U;
             check_connection(c);
         }
@@ -414,6 +415,7 @@ void basic_stack<B>::check_invariants() const
             }
         }
         TCPCO_ASSERT(live == live_ && orphans == orphans_ && accurate == host.accurate.size());
+        TCPCO_ASSERT(half_open == half_open_);
         TCPCO_ASSERT(time_waits_.size() == time_wait_order_.size());
         [[maybe_unused]] std::uint32_t aside = 0;
         for (std::uint32_t i = 0; i < time_waits_.capacity(); ++i) {

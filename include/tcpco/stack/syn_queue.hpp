@@ -4,18 +4,23 @@
 // limits.syn_received of them, and of each listener half_open_limit: what is beyond is the syn_defence policy's
 // question, by default answered with a cookie, so nobody who waits is pushed out (RFC4987-3.5a). A record that
 // something happens to is a connection again until the next transmit(); in events it then has another key.
+//
+// A few stay whole (limits.whole_half_open): what nearly every handshake meets next is its ACK, and to make a record
+// of it and a connection again costs as much as the handshake. In a flood there are more, and what leaves of those few
+// once more leaves a record, too.
 #pragma once
 
 #include "tcpco/stack/basic_stack.hpp"
 
 namespace tcpco {
 
-// A half-open connection with nothing left to say becomes a record. Where none can be had, it stays as it is.
+// A half-open connection with nothing left to say becomes a record. Where none can be had, or there are few, it stays
+// as it is.
 template <class B>
 void basic_stack<B>::to_syn_queue(connection_type& c)
 {
-    if (syn_queue_.limit() == 0 || !fits_syn_received_record(c, host) || dirty_.contains(c.self.index) ||
-        unresolved_.contains(c.self.index)) {
+    if (half_open_ <= whole_half_open_ || syn_queue_.limit() == 0 || !fits_syn_received_record(c, host) ||
+        dirty_.contains(c.self.index) || unresolved_.contains(c.self.index)) {
         return;
     }
     const slab_id id = syn_queue_.emplace(half_open_record_of(c, host));
@@ -59,9 +64,7 @@ template <class B>
 void basic_stack<B>::forget_half_open(std::uint32_t index)
 {
     const syn_received_record& r = syn_queue_.at(index);
-    if (listener* l = listeners_.get(r.listener)) {
-        --l->half_open;
-    }
+    uncount_half_open(r.listener);
     const four_tuple flow{r.local(), r.remote()};
     erase_flow(flow);
     syn_timers_.cancel(index);

@@ -49,8 +49,19 @@ void basic_stack<B>::receive_copy(time_point now, std::span<const std::byte> oct
     receive(now, std::move(f));
 }
 
+namespace detail {
+
+// Whoever has a segment of such a connection need not ask whether it is for somebody else: a SYN in TIME-WAIT may be
+// for a listener, and an ACK in SYN-RECEIVED may find the accept queue full.
+constexpr bool takes_all_that_comes(tcp_state s) noexcept
+{
+    return is_synchronized(s) && s != tcp_state::time_wait;
+}
+
+}  // namespace detail
+
 // The connection of a frame that is like the one before: all that the network layer said of that one it would say
-// again. Null: it is for nobody who is ESTABLISHED, or opens a connection.
+// again. Null: it is for nobody who is synchronized, or opens a connection.
 template <class B>
 [[gnu::always_inline]] inline auto basic_stack<B>::find_known(const std::byte* ip, likeness like) -> connection_type*
 {
@@ -61,7 +72,7 @@ template <class B>
     } else if ((std::to_integer<unsigned>(tcp[13]) & tcp_flag::syn) == 0) {
         c = find_among_hints(ip);
     }
-    if (c == nullptr || c->state != tcp_state::established) {
+    if (c == nullptr || !detail::takes_all_that_comes(c->state)) {
         return nullptr;
     }
     if (like == likeness::host) {
@@ -81,7 +92,7 @@ transmission_control_block* basic_stack<B>::find_among_hints(const std::byte* ip
     const std::uint16_t to = read_be16(ip + ipv4_header_size + 2);
     std::uint32_t& hint = hints_[(unsigned{from} ^ to) % hints_.size()];
     transmission_control_block* const c = hint < tcbs_.size() ? tcbs_[hint] : nullptr;
-    if (c != nullptr && c->remote.port == from && c->local.port == to && c->state == tcp_state::established &&
+    if (c != nullptr && c->remote.port == from && c->local.port == to && detail::takes_all_that_comes(c->state) &&
         c->remote.address.is_v4() && c->remote.address.v4() == source && c->local.address.is_v4() &&
         c->local.address.v4() == destination) {
         return c;
@@ -94,7 +105,7 @@ transmission_control_block* basic_stack<B>::find_among_hints(const std::byte* ip
     return tcbs_[index];
 }
 
-// A segment from the host that the last one came from, for an established connection. How many of `frames` were taken,
+// A segment from the host that the last one came from, for a synchronized connection. How many of `frames` were taken,
 // or dropped and counted; 0: it is no such segment.
 template <class B>
 [[gnu::hot]] std::size_t basic_stack<B>::receive_known(std::span<frame> frames, likeness like)
@@ -116,11 +127,18 @@ template <class B>
     if (prediction<B> p; ecn != ecn_codepoint::ce && is_predicted(*c, f.data.octets(), st, p)) {
         return receive_predicted(*c, frames, ecn, p, st);
     }
-    arriving_segment seg;
-    if (read_segment(c->remote.address, c->local.address, std::move(f.data), f.info, ecn, seg)) {
-        arrive(*c, seg);
-    }
+    receive_for(*c, f, ecn);
     return 1;
+}
+
+// The same for one that is not as expected.
+template <class B>
+[[gnu::noinline]] void basic_stack<B>::receive_for(connection_type& c, frame& f, std::uint8_t ecn)
+{
+    arriving_segment seg;
+    if (read_segment(c.remote.address, c.local.address, std::move(f.data), f.info, ecn, seg)) {
+        arrive(c, seg);
+    }
 }
 
 // A segment of no such connection, with the host that the last one came from: what the network layer would say of it.

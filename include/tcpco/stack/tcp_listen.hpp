@@ -103,7 +103,7 @@ void basic_stack<B>::take_syn(listener& l, std::uint32_t index, const four_tuple
         ++l.fast_open_pending;
         enqueue(l, *c);
     } else {
-        ++l.half_open;
+        count_half_open(l);
     }
     settle(*c, c->state, st);
 }
@@ -143,7 +143,7 @@ void basic_stack<B>::accept_cookie(listener& l, std::uint32_t index, const four_
         erase(*c);
         return;
     }
-    ++l.half_open;
+    count_half_open(l);
     ++host.counters.syn_cookies_accepted;
     if constexpr (told_of_verified_sources<typename B::syn_defence>) {
         host.syn_defence.on_source_verified({now_, flow.remote.address});

@@ -91,24 +91,29 @@ template <class B>
 template <class Sink>
 std::size_t basic_stack<B>::transmit_connection(std::uint32_t index, Sink& sink, std::size_t budget, bool& refused)
 {
-    constexpr std::size_t quantum = 16;
     connection_type& c = connections_.at(index);
     step_type st = step_at(now_);
     if (const send_outcome plain = send_plain(c, st, sink); plain != send_outcome::idle) {
         refused = plain == send_outcome::refused;
+        compact(c);
         return refused ? 0 : 1;
     }
-    if (is_at_rest(c, st)) {
-        dirty_.erase(index);
-        rearm_timer(c, st);
-        arm(c);
-        return 0;
-    }
+    return transmit_turn(c, st, sink, budget, refused);
+}
+
+// The same, for whatever leaves.
+template <class B>
+template <class Sink>
+[[gnu::noinline]] std::size_t basic_stack<B>::transmit_turn(connection_type& c, step_type& st, Sink& sink,
+                                                            std::size_t budget, bool& refused)
+{
+    constexpr std::size_t quantum = 16;
+    const std::uint32_t index = c.self.index;
     std::size_t taken = 0;
     segment_run run;
     send_outcome outcome = send_outcome::sent;
     while (taken < std::min(budget, quantum) && outcome == send_outcome::sent) {
-        if (taken > 0 && !run.goes_on && is_at_rest(c, st)) {
+        if (!run.goes_on && is_at_rest(c, st)) {
             outcome = send_outcome::idle;
             break;
         }

@@ -131,7 +131,7 @@ errc basic_stack<B>::set_congestion(connection_id id, std::string_view name)
             c.congestion_choice = static_cast<std::uint8_t>((index + 1) & 15);
             if (sender_active<B>* s = st.sender(c); s != nullptr && s->congestion.index() != index) {
                 detail::keep_windows(c, st);
-                s->congestion = make_congestion(c, host.policies);
+                s->congestion = typename B::congestion{congestion_config(c, host.policies)};
                 s->before.reset();  // what the old one knew is nothing to go back to
                 if (is_synchronized(c.state)) {
                     establish_congestion(c, st);

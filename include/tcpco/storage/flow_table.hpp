@@ -8,64 +8,19 @@
 // Erasing shifts the followers back, so there are no tombstones and no slow decay. The table doubles at three quarters,
 // up to a limit, and refuses beyond it.
 //
-// The hash has to be keyed (four_tuple_hash is), since peers choose the keys: with a known hash they could pile all
+// The hash has to be keyed (flow_hash is), since peers choose the keys: with a known hash they could pile all
 // connections up behind one slot, and each segment would walk the pile.
 #pragma once
 
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <utility>
 
-#include "tcpco/core/address.hpp"
-#include "tcpco/core/siphash.hpp"
+#include "tcpco/core/four_tuple.hpp"
 #include "tcpco/storage/growable_array.hpp"
 
 namespace tcpco {
-
-// The two ends that name a connection (RFC 9293 section 3.4.1: "socket pair").
-struct four_tuple {
-    endpoint local{};
-    endpoint remote{};
-    friend constexpr bool operator==(const four_tuple&, const four_tuple&) noexcept = default;
-};
-
-// SipHash of a four_tuple.
-struct four_tuple_hash {
-    siphash_key key{};
-
-    constexpr std::uint64_t operator()(const four_tuple& t) const noexcept
-    {
-        const std::uint64_t ports = std::uint64_t{t.local.port} << 16 | t.remote.port;
-        if (t.local.address.is_v4() && t.remote.address.is_v4()) {
-            const std::uint64_t words[] = {
-                std::uint64_t{t.local.address.v4().value} << 32 | t.remote.address.v4().value, ports};
-            return siphash(key, words);
-        }
-        const std::uint64_t families = (t.local.address.is_v4() ? 1u : 0u) | (t.remote.address.is_v4() ? 2u : 0u);
-        const std::uint64_t words[] = {word(t.local.address, 0), word(t.local.address, 8), word(t.remote.address, 0),
-                                       word(t.remote.address, 8), families << 32 | ports};
-        return siphash(key, words);
-    }
-
-private:
-    static constexpr std::uint64_t word(const ip_address& address, std::size_t from) noexcept
-    {
-        std::uint64_t value = 0;
-        for (std::size_t i = 0; i < 8; ++i) {
-            value = value << 8 | address.octets()[from + i];
-        }
-        return value;
-    }
-};
-
-// SipHash of one end alone: what listens there.
-struct endpoint_hash {
-    siphash_key key{};
-
-    constexpr std::uint64_t operator()(const endpoint& e) const noexcept { return four_tuple_hash{key}({e, {}}); }
-};
 
 namespace detail {
 
@@ -217,10 +172,13 @@ public:
     template <class IsNamed>
     std::uint32_t find(const Key& key, IsNamed&& is_named) const noexcept
     {
+        if (size_ == 0) {
+            return npos;
+        }
         if (recent_ < capacity() && at(recent_).tag != 0 && is_named(at(recent_).value)) {
             return at(recent_).value;
         }
-        const std::size_t found = locate(tag_of(hash_(key)), is_named);
+        const std::size_t found = locate(tag_for(key), is_named);
         if (found == absent) {
             return npos;
         }
@@ -231,7 +189,7 @@ public:
     // Whom find() will ask first, or npos: a guess, for who wants his memory to be on its way.
     std::uint32_t guess(const Key& key) const noexcept
     {
-        const std::uint32_t tag = tag_of(hash_(key));
+        const std::uint32_t tag = tag_for(key);
         const auto any = [](std::uint32_t) { return true; };
         const std::size_t found = locate(tag, any);
         return found == absent ? npos : at(found).value;
@@ -240,7 +198,7 @@ public:
     template <class IsNamed>
     outcome insert(const Key& key, std::uint32_t value, IsNamed&& is_named) noexcept
     {
-        const std::uint32_t tag = tag_of(hash_(key));
+        const std::uint32_t tag = tag_for(key);
         if (locate(tag, is_named) != absent) {
             return outcome::exists;
         }
@@ -251,7 +209,7 @@ public:
     template <class IsNamed>
     bool replace(const Key& key, std::uint32_t value, IsNamed&& is_named) noexcept
     {
-        const std::size_t found = locate(tag_of(hash_(key)), is_named);
+        const std::size_t found = locate(tag_for(key), is_named);
         if (found == absent) {
             return false;
         }
@@ -263,7 +221,7 @@ public:
     template <class IsNamed>
     bool erase(const Key& key, IsNamed&& is_named) noexcept
     {
-        const std::size_t found = locate(tag_of(hash_(key)), is_named);
+        const std::size_t found = locate(tag_for(key), is_named);
         if (found == absent) {
             return false;
         }
@@ -272,7 +230,19 @@ public:
     }
 
 private:
+    // What is asked for last is often asked for again: found, and then erased; not found, and then inserted.
+    std::uint32_t tag_for(const Key& key) const noexcept
+    {
+        if (asked_tag_ == 0 || !(asked_ == key)) {
+            asked_ = key;
+            asked_tag_ = tag_of(hash_(key));
+        }
+        return asked_tag_;
+    }
+
     [[no_unique_address]] Hash hash_;
+    mutable std::uint32_t asked_tag_ = 0;  // of asked_; 0: there is none
+    mutable Key asked_{};
 };
 
 }  // namespace tcpco

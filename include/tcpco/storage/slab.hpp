@@ -167,6 +167,7 @@ public:
     }
 
     // Makes an object. The id is false when `limit` objects are there or memory is short; that is counted in refused().
+    // Without arguments it is made as `T t;`: T{} would clear all of it before its members are given their values.
     template <class... Args>
     slab_id emplace(Args&&... args)
     {
@@ -179,7 +180,11 @@ public:
         free_ = c.state.next_free;  // first, since the constructor may make objects too
         ++size_;
         detail::unpoison(c.storage, sizeof(T));
-        ::new (static_cast<void*>(c.storage)) T(std::forward<Args>(args)...);
+        if constexpr (sizeof...(Args) == 0) {
+            ::new (static_cast<void*>(c.storage)) T;
+        } else {
+            ::new (static_cast<void*>(c.storage)) T(std::forward<Args>(args)...);
+        }
         return {index, ++c.state.generation};
     }
 

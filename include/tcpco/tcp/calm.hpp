@@ -15,17 +15,18 @@ namespace tcpco {
 
 namespace detail {
 
-// `s`: null where there is no sending half.
+// Nothing is to be said but text, acknowledgements and timestamps.
 template <class B>
-bool finds_calm(const connection<B>& c, const sender_active<B>* s) noexcept
+bool says_nothing_else(const connection<B>& c) noexcept
 {
-    const rare_state& rare = *c.rare;
-    if (c.state != tcp_state::established || c.receiver || c.accurate || c.ecn_accurate || c.ecn || c.ce_last ||
-        c.reader_gone || c.refuses_text || c.fin_queued || c.probe_owed || c.keep_probe_owed || c.held_by_mark ||
-        c.uto_owed || c.path_mtu != 0 || rare.adv_uto != 0 || !rare.dsack.empty() ||
-        sends_urgent(c)) {
-        return false;
-    }
+    return !c.receiver && !c.accurate && !c.ecn && !c.probe_owed && !c.keep_probe_owed && !c.held_by_mark &&
+           !c.uto_owed && c.path_mtu == 0 && c.rare->dsack.empty() && !sends_urgent(c);
+}
+
+// Nothing is lost, SACKed or sent again. Null: there is no sending half.
+template <class B>
+bool sends_calmly(const sender_active<B>* s) noexcept
+{
     if (s == nullptr) {
         return true;
     }
@@ -35,6 +36,13 @@ bool finds_calm(const connection<B>& c, const sender_active<B>* s) noexcept
         }
     }
     return s->board.is_plain() && !s->recovery.in_recovery() && s->search.is_idle();
+}
+
+template <class B>
+bool finds_calm(const connection<B>& c, const sender_active<B>* s) noexcept
+{
+    return c.state == tcp_state::established && says_nothing_else(c) && !c.ecn_accurate && !c.ce_last &&
+           !c.reader_gone && !c.refuses_text && !c.fin_queued && c.rare->adv_uto == 0 && sends_calmly(s);
 }
 
 }  // namespace detail
@@ -48,6 +56,15 @@ template <class B>
         TCPCO_ASSERT(detail::finds_calm(c, st.sender(c)));
     }
     return c.calm;
+}
+
+// What leaves while a connection closes may be as plain: ACKs, and text in CLOSE-WAIT; unless a FIN is to leave. Asked
+// each time: such a time is short.
+template <class B>
+bool ends_calmly(const connection<B>& c, const sender_active<B>* s) noexcept
+{
+    return is_synchronized(c.state) && (!c.fin_queued || c.snd.nxt > c.fin_at()) && detail::says_nothing_else(c) &&
+           detail::sends_calmly(s);
 }
 
 }  // namespace tcpco

@@ -71,6 +71,12 @@ struct mtu_search {
 // The sending machinery; exists while octets, a SYN or a FIN are unacknowledged or queued.
 template <class B>
 struct sender_active {
+    sender_active() = default;
+    sender_active(const policy_configs<B>& p, const typename B::congestion::config& chosen)
+        : recovery_rate{p.recovery_rate}, recovery{p.recovery}, congestion{chosen}
+    {
+    }
+
     // What each segment and each ACK asks for stands together: with many connections each line has to come from afar.
     scoreboard board;
     octet_count resumption_window = 0;  // after an undo, a second limit beside cwnd (tcp/undo.hpp); 0: none

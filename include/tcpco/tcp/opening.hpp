@@ -3,7 +3,8 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
+#include <bit>
+#include <cstdint>
 
 #include "tcpco/tcp/ecn.hpp"
 #include "tcpco/tcp/keep_alive.hpp"
@@ -21,11 +22,8 @@ namespace detail {
 // RFC7323-2.3c
 inline std::uint8_t window_shift_for(octet_count capacity) noexcept
 {
-    std::uint8_t shift = 0;
-    while (shift < 14 && (capacity >> shift) > 65'535) {
-        ++shift;
-    }
-    return shift;
+    const auto bits = static_cast<int>(std::bit_width(static_cast<std::uint64_t>(capacity)));
+    return static_cast<std::uint8_t>(std::clamp(bits - 16, 0, 14));
 }
 
 // What the receive buffer may become: the shift is announced once and for all.
@@ -92,13 +90,13 @@ void establish_congestion(connection<B>& c, step<B>& st)
 
 // The connection's own choice among several controllers, where there are several and it has made one.
 template <class B>
-typename B::congestion make_congestion(const connection<B>& c, const policy_configs<B>& p)
+typename B::congestion::config congestion_config(const connection<B>& c, const policy_configs<B>& p)
 {
     auto config = p.congestion;
     if constexpr (chosen_by_name<typename B::congestion>) {
         config.index = c.congestion_choice != 0 ? c.congestion_choice - std::size_t{1} : config.index;
     }
-    return typename B::congestion{config};
+    return config;
 }
 
 // The sending half, made when there is something to send. Null: no memory, counted.
@@ -108,16 +106,13 @@ sender_active<B>* open_sender(connection<B>& c, step<B>& st)
     if (sender_active<B>* s = st.sender(c)) {
         return s;
     }
-    c.sender = st.host.senders.emplace();
+    const policy_configs<B>& p = st.host.policies;
+    c.sender = st.host.senders.emplace(p, congestion_config(c, p));
     sender_active<B>* s = st.sender(c);
     if (s == nullptr) {
         st.drop(drop_reason::no_buffer);
         return nullptr;
     }
-    const policy_configs<B>& p = st.host.policies;
-    s->congestion = make_congestion(c, p);
-    s->recovery = typename B::recovery{p.recovery};
-    s->recovery_rate = typename B::recovery_rate{p.recovery_rate};
     s->board.start(c.snd.una);
     s->progress_at = st.now;
     if (c.idle.min_rtt() > duration{}) {
@@ -159,10 +154,7 @@ void begin(connection<B>& c, endpoint local, endpoint remote, const sequence_num
     c.rmss = std::min<std::uint16_t>(c.own_mss, 536);
     const std::uint8_t shift = detail::window_shift_for(detail::largest_window(c));
     c.rcv.wscale = st.host.settings.window_scaling ? shift : std::uint8_t{0};
-    const std::array<std::uint64_t, 2> peers{
-        std::uint64_t{local.port} << 16 | remote.port,
-        static_cast<std::uint64_t>(remote.address.octets()[2]) << 8 | remote.address.octets()[3]};
-    c.ts_offset = static_cast<std::uint32_t>(siphash(st.host.timestamp_key, peers));
+    c.ts_offset = static_cast<std::uint32_t>(four_tuple_hash{st.host.timestamp_key}({local, remote}));
 }
 
 // What the peer's SYN says (its options count in no other segment: MUST-65, RFC 7323 2.2).

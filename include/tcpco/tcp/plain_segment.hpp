@@ -1,13 +1,13 @@
 // The segment that nearly always leaves a connection of requests and answers: all the text that waits, in one segment
-// with PSH, or an ACK alone; with timestamps or without options, in ESTABLISHED, while nothing is lost, marked or held
-// back.
+// with PSH, or an ACK alone; with timestamps or without options, once the handshake is over and unless a FIN is to
+// leave, while nothing is lost, marked or held back.
 //
 // next_segment() asks some forty questions to find out that it is this one. Here those are asked whose answer decides
 // whether it is, and then all but its window is known. It is no second opinion: what is not plain goes the long way
 // untouched, and builds with TCPCO_BOTH_WAYS ask next_segment() as well, and compare.
 //
-// Left out: text of more than one segment (segment_run.hpp has its short way), peers without SACK, connections with ECN
-// (each segment may have to echo a mark), and recoveries that cannot say that they have nothing to send again.
+// Left out: text of more than one segment (segment_run.hpp has its short way), connections with ECN (each segment may
+// have to echo a mark), and recoveries that cannot say that they have nothing to send again.
 #pragma once
 
 #include <cstddef>
@@ -82,7 +82,7 @@ template <class B>
     requires knows_steady<typename B::recovery>
 {
     const octet_count octets = c.send.end() - c.snd.nxt;
-    if (octets > c.smss || c.low_water != 0 || !is_calm(c, st)) {
+    if (octets > c.smss || c.low_water != 0 || !(is_calm(c, st) || ends_calmly(c, st.sender(c)))) {
         return false;
     }
     if (c.acks_owed > 1) {
@@ -185,7 +185,7 @@ template <class B>
     c.rcv.last_ack_sent = c.rcv.nxt;
     c.acks_owed = 0;
     c.read_since_ack = false;
-    c.ack_at = time_point::never();
+    c.ack_at = c.fin_received ? c.ack_at : time_point::never();
     c.ack_policy.on_ack_sent();
     if (octets > 0) {
         detail::commit_plain_text(c, *st.sender(c), octets, out.rto, st);

@@ -72,7 +72,7 @@ template <class B>
 template <class B>
 bool is_idle(const connection<B>& c, const sender_active<B>& s) noexcept
 {
-    return !c.probe_owed && !c.held_by_mark && c.state == tcp_state::established && !c.fin_queued &&
+    return !c.probe_owed && !c.held_by_mark && transmits(c.state) && c.sendable_end() <= c.snd.nxt &&
            s.board.lost() == 0 && s.recovery.is_steady();
 }
 
@@ -97,11 +97,19 @@ template <class B>
     }
 }
 
+// The same of any connection. Without a sending half there is nothing to be noted.
 template <class B>
 bool is_at_rest(connection<B>& c, step<B>& st)
 {
-    sender_active<B>* const s = st.sender(c);
-    return s != nullptr && is_at_rest(c, *s, st);
+    if (sender_active<B>* const s = st.sender(c)) {
+        return is_at_rest(c, *s, st);
+    }
+    const bool rests = c.acks_owed == 0 && !c.read_since_ack && c.sendable_end() <= c.snd.nxt;
+    if constexpr (goes_both_ways) {
+        [[maybe_unused]] leaving_segment asked;
+        TCPCO_ASSERT(!rests || !next_segment(asked, c, st));
+    }
+    return rests;
 }
 
 // The bundle's policies take a run for one transmission.
@@ -121,7 +129,8 @@ std::size_t run_length(const leaving_segment& out, const connection<B>& c, step<
     const octet_count least = std::min({text, c.send_right_edge() - c.snd.nxt,
                                         detail::congestion_window(s) - detail::pipe_of(s)});
     // Smaller ones keep a record each: SACK blocks may cut a piece out for so many octets only (scoreboard.hpp).
-    if (least < size || size < scoreboard::fragment_octets || !s.recovery.is_steady() || s.board.lost() > 0) {
+    if (least < size || size < scoreboard::fragment_octets || !c.sack_permitted || !s.recovery.is_steady() ||
+        s.board.lost() > 0) {
         return 0;
     }
     const std::size_t n = std::min(static_cast<std::size_t>(least / size), most);

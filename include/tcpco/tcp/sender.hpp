@@ -75,9 +75,8 @@ bool next_segment(leaving_segment& out, connection<B>& c, step<B>& st)
         consider_window_update(c, st);
     }
     detail::fill_header(out, c, st);
-    const bool sends = c.state != tcp_state::closed && c.state != tcp_state::listen && c.state != tcp_state::time_wait;
     bool chosen = false;
-    if (sends && (c.sender || c.sendable_end() > c.snd.nxt) && !ack_goes_first(c, st)) {
+    if (transmits(c.state) && (c.sender || c.sendable_end() > c.snd.nxt) && !ack_goes_first(c, st)) {
         if (sender_active<B>* s = open_sender(c, st)) {
             if (c.sendable_end() > c.snd.nxt) {
                 detail::restart_after_idle(c, *s, st);

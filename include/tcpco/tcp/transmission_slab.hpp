@@ -13,9 +13,11 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <new>
+#include <type_traits>
 #include <utility>
 
 #include "tcpco/core/assert.hpp"
@@ -80,8 +82,8 @@ public:
         if (other.size_ == 0) {
             return;
         }
-        nodes_ = new transmission_node[other.capacity_];
-        ring_ = new record_index[other.capacity_];
+        nodes_ = nodes_in(::operator new(octets_for(other.capacity_)));
+        ring_ = ring_behind(nodes_, other.capacity_);
         std::copy_n(other.nodes_, other.used_, nodes_);
         std::copy_n(other.ring_, other.capacity_, ring_);
         capacity_ = other.capacity_;
@@ -126,11 +128,7 @@ public:
             static_cast<void>(grow(other.capacity_));
         }
     }
-    ~transmission_slab()
-    {
-        delete[] nodes_;
-        delete[] ring_;
-    }
+    ~transmission_slab() { ::operator delete(nodes_); }
 
     record_index size() const noexcept { return size_; }
     record_index capacity() const noexcept { return capacity_; }
@@ -253,12 +251,24 @@ public:
     void release() noexcept
     {
         clear();
-        delete[] std::exchange(nodes_, nullptr);
-        delete[] std::exchange(ring_, nullptr);
+        ::operator delete(std::exchange(nodes_, nullptr));
+        ring_ = nullptr;
         capacity_ = 0;
     }
 
 private:
+    // Nodes and ring are one piece of memory, which is not cleared: both are written before they are read.
+    static_assert(std::is_trivially_copyable_v<transmission_node> && std::is_aggregate_v<transmission_node>);
+    static std::size_t octets_for(record_index capacity) noexcept
+    {
+        return capacity * (sizeof(transmission_node) + sizeof(record_index));
+    }
+    static transmission_node* nodes_in(void* memory) noexcept { return static_cast<transmission_node*>(memory); }
+    static record_index* ring_behind(transmission_node* nodes, record_index capacity) noexcept
+    {
+        return reinterpret_cast<record_index*>(nodes + capacity);
+    }
+
     // The first record of a unit, by its number in sequence order.
     record_index unit(record_index number) const noexcept { return ring_[(head_ + number) & (capacity_ - 1)]; }
 
@@ -293,19 +303,18 @@ private:
         while (capacity < wanted) {
             capacity *= 2;
         }
-        auto* const nodes = new (std::nothrow) transmission_node[capacity];
-        auto* const ring = new (std::nothrow) record_index[capacity]{};
-        if (nodes == nullptr || ring == nullptr) {
-            delete[] nodes;
-            delete[] ring;
+        void* const memory = ::operator new(octets_for(capacity), std::nothrow);
+        if (memory == nullptr) {
             return false;
         }
+        transmission_node* const nodes = nodes_in(memory);
+        record_index* const ring = ring_behind(nodes, capacity);
         std::copy_n(nodes_, used_, nodes);
         for (record_index number = 0; number < units_; ++number) {
             ring[number] = unit(number);
         }
-        delete[] std::exchange(nodes_, nodes);
-        delete[] std::exchange(ring_, ring);
+        ::operator delete(std::exchange(nodes_, nodes));
+        ring_ = ring;
         head_ = 0;
         capacity_ = capacity;
         return true;

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "tcpco/core/four_tuple.hpp"
 #include "tcpco/core/seed.hpp"
 #include "tcpco/policy/concepts.hpp"
 
@@ -36,29 +37,13 @@ public:
     constexpr sequence_number generate(endpoint local, endpoint remote, time_point now,
                                        const sequence_number* not_below) const noexcept
     {
-        const std::uint64_t words[] = {
-            half(local.address, 0),
-            half(local.address, 8),
-            half(remote.address, 0),
-            half(remote.address, 8),
-            std::uint64_t{local.port} << 32 | std::uint64_t{remote.port} << 16 |
-                static_cast<std::uint64_t>(local.address.family()),
-        };
+        const std::uint64_t f = four_tuple_hash{key_}({local, remote});
         const auto clock = static_cast<std::uint64_t>(now.ns) / 4'000;  // M: a tick every 4 us
-        return not_below_or(not_below, {static_cast<std::uint32_t>(clock + siphash(key_, words))});
+        return not_below_or(not_below, {static_cast<std::uint32_t>(clock + f)});
     }
 
 private:
     static constexpr std::uint64_t purpose = 0x6973'6e36'3532'3830;  // what the key is derived for
-
-    static constexpr std::uint64_t half(const ip_address& a, std::size_t from) noexcept
-    {
-        std::uint64_t word = 0;
-        for (std::size_t i = 0; i < 8; ++i) {
-            word = word << 8 | a.octets()[from + i];
-        }
-        return word;
-    }
 
     siphash_key key_{};
 };

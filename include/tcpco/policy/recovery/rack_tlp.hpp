@@ -175,7 +175,7 @@ public:
     constexpr bool in_recovery() const noexcept { return in_recovery_ || without_sack_.in_recovery(); }
     [[gnu::always_inline]] constexpr bool is_steady() const noexcept
     {
-        return sack_ && !probe_due_ && !force_ && !recovering();
+        return !probe_due_ && !force_ && !after_timeout_ && !in_recovery();
     }
     constexpr bool reordering_seen() const noexcept { return reordering_seen_; }
     constexpr std::uint32_t reordering_multiplier() const noexcept { return reo_wnd_mult_; }

@@ -43,6 +43,12 @@ constexpr bool may_send(tcp_state s) noexcept
     return s == tcp_state::established || s == tcp_state::close_wait;
 }
 
+// SYN, octets or FIN may have to leave: not without TCB, and not in TIME-WAIT, which only answers.
+constexpr bool transmits(tcp_state s) noexcept
+{
+    return s >= tcp_state::syn_sent && s <= tcp_state::last_ack;
+}
+
 // Octets may still arrive from the peer.
 constexpr bool may_receive(tcp_state s) noexcept
 {
