@@ -19,10 +19,11 @@ import subprocess
 import sys
 import tempfile
 
-# work: rounds of the short and of the long run, segments or round trips in a round
-WORKS = {"checksums": (8, 24, 128), "no_checksums": (8, 24, 128), "echo": (200, 1200, 1)}
+# work: rounds of the short and of the long run; segments, round trips or connections in a round
+WORKS = {"checksums": (8, 24, 128), "no_checksums": (8, 24, 128), "echo": (200, 1200, 1),
+         "connect": (200, 1200, 1)}
 BUDGETS = {
-    "GNU": {"checksums": 1430, "no_checksums": 1220, "echo": 6620},
+    "GNU": {"checksums": 1430, "no_checksums": 1220, "echo": 6620, "connect": 53900},
 }
 ELSEWHERE = re.compile(r"\bsum_(vectors|words)")  # the checksum's inner loops
 

@@ -172,7 +172,7 @@ public:
     template <class IsNamed>
     std::uint32_t find(const Key& key, IsNamed&& is_named) const noexcept
     {
-        if (size_ == 0) {
+        if (empty()) {
             return npos;
         }
         if (recent_ < capacity() && at(recent_).tag != 0 && is_named(at(recent_).value)) {
