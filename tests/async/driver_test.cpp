@@ -132,6 +132,24 @@ TEST_CASE("a stack that takes many frames gets those of a turn at once, 64 at mo
     CHECK(a.batches.back() == 1);
 }
 
+TEST_CASE("frames of a turn need no slot each: what the pool holds is handed over when it is empty", "[async]")
+{
+    virtual_reactor world;
+    memory_link link;
+    batch_stack a;
+    fake_stack b;
+    driver drive_a{a, link.left(), world, {.slots = 8}};
+    driver drive_b{b, link.right(), world};
+    for (int i = 0; i < 70; ++i) {
+        b.send(std::to_string(i));
+    }
+    world.run_until_idle();
+    CHECK(a.arrivals.size() == 70);
+    CHECK(a.batches == std::vector<std::size_t>{8, 8, 8, 8, 8, 8, 8, 8, 6});
+    CHECK(link.left().statistics().no_slot == 0);
+    CHECK(drive_a.pool().available() == 8);
+}
+
 TEST_CASE("after a stall the frames that wait come before the timer that is due", "[async]")
 {
     virtual_reactor world;

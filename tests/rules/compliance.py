@@ -32,7 +32,7 @@ LONG = re.compile(r"\b(RFC\d+|BBR)-(\d\w*(?:[.-]\w+)*)((?:,? (?:and )?\d\w*(?:[.
 TEST = re.compile(r'\bTEST_CASE\(\s*((?:"(?:\\.|[^"\\])*"\s*)+),\s*((?:"[^"]*"\s*)+)\)')
 STRING = re.compile(r'"((?:\\.|[^"\\])*)"')
 DEFINITION = re.compile(
-    r"^ {0,4}(?:template <.*> ?)?(?:(?:inline|constexpr|static|virtual|explicit|friend|\[\[nodiscard\]\]) )*"
+    r"^ {0,4}(?:template <.*> ?)?(?:(?:inline|constexpr|static|virtual|explicit|friend|\[\[[\w:]+\]\]) )*"
     r"(?:(?:struct|class|enum class|concept|namespace) (?P<type>\w+)|(?:[\w:<>,*& ]+?[ *&])?(?:\w+(?:<\w+>)?::)*(?P<function>~?\w+)\()")
 # A member function that is only declared: a type comes before its name, and perhaps the first line is not the last.
 DECLARATION = re.compile(r"^ {4}(?!return |co_return |else )(?:[\w:<>,*&]+ )+[*&]?(\w+)\((?!\)\s*\{)")

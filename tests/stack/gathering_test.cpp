@@ -28,14 +28,20 @@ octets in_ethernet(const octets& packet)
 
 // A stack with a connection from 192.0.2.9, and the slots that a driver has.
 struct receiving_host {
-    explicit receiving_host(bool timestamps = false, std::uint32_t slots = 256, std::uint16_t ecn = 0) : pool{2'048, slots}
+    using configuration = stack_config<default_policies>;
+
+    explicit receiving_host(bool timestamps = false, std::uint32_t slots = 256,
+                            const configuration& config = raw_host<>::default_config(), bool scaling = false)
+        : pool{2'048, slots}, host{config}
     {
         host.know();
         const listener_id listener = host.stack.listen({stack_ip, 80}).value;
         for (auto* p : {&peer, &other}) {
             p->options.has_timestamps = timestamps;
             p->options.tsval = 100;
-            p->send(static_cast<std::uint16_t>(tcp_flag::syn | ecn));
+            p->options.has_window_scale = scaling;
+            p->send(tcp_flag::syn);
+            p->options.has_window_scale = false;
             p->take();
             p->send(tcp_flag::ack);
             host.drain();
@@ -190,16 +196,92 @@ TEST_CASE("segments that continue one another are read in order, counted each, a
 
 TEST_CASE("what was gathered is as one super-frame would be: 64 KiB at most", "[stack]")
 {
+    receiving_host r{false, 256, raw_host<>::default_config(), true};
+    REQUIRE(r.host.stack.set_receive_buffer(r.id, 400'000) == errc::ok);
+    r.host.wait(1_s);
+    const std::size_t at = r.written;
+    r.receive(r.bulk(70, 1'400));
+    CHECK(r.info().receive_queued == 98'000);
+    CHECK(r.counters().frames_gathered == 45 + 23);  // 46 segments, and 24
+    CHECK(r.info().largest_received == 1'400);
+    CHECK(r.read() == numbered(98'000, at));
+    CHECK(r.host.dropped() == 0);
+}
+
+TEST_CASE("where slots run out within a run, a part of it is taken, acknowledged, and the rest counted", "[stack]")
+{
+    auto config = raw_host<>::default_config();
+    config.limits.small_slots = 12;
+    config.limits.large_slots = 1;
+    receiving_host r{false, 256, config};
+    std::vector<buffer> others;  // hold what the pool has
+    while (r.pool.available() > 62) {
+        others.push_back(r.pool.acquire());
+    }
+    const std::size_t at = r.written;
+    const sequence_number first = r.peer.seq;
+    r.receive(r.bulk(60, 1'000));
+    CHECK(r.counters().frames_gathered == 59);
+    const auto taken = static_cast<std::size_t>(r.info().receive_queued);
+    CHECK((taken > 1'000 && taken < 60'000));
+    CHECK(r.host.dropped(drop_reason::no_buffer) == 60 - taken / 1'000);
+    CHECK(r.pool.available() == 62);
+    const auto out = r.host.drain();
+    REQUIRE(out.size() == 1);
+    CHECK(out[0].tcp()->header.ack == first + static_cast<std::uint32_t>(taken));
+    CHECK(r.read() == numbered(taken, at));
+}
+
+TEST_CASE("the same for a super-frame that a device has put together", "[stack]")
+{
+    auto config = raw_host<>::default_config();
+    config.limits.small_slots = 12;
+    config.limits.large_slots = 1;
+    receiving_host r{false, 256, config};
+    buffer_pool jumbos{65'536, 8};
+    std::vector<buffer> others;
+    while (jumbos.available() > 1) {
+        others.push_back(jumbos.acquire());
+    }
+    const bool predicted = GENERATE(true, false);
+    const std::size_t at = r.written;
+    const sequence_number first = r.peer.seq;
+    r.peer.ecn = predicted ? ecn_codepoint::not_ect : ecn_codepoint::ce;  // marked ones go the long way
+    const octets packet = in_ethernet(r.next(tcp_flag::ack, 60'000));
+    frame f = copy_frame(jumbos, packet, {.gso_type = gso_kind::tcp_v4, .gso_size = 1'000, .wire_segments = 60});
+    r.host.stack.receive(r.host.now, std::move(f));
+    const auto taken = static_cast<std::size_t>(r.info().receive_queued);
+    CHECK((taken > 1'000 && taken < 60'000));
+    CHECK(r.host.dropped(drop_reason::no_buffer) == 1);
+    const auto out = r.host.drain();
+    REQUIRE(out.size() == 1);
+    CHECK(out[0].tcp()->header.ack == first + static_cast<std::uint32_t>(taken));
+    CHECK(r.read() == numbered(taken, at));
+}
+
+TEST_CASE("another connection's segment is not added, whatever its numbers say", "[stack]")
+{
     receiving_host r;
     const std::size_t at = r.written;
-    r.receive(r.bulk(45, 1'400));
-    CHECK(r.counters().frames_gathered == 44);
-    CHECK(r.read() == numbered(63'000, at));
-    r.host.wait(1_s);
-    r.host.wait(1_s);
-    r.receive(r.bulk(200, 320));
-    CHECK(r.counters().frames_gathered == 44 + 199);
-    CHECK(r.host.dropped() == 0);
+    auto packets = r.bulk(3, 500);
+    packets.push_back(in_ethernet(r.other.packet(tcp_flag::ack, r.peer.seq, r.peer.ack, numbered(500, r.written))));
+    r.receive(packets);
+    CHECK(r.counters().frames_gathered == 2);
+    CHECK(r.read() == numbered(1'500, at));
+}
+
+TEST_CASE("segments with other timestamps are not added", "[stack]")
+{
+    receiving_host r{true};
+    const bool echo = GENERATE(false, true);
+    const std::size_t at = r.written;
+    auto packets = r.bulk(3, 500);
+    r.peer.options.tsval += echo ? 0 : 1;
+    r.peer.options.tsecr += echo ? 1 : 0;
+    packets.push_back(in_ethernet(r.next(tcp_flag::ack, 500)));
+    r.receive(packets);
+    CHECK(r.counters().frames_gathered == 2);
+    CHECK(r.read() == numbered(2'000, at));
 }
 
 TEST_CASE("a segment that does not continue the one before it is not added to it", "[stack]")
@@ -250,6 +332,9 @@ TEST_CASE("a segment that does not continue the one before it is not added to it
 TEST_CASE("segments behind one with PSH, or a shorter one, begin anew", "[stack]")
 {
     receiving_host r;
+    r.receive({in_ethernet(r.next(tcp_flag::ack | tcp_flag::psh, 500)), in_ethernet(r.next(tcp_flag::ack, 500))});
+    CHECK(r.counters().frames_gathered == 0);
+    r.read();
     const std::size_t at = r.written;
     auto packets = r.bulk(2, 500);
     packets.push_back(in_ethernet(r.next(tcp_flag::ack | tcp_flag::psh, 500)));

@@ -318,7 +318,7 @@ private:
         f.info.arrived_at = now;
         f.info.interface = options_.interface;
         arrived_.push_back(std::move(f));
-        if (arrived_.size() == most_at_once) {
+        if (arrived_.size() == most_at_once || pool_.available() == 0) {  // the next one may need a slot of these
             hand_over(now);
         }
     }

@@ -190,8 +190,9 @@ template <class B>
                                     .flags = static_cast<std::uint16_t>((read_be16(f.data.data + 12) & 0xFFF) |
                                                                         (p.psh ? unsigned{tcp_flag::psh} : 0U))});
     if constexpr (goes_both_ways) {
-        [[maybe_unused]] const bool room =
-            !f.data.owner.pool_is_short() && !host.small.is_short() && !host.large.is_short();
+        const auto is_short = [](const frame& g) { return g.data.owner.pool_is_short(); };
+        [[maybe_unused]] const bool room = !is_short(f) && std::ranges::none_of(p.more.frames, is_short) &&
+                                           !host.small.is_short() && !host.large.is_short();
         arriving_segment seg;
         frame_info info = f.info;
         info.checksum = checksum_state::good;

@@ -6,6 +6,8 @@
 // segments of the same size, of which the last may be shorter; with the same acknowledgement, window and timestamps;
 // none but the last with PSH; 64 KiB at most. Acknowledgement policies are told how many they were.
 //
+// Small segments count as well: two of them, gathered, are two for a policy that acknowledges every second one.
+//
 // Left out: segments that the short way does not take (header_prediction.hpp), so all with ECN, and text out of order.
 #pragma once
 

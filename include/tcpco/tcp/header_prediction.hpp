@@ -132,6 +132,7 @@ template <class B>
     c.rcv.nxt += taken;
     c.events |= taken > 0 ? readiness::readable : readiness::none;
     if (taken < size) {
+        acknowledge_part(c, taken);
         return;
     }
     event.unacked_octets = c.rcv.nxt - c.rcv.last_ack_sent;

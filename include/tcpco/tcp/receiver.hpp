@@ -212,6 +212,16 @@ template <class B>
     return c.receive.push(std::move(payload)) ? taken + rest : taken;
 }
 
+// No slot was free for all of the text. What was taken, of a super-frame whole segments perhaps, is acknowledged at
+// once: it may be the last that comes before the peer sends the rest again.
+template <class B>
+void acknowledge_part(connection<B>& c, octet_count taken) noexcept
+{
+    if (taken > 0) {
+        owe_ack(c);
+    }
+}
+
 // What the sender of out-of-order text is told with which urgency, and how the policy sees in-order text.
 template <class B>
 [[gnu::always_inline]] inline void schedule_ack(connection<B>& c, const received_segment& event, step<B>& st)
@@ -332,6 +342,7 @@ void process_segment_text(connection<B>& c, arriving_segment& seg, step<B>& st)
         if (taken < size) {
             st.drop(drop_reason::no_buffer);  // as if the rest had been lost: the peer sends it again
             seg.header.flags = static_cast<std::uint16_t>(seg.header.flags & ~tcp_flag::fin);
+            detail::acknowledge_part(c, taken);
             return;
         }
     }
