@@ -177,6 +177,7 @@ private:
         config_.tcp.sack = (bits & 4) != 0;
         config_.tcp.window_scaling = (bits & 8) != 0;
         config_.tcp.send_buffer_octets = (bits & 16) != 0 ? 3'000 : 100'000;
+        config_.limits.connections = (bits & 16) != 0 ? 6 : 24;  // of few connections no half-open one stays whole
         config_.network.neighbours = (bits & 32) != 0 ? 2 : 16;
         config_.tcp.maximum_ranges = (bits & 64) != 0 ? 3 : 64;
         config_.tcp.initial_window_segments = (bits & 128) != 0 ? 2 : 40;
