@@ -164,7 +164,7 @@ std::pair<std::uint32_t, std::uint16_t> last_ack_and_window(const std::vector<se
 {
     std::pair<std::uint32_t, std::uint16_t> last{};
     for (const sent_packet& p : packets) {
-        const tcp_header& tcp = p.tcp()->header;
+        const tcp_header tcp = p.tcp()->header;
         last = tcp.destination_port == port ? std::pair{tcp.ack.value, tcp.window} : last;
     }
     return last;

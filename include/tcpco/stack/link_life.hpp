@@ -20,6 +20,7 @@ void basic_stack<B>::change_mtu(octet_count mtu)
             return;
         }
         step_type st = step_at(now_);
+        c.disturb();
         change_smss(c, st);
         if (mtu < before) {
             resend_flight(c, st);
