@@ -124,21 +124,21 @@ TAP_ROWS = [
 # What raw and tcpco try before a tuned row is measured: the best settings are kept.
 SINK_RAW = [f"engine={e} every={n} slots={s}" for e in ("plain", "uring") for n in (1, 2, 4, 8) for s in (1, 4, 16)
             if not (e == "uring" and s == 1)]
-SINK_WE = [f"lent={s} every={n}" for s in (4, 8, 16) for n in (2, 200)]
+SINK_WE = [f"batch={b} every={n}" for b in (131_072, 262_144, 524_288) for n in (2, 200)]
 CANDIDATES = {
     "receive_offload": {"raw": SINK_RAW, "tcpco": SINK_WE},
     "send_offload": {"raw": [f"engine={e} slots={s}" for e in ("plain", "uring") for s in (1, 2, 4, 8, 16)],
-                     "tcpco": ["", "lent=4", "lent=8"]},
+                     "tcpco": [""]},
     "receive_plain": {"raw": [f"engine={e} slots={s}" for e in ("plain", "uring") for s in (4, 32, 128)],
-                      "tcpco": ["", "lent=32"]},
+                      "tcpco": ["", "batch=96000"]},
     "receive_plain_stretch": {"raw": [f"engine={e} slots={s}" for e in ("plain", "uring") for s in (4, 32, 128)],
-                            "tcpco": ["", "lent=32"]},
+                            "tcpco": ["", "batch=96000"]},
     "send_plain": {"raw": [f"engine={e} slots={s}" for e in ("plain", "uring") for s in (4, 16, 32, 64)],
-                   "tcpco": ["", "lent=32"]},
+                   "tcpco": ["", "batch=96000"]},
 }
 QUICK_CANDIDATES = {
     "receive_offload": {"raw": ["engine=plain every=2 slots=1", "engine=plain every=4 slots=4", "engine=uring every=4 slots=4"],
-                        "tcpco": ["lent=8", "lent=16"]},
+                        "tcpco": ["", "batch=131072"]},
     "send_offload": {"raw": ["engine=plain slots=2", "engine=plain slots=8"], "tcpco": [""]},
     "receive_plain": {"raw": ["engine=plain slots=32", "engine=uring slots=128"], "tcpco": [""]},
     "receive_plain_stretch": {"raw": ["engine=plain slots=32", "engine=uring slots=128"], "tcpco": [""]},

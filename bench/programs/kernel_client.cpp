@@ -85,6 +85,7 @@ std::vector<kernel_socket> connect_all(const settings& s, std::uint16_t port)
     std::vector<kernel_socket> sockets;
     for (unsigned i = 0; i < s.connections; ++i) {
         sockets.emplace_back();
+        sockets.back().set_abortive();
         if (s.mss != 0) {
             sockets.back().set(sol_tcp, TCP_MAXSEG, static_cast<int>(s.mss), "TCP_MAXSEG");
         }

@@ -120,7 +120,7 @@ try {
         throw std::runtime_error{"engine is plain, read or uring"};
     }
     system_reactor reactor;
-    driver link_driver{host, device, reactor, {.slots = s.slots, .lent_slots = s.slots, .batch_octets = ~std::size_t{0}}};
+    driver link_driver{host, device, reactor, {.slots = s.slots, .batch_octets = ~std::size_t{0}}};
     say_ready();
     for (;;) {
         reactor.turn(busy ? duration::zero() : 200_ms);

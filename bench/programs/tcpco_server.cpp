@@ -1,7 +1,7 @@
 // tcpco behind a TAP: echo, sink and source as coroutines. Started by bench/run, in a network namespace of its own.
 //
 //     offload=0|1     super-frames and checksum offload
-//     slots=n lent=n  packet slots of the driver, and how many of them the kernel may hold (0: the driver's choice)
+//     slots=n         packet slots of the driver (0: the driver's choice)
 //     batch=octets    read before the stack looks at them
 //     every=n         full-sized segments per ACK; stretch=1: one ACK per batch, for plain segments too
 //     window=octets   receive buffer of a connection
@@ -92,7 +92,6 @@ try {
     options.busy_poll = given.flag("busy") ? duration::max() : duration{};
     driver_options& slots = options.slots;
     slots.slots = given.number("slots", 0);
-    slots.lent_slots = given.number("lent", 0);
     slots.batch_octets = given.number("batch", static_cast<unsigned>(slots.batch_octets));
     auto& config = options.stack;
     config.ack.every = static_cast<std::uint8_t>(given.number("every", config.ack.every));

@@ -126,7 +126,7 @@ TEST_CASE("a TAP carries frames both ways, in order, on each step of the ladder"
 TEST_CASE("with offload, checksums may be partial both ways", "[device]")
 {
     TCPCO_NEEDS_PRIVATE_NETWORK();
-    const std::string rung = GENERATE("", "no-multishot", "off");
+    const std::string rung = GENERATE("", "off");
     CAPTURE(rung);
     device_error error;
     tun link = tun::open({.name = "tcpco%d", .offload = true}, error);
@@ -161,7 +161,7 @@ TEST_CASE("with offload, checksums may be partial both ways", "[device]")
 TEST_CASE("with offload, super-frames cross both ways", "[device]")
 {
     TCPCO_NEEDS_PRIVATE_NETWORK();
-    const std::string rung = GENERATE("", "no-multishot", "off");
+    const std::string rung = GENERATE("", "off");
     CAPTURE(rung);
     device_error error;
     tun link = tun::open({.name = "tcpco%d", .offload = true}, error);
@@ -287,7 +287,7 @@ TEST_CASE("a driver that ends lets go of the TAP, so that closing it takes the i
 TEST_CASE("a frame longer than its slot is dropped and counted, not cut", "[device]")
 {
     TCPCO_NEEDS_PRIVATE_NETWORK();
-    const std::string rung = GENERATE("", "no-multishot", "off");
+    const std::string rung = GENERATE("", "off");
     CAPTURE(rung);
     device_error error;
     tun link = tun::open({.name = "tcpco%d"}, error);

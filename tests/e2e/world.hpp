@@ -20,8 +20,8 @@
 
 namespace tcpco_test {
 
-// The three ways of reading: one multishot read, one READ at a time, poll(2).
-inline constexpr const char* three_rungs[] = {"", "no-multishot", "off"};
+// The two ways of waiting: io_uring, poll(2).
+inline constexpr const char* both_rungs[] = {"", "off"};
 
 inline constexpr tcpco::endpoint our_service{tcpco::ipv4_address{our_address}, 7};
 inline constexpr tcpco::endpoint kernel_service{tcpco::ipv4_address{kernel_address}, 9'000};
@@ -192,7 +192,7 @@ inline std::string why_no_world(const std::string& rung)
 // not to be had.
 #define TCPCO_ON_EACH_RUNG(rung)                                                                      \
     const std::string rung =                                                                          \
-        GENERATE(from_range(std::begin(tcpco_test::three_rungs), std::end(tcpco_test::three_rungs))); \
+        GENERATE(from_range(std::begin(tcpco_test::both_rungs), std::end(tcpco_test::both_rungs))); \
     const tcpco_test::time_limit limit_of_test{40};                                                   \
     if (const std::string why = tcpco_test::why_no_world(rung); !why.empty()) {                       \
         tcpco_test::skip(why);                                                                        \

@@ -12,7 +12,7 @@
 namespace tcpco_test {
 
 // As TCPCO_URING would say it.
-inline constexpr const char* all_rungs[] = {"", "no-defer", "no-multishot", "no-multishot,no-defer", "no-direct", "off"};
+inline constexpr const char* all_rungs[] = {"", "no-defer", "off"};
 
 inline std::unique_ptr<tcpco::linux_reactor> reactor_on(const std::string& rung)
 {

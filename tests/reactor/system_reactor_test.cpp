@@ -227,7 +227,7 @@ TEST_CASE("frames keep their order while somebody reads from a full queue", "[re
 
 TEST_CASE("a reactor sleeps while the kernel's queue is full", "[reactor]")
 {
-    const std::string rung = GENERATE("", "no-multishot", "off");
+    const std::string rung = GENERATE("", "off");
     CAPTURE(rung);
     auto reactor = reactor_on(rung);
     one_stack t{*reactor};
@@ -263,7 +263,7 @@ TEST_CASE("when all slots are taken reading stops, and goes on when some come ba
     const std::string rung = GENERATE(from_range(std::begin(tcpco_test::all_rungs), std::end(tcpco_test::all_rungs)));
     CAPTURE(rung);
     auto reactor = reactor_on(rung);
-    one_stack t{*reactor, frame_fd_options{}, {.slots = 8, .lent_slots = 4}};
+    one_stack t{*reactor, frame_fd_options{}, {.slots = 8}};
     t.stack.keep = true;
     for (int i = 0; i < 10; ++i) {
         t.peer_sends(std::to_string(i));
@@ -288,7 +288,7 @@ TEST_CASE("the stack looks at large frames after a few of them, at small ones af
     const std::string rung = GENERATE(from_range(std::begin(tcpco_test::all_rungs), std::end(tcpco_test::all_rungs)));
     CAPTURE(rung);
     auto reactor = reactor_on(rung);
-    one_stack t{*reactor, frame_fd_options{}, {.slots = 64, .lent_slots = 16, .batch_octets = 4'000}};
+    one_stack t{*reactor, frame_fd_options{}, {.slots = 64, .batch_octets = 4'000}};
     const auto most_in_a_turn = [&](const std::string& text) {
         for (int i = 0; i < 12; ++i) {
             t.peer_sends(text);
@@ -304,7 +304,7 @@ TEST_CASE("the stack looks at large frames after a few of them, at small ones af
     most_in_a_turn(std::string(1'000, 'x'));  // now it is known how large frames are
     CHECK(most_in_a_turn(std::string(1'000, 'x')) == 4);
     most_in_a_turn("x");
-    if (rung == "no-direct" || rung == "off") {
+    if (rung == "off") {
         CHECK(most_in_a_turn("x") == 12);
         return;
     }
@@ -538,12 +538,9 @@ TEST_CASE("a reactor made on one thread runs on another", "[reactor]")
 
 TEST_CASE("with busy polling a reactor looks again and again before it sleeps, as long as it was told to", "[reactor]")
 {
-    const std::string rung = GENERATE("", "no-defer", "no-multishot", "off");
-    const bool shown = GENERATE(true, false);  // given at the start io_uring polls without system calls
-    CAPTURE(rung, shown);
-    auto reactor = make_linux_reactor(
-        {.uring = uring_settings::parse(rung), .say = nullptr, .busy_poll = shown ? 10_s : duration{}});
-    reactor->set_busy_poll(10_s);
+    const std::string rung = GENERATE("", "no-defer", "off");
+    CAPTURE(rung);
+    auto reactor = make_linux_reactor({.uring = uring_settings::parse(rung), .say = nullptr, .busy_poll = 10_s});
     one_stack t{*reactor};
     const auto send_later = [&] {
         return std::jthread{[&] {
@@ -730,8 +727,8 @@ TEST_CASE("the reactor says which step of the ladder it is, and why", "[reactor]
         tcpco_test::skip("no io_uring here: " + best->why());
         return;
     }
-    CHECK(reactor_on("no-multishot")->why().starts_with("io_uring, single reads: TCPCO_URING=no-multishot"));
-    CHECK(reactor_on("no-defer")->why().ends_with("(without DEFER_TASKRUN)"));
+    CHECK(best->why() == "io_uring");
+    CHECK(reactor_on("no-defer")->why() == "io_uring without DEFER_TASKRUN");
     static int lines = 0;
     const system_reactor quiet{{.uring = uring_settings::parse("off"), .say = [](const std::string&) { ++lines; }}};
     CHECK(lines == 1);
@@ -794,12 +791,10 @@ TEST_CASE("to destroy a submitted operation while the kernel works on it ends th
 TEST_CASE("TCPCO_URING takes several words", "[reactor]")
 {
     static_assert(uring_settings::parse("off").off);
-    static_assert(!uring_settings::parse("no-multishot").multishot);
-    static_assert(!uring_settings::parse("no-multishot,no-defer").defer);
-    static_assert(!uring_settings::parse("no-multishot,no-defer").multishot);
+    static_assert(!uring_settings::parse("no-defer").defer);
+    static_assert(!uring_settings::parse("no-msg-ring,no-defer").defer);
     static_assert(!uring_settings::parse("no-defer,no-msg-ring").msg_ring && uring_settings::parse("").msg_ring);
-    static_assert(!uring_settings::parse("no-direct").direct && uring_settings::parse("no-defer").direct);
-    static_assert(uring_settings::parse("nonsense").multishot && !uring_settings::parse("nonsense").off);
+    static_assert(uring_settings::parse("nonsense").defer && uring_settings::parse("nonsense").unknown_word && !uring_settings::parse("nonsense").off);
     ::setenv("TCPCO_URING", "off", 1);
     CHECK(uring_settings::from_environment().off);
     ::unsetenv("TCPCO_URING");
@@ -852,15 +847,16 @@ TEST_CASE("a descriptor that outlives its driver waits as before", "[reactor]")
     CAPTURE(rung);
     auto reactor = reactor_on(rung);
     auto [device, peer] = frame_fd::pair();
+    const bool waits = GENERATE(true, false);
+    detail::set_nonblocking(device.fd(), !waits);
     const int before = ::fcntl(device.fd(), F_GETFL);
     {
         fake_stack stack;
         driver drive{stack, device, *reactor};
+        CHECK((::fcntl(device.fd(), F_GETFL) & O_NONBLOCK) != 0);
         reactor->turn();
     }
-    if (rung != "off") {  // poll(2) cannot do without
-        CHECK(::fcntl(device.fd(), F_GETFL) == before);
-    }
+    CHECK(::fcntl(device.fd(), F_GETFL) == before);
 }
 
 TEST_CASE("a system_reactor is used as any other", "[reactor]")

@@ -66,7 +66,6 @@ public:
 struct port_options {
     int fd = -1;
     bool writes_inline = false;      // a write never waits and never reorders: a TAP or TUN
-    std::uint32_t lent_slots = 128;  // how many slots of the pool the kernel may hold at most
     // About so many octets are read before the stack looks at them. See driver_options::batch_octets.
     std::size_t batch_octets = 262'144;
 };
@@ -84,7 +83,6 @@ struct port_counters {
     std::uint64_t link_down = 0;        // dropped: EIO, the interface is not up
     std::uint64_t send_errors = 0;      // dropped for any other error
     std::uint64_t would_block = 0;      // times the kernel's queue was full; nothing is lost by that
-    std::uint64_t read_restarts = 0;    // io_uring: how often the read was armed
 };
 
 // A reactor's way to one file descriptor that keeps frame boundaries. Slots of the pool it was made with hold what is

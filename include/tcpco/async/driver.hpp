@@ -31,9 +31,8 @@ namespace tcpco {
 
 struct driver_options {
     std::uint32_t slots = 0;         // packet slots; 0: 64 where super-frames may come, else 512
-    std::uint32_t lent_slots = 0;    // of these, lent to the kernel at most; 0: 16 or 128. Few hot ones beat many
-    // About so many octets are read before the stack looks at them and acknowledges: 4 super-frames, or more small
-    // frames than slots are lent. They are still in the cache then, and the ACK leaves while most of a peer's window is
+    // About so many octets are read before the stack looks at them and acknowledges: 4 super-frames, or 173 small
+    // frames. They are still in the cache then, and the ACK leaves while most of a peer's window is
     // on its way: with 16 super-frames, a whole window of 1 MiB, each side waited for the other.
     std::size_t batch_octets = 262'144;
     std::size_t budget = 256;        // frames transmitted per turn
@@ -63,7 +62,6 @@ public:
         if constexpr (by_fd) {
             port_ = reactor_.open_port({.fd = device_.fd(),
                                         .writes_inline = device_.writes_inline(),
-                                        .lent_slots = lent_slots(),
                                         .batch_octets = options.batch_octets},
                                        pool_);
         }
@@ -214,12 +212,6 @@ private:
             return std::max<std::size_t>((needed + 511) / 512 * 512, 66'560);
         }
         return std::max<std::size_t>((needed + 63) / 64 * 64, 2'048);
-    }
-
-    std::uint32_t lent_slots() const noexcept
-    {
-        const std::uint32_t usual = super_frames(device_) ? 16 : 128;
-        return std::min(options_.lent_slots != 0 ? options_.lent_slots : usual, pool_.slot_count());
     }
 
     // A stack that can be told about its device has a `device_config` with any of these members.

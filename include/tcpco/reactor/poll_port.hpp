@@ -64,6 +64,20 @@ inline void set_nonblocking(int fd, bool on) noexcept
     }
 }
 
+// A descriptor that is O_NONBLOCK until end(), and then as it was before.
+class nonblocking_use {
+public:
+    explicit nonblocking_use(int fd) noexcept : fd_{fd}, was_{(::fcntl(fd, F_GETFL) & O_NONBLOCK) != 0}
+    {
+        set_nonblocking(fd_, true);
+    }
+    void end() noexcept { set_nonblocking(fd_, was_); }
+
+private:
+    int fd_;
+    bool was_;
+};
+
 }  // namespace detail
 
 class poll_port final : public frame_port {
@@ -73,9 +87,8 @@ public:
 
     // Enters itself into the reactor's `ports` for as long as it lives.
     poll_port(std::vector<poll_port*>& ports, const port_options& options, buffer_pool& pool)
-        : ports_{ports}, options_{options}, pool_{pool}
+        : ports_{ports}, options_{options}, pool_{pool}, use_{options.fd}
     {
-        detail::set_nonblocking(options_.fd, true);
         ports_.push_back(this);
     }
     ~poll_port() override { std::erase(ports_, this); }
@@ -94,7 +107,11 @@ public:
         return failed_write(errno);
     }
 
-    void close() noexcept override { failure_ = errc::network_down; }
+    void close() noexcept override
+    {
+        failure_ = errc::network_down;
+        use_.end();
+    }
 
     bool writable() const noexcept override { return failure_ == errc::ok && !waits_for_room_; }
 
@@ -201,6 +218,7 @@ private:
     std::vector<poll_port*>& ports_;
     port_options options_;
     buffer_pool& pool_;
+    detail::nonblocking_use use_;
     bool waits_for_room_ = false;
 };
 

@@ -7,7 +7,7 @@
 //
 // why() says in one line which step of the ladder it is and why no higher one. By default that line goes to stderr,
 // once a process, when it is not the highest; `say` puts it elsewhere, or nowhere (null).
-// TCPCO_URING=off|no-multishot|no-defer|no-direct forces a lower step.
+// TCPCO_URING=off|no-defer|no-msg-ring forces a lower step.
 #pragma once
 
 #include <atomic>
@@ -34,31 +34,28 @@ inline void say_on_stderr(const std::string& line)
 struct system_reactor_options {
     uring_settings uring = uring_settings::from_environment();
     void (*say)(const std::string& line) = &say_on_stderr;  // called when it is not the highest step
-    duration busy_poll{};  // linux_reactor::set_busy_poll(); given here, io_uring polls without system calls
+    duration busy_poll{};  // linux_reactor::set_busy_poll()
 };
 
 // The highest step that works here.
 inline std::unique_ptr<linux_reactor> make_linux_reactor(const system_reactor_options& options = {})
 {
     if (options.uring.unknown_word && options.say != nullptr) {
-        options.say(
-            "TCPCO_URING has a word that is none of off, no-multishot, no-defer, no-msg-ring, no-direct: ignored");
+        options.say("TCPCO_URING has a word that is none of off, no-defer, no-msg-ring: ignored");
     }
     std::unique_ptr<linux_reactor> made;
     if (options.uring.off) {
         made = std::make_unique<poll_reactor>("TCPCO_URING=off");
     } else {
         try {
-            uring_settings settings = options.uring;
-            settings.show_work = settings.show_work || options.busy_poll > duration::zero();
-            made = std::make_unique<uring_reactor>(settings);
+            made = std::make_unique<uring_reactor>(options.uring);
         } catch (const std::system_error& refused) {
             made = std::make_unique<poll_reactor>(std::string{"io_uring is refused ("} + refused.what() + ")");
         }
     }
     made->set_busy_poll(options.busy_poll);
     const std::string why = made->why();
-    if (options.say != nullptr && why != "io_uring, multishot read") {
+    if (options.say != nullptr && why != "io_uring") {
         options.say(why);
     }
     return made;

@@ -1,8 +1,8 @@
-// The upper steps of the ladder: io_uring, with one multishot read per device whose buffers are the stack's packet
-// slots (kernel 6.7), or with one READ at a time (kernel 5.19; Debian 12's own 6.1).
+// The upper step of the ladder: io_uring waits for all that a program waits for, and writes where much is to be
+// written. Devices are read by read(2); see uring_reader.hpp.
 //
-// A turn costs one system call: it submits what the last turn wrote, waits, and harvests. The constructor throws
-// std::system_error where io_uring or its provided-buffer rings are refused; system_reactor then falls back to poll(2).
+// One system call submits what the last turn wrote, waits, and harvests. The constructor throws std::system_error where
+// io_uring is refused; system_reactor then falls back to poll(2).
 #pragma once
 
 #include <algorithm>
@@ -26,11 +26,7 @@ namespace tcpco {
 
 class uring_reactor final : public linux_reactor {
 public:
-    explicit uring_reactor(const uring_settings& settings = uring_settings::from_environment()) : ring_{settings}
-    {
-        buffer_pool trial{64, 1};
-        const uring_buffers must_work{ring_, trial, 0, 1};
-    }
+    explicit uring_reactor(const uring_settings& settings = uring_settings::from_environment()) : ring_{settings} {}
     ~uring_reactor() override
     {
         end_signals();
@@ -39,16 +35,12 @@ public:
 
     std::string why() const override
     {
-        std::string text = ring_.multishot_read() ? "io_uring, multishot read" : "io_uring, single reads: ";
-        if (!ring_.multishot_read()) {
-            text += ring_.why_no_multishot();
-        }
-        return text + (ring_.deferred() ? "" : " (without DEFER_TASKRUN)");
+        return ring_.deferred() ? "io_uring" : "io_uring without DEFER_TASKRUN";
     }
 
     std::unique_ptr<frame_port> open_port(const port_options& options, buffer_pool& pool) override
     {
-        return std::make_unique<uring_port>(ring_, ports_, options, pool, next_group_++);
+        return std::make_unique<uring_port>(ring_, ports_, options, pool);
     }
 
     // By a message from ring to ring, which leaves with this turn's submission; an eventfd where the other reactor has
@@ -139,10 +131,10 @@ private:
         }
     }
 
-    // What ports read by system calls. What the last turn left for the ring leaves first.
+    // Reads what is there. What the last turn left for the ring leaves first.
     bool look()
     {
-        if (std::none_of(ports_.begin(), ports_.end(), [](const uring_port* p) { return p->looks(); })) {
+        if (ports_.empty()) {
             return false;
         }
         if (ring_.unsubmitted() != 0) {
@@ -184,34 +176,20 @@ private:
         return total;
     }
 
-    // A READ brings one frame; where more may wait, it is repeated until one has to wait.
     void harvest()
     {
-        for (std::size_t round = 0; round < poll_port::harvest_limit; ++round) {
-            for (uring_port* port : ports_) {
-                port->after_submission();
-            }
-            ring_.harvest();
-            bool again = false;
-            for (uring_port* port : ports_) {
-                port->after_harvest();
-                if (port->wants_another_read()) {
-                    port->refill_and_arm();
-                    again = again || !port->wants_another_read();
-                }
-            }
-            if (!again) {
-                return;
-            }
-            ring_.submit_and_collect();
+        for (uring_port* port : ports_) {
+            port->after_submission();
+        }
+        ring_.harvest();
+        for (uring_port* port : ports_) {
+            port->after_harvest();
         }
     }
 
     void io_finish(bool submit) override
     {
         for (uring_port* port : ports_) {
-            port->end_batch();
-            port->refill_and_arm();
             port->prepare_writes();
         }
         if (submit) {
@@ -337,7 +315,6 @@ private:
 
     uring_ring ring_;
     std::vector<uring_port*> ports_;
-    std::uint16_t next_group_ = 1;
     std::optional<detail::wake_event> event_;
     std::optional<detail::poll_embedding> embedding_;
     wake_watch woken_{wake_};

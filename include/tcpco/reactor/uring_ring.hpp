@@ -4,8 +4,8 @@
 // interrupting it), and retries with less where the kernel answers EINVAL. The ring is made disabled and enabled by the
 // thread that runs it, so a reactor can be made on one thread and run on another.
 //
-// TCPCO_URING forces a lower step, for tests and for trouble: `off`, `no-multishot`, `no-defer`, `no-msg-ring`,
-// `no-direct`, or several with commas.
+// TCPCO_URING forces a lower step, for tests and for trouble: `off`, `no-defer`, `no-msg-ring`, or
+// several with commas.
 #pragma once
 
 #include <cerrno>
@@ -28,11 +28,8 @@ namespace tcpco {
 
 struct uring_settings {
     bool off = false;
-    bool multishot = true;
     bool defer = true;
     bool msg_ring = true;    // wakes other rings by messages; off: by eventfds
-    bool direct = true;      // system calls of the port's own where little comes; off: all goes through the ring
-    bool show_work = false;  // the kernel says in shared memory that completions wait to be made: for busy polling
 
     bool unknown_word = false;  // a word that is none of these was there: probably a typing error
 
@@ -48,21 +45,15 @@ struct uring_settings {
         while (!words.empty()) {
             const std::size_t comma = words.find(',');
             const std::string_view word = words.substr(0, comma);
-            s.unknown_word = s.unknown_word || (word != "off" && word != "no-multishot" && word != "no-defer" &&
-                                                word != "no-msg-ring" && word != "no-direct");
+            s.unknown_word = s.unknown_word || (word != "off" && word != "no-defer" && word != "no-msg-ring");
             s.off = s.off || word == "off";
-            s.multishot = s.multishot && word != "no-multishot";
             s.defer = s.defer && word != "no-defer";
             s.msg_ring = s.msg_ring && word != "no-msg-ring";
-            s.direct = s.direct && word != "no-direct";
             words = comma == std::string_view::npos ? std::string_view{} : words.substr(comma + 1);
         }
         return s;
     }
 };
-
-// liburing 2.3 does not name it; the kernel has it since 6.7.
-inline constexpr std::uint8_t uring_op_read_multishot = 49;
 
 class uring_ring {
 public:
@@ -83,14 +74,8 @@ public:
     ~uring_ring() { io_uring_queue_exit(&ring_); }
 
     io_uring* get() noexcept { return &ring_; }
-    bool multishot_read() const noexcept { return multishot_read_; }
     bool deferred() const noexcept { return (ring_.flags & IORING_SETUP_DEFER_TASKRUN) != 0; }
     bool enabled() const noexcept { return enabled_; }
-    // Why there is no multishot read; null when there is.
-    const char* why_no_multishot() const noexcept { return why_no_multishot_; }
-    // Whether ports may read and write by system calls of their own: then what the ring has to say must show without
-    // one.
-    bool direct() const noexcept { return direct_ && (ring_.flags & IORING_SETUP_TASKRUN_FLAG) != 0; }
     // Whether another ring can be sent a message (kernel 5.18).
     bool msg_ring() const noexcept { return msg_ring_; }
 
@@ -209,8 +194,8 @@ private:
                 continue;
             }
             io_uring_params params{};
-            const bool shown = (settings.show_work || settings.direct) && flags != base;
-            params.flags = flags | (shown ? IORING_SETUP_TASKRUN_FLAG : 0U);
+            // The kernel says in shared memory that completions wait to be made.
+            params.flags = flags | (flags != base ? IORING_SETUP_TASKRUN_FLAG : 0U);
             params.cq_entries = completion_entries;
             error = -io_uring_queue_init_params(entries, &ring_, &params);
             if (error != EINVAL) {
@@ -226,22 +211,13 @@ private:
         const auto has = [answer](int opcode) {
             return answer != nullptr && io_uring_opcode_supported(answer, opcode) != 0;
         };
-        direct_ = settings.direct;
         msg_ring_ = settings.msg_ring && has(IORING_OP_MSG_RING);
-        multishot_read_ = settings.multishot && has(uring_op_read_multishot);
         io_uring_free_probe(answer);
-        if (!multishot_read_) {
-            why_no_multishot_ =
-                settings.multishot ? "this kernel has no multishot read (6.7 has)" : "TCPCO_URING=no-multishot";
-        }
     }
 
     io_uring ring_{};
     bool enabled_ = false;
-    bool multishot_read_ = false;
     bool msg_ring_ = false;
-    bool direct_ = false;
-    const char* why_no_multishot_ = nullptr;
 };
 
 }  // namespace tcpco

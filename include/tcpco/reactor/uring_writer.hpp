@@ -1,9 +1,9 @@
 // The writing half of a uring port: a bounded queue of gather lists, written in batches.
 //
-// On a TAP (`inline`) the first few frames of a turn are written at once, by writev(2), where the port reads by system
-// calls, too (uring_direct.hpp): most turns have one or two, and a submission of its own costs more than they do. Each
-// further frame becomes a WRITEV at once. These complete while they are submitted, in order, so once
-// the kernel has taken the entries their memory is free, and only failures make a completion.
+// On a TAP (`inline`) the first few frames of a turn are written at once, by writev(2): most turns have one or two, and
+// a submission of its own costs more than they do. Each further frame becomes a WRITEV at once. These complete while
+// they are submitted, in order, so once the kernel has taken the entries their memory is free, and only failures make a
+// completion.
 //
 // On any other descriptor a batch would reorder once the kernel's queue is full: a later write finds room where an
 // earlier one did not. So writes are linked, and carry RWF_NOWAIT: at the first EAGAIN the rest of the batch is
@@ -44,13 +44,13 @@ public:
         }
     }
 
-    // `at_once`: the descriptor is set to O_NONBLOCK.
-    sink_verdict send(std::span<const std::byte> prefix, const outgoing_frame& out, const buffer& keep, bool at_once)
+    // The descriptor is O_NONBLOCK.
+    sink_verdict send(std::span<const std::byte> prefix, const outgoing_frame& out, const buffer& keep)
     {
         if (lost_) {
             return sink_verdict::refused;
         }
-        if (at_once && inline_ && count_ == 0 && at_once_ < few && write_at_once(prefix, out)) {
+        if (inline_ && count_ == 0 && at_once_ < few && write_at_once(prefix, out)) {
             ++at_once_;
             return lost_ ? sink_verdict::refused : sink_verdict::done;
         }

@@ -2,8 +2,7 @@
 //
 // A pool is one region of memory cut into equal slots. A slot has one owner count; a `buffer` is one reference to it.
 // Frames, the payload waiting for the reader, and the octets waiting for acknowledgement are all slices of such slots,
-// so nothing is copied on its way and nothing is freed while a device still reads it. The io_uring reactor gives a
-// pool's slots to the kernel as its provided buffers.
+// so nothing is copied on its way and nothing is freed while a device still reads it.
 //
 // Pools belong to one thread: counts are plain integers. A pool's memory outlives the `buffer_pool` object until its
 // last slot came back, so a buffer may outlive the stack and the reactor that made it, not its thread.
