@@ -217,7 +217,7 @@ class Bench:
                 figures = self.results.figures(row.name, entry)
                 figures.settings = " ".join(row.settings.get(entry, []) + extra.split())
                 if "error" in result:
-                    figures.errors.append(result["error"])
+                    figures.fail(result["error"])
                 else:
                     figures.add(row, result)
 
@@ -439,6 +439,7 @@ def main(argv):
     bench = Bench(chosen, root, programs.resolve())
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell's `&` would have us ignore it
+    short = measure.why_kernel_is_short_of_memory()
     try:
         if chosen.flame:
             return draw_flames(bench, pathlib.Path(chosen.flame))
@@ -451,6 +452,8 @@ def main(argv):
     facts = about(chosen)
     if facts["cpus"] < 2:
         bench.absent["two cpus"] = "there is one: rows for two ran on one"
+    if short := short or measure.why_kernel_is_short_of_memory():
+        bench.absent["the kernel's TCP at its usual speed"] = short
     print(report.table(bench.results, bench.absent))
     if chosen.smoke:
         return smoke_status(bench)

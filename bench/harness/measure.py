@@ -98,6 +98,21 @@ def run_counted(commands, pattern):
     return found
 
 
+def why_kernel_is_short_of_memory(sockets=None, limits=None):
+    """None, or why the kernel's TCP is slow now: sockets that died with octets unsent keep them for minutes, also those
+    of namespaces that are gone, and beyond the first of the limits a sender gets its memory in small portions."""
+    try:
+        sockets = sockets or pathlib.Path("/proc/net/sockstat").read_text()
+        limits = limits or pathlib.Path("/proc/sys/net/ipv4/tcp_mem").read_text()
+    except OSError:
+        return None
+    used = re.search(r"^TCP: .* mem (\d+)$", sockets, re.M)
+    if used is None or int(used.group(1)) < int(limits.split()[0]):
+        return None
+    return (f"its sockets hold {used.group(1)} pages, more than tcp_mem's {limits.split()[0]}: a tenth as fast until they are "
+            "gone, see /proc/net/sockstat; wait some minutes")
+
+
 def why_no_namespace(probe):
     """None, or why no TAP can be had here; `probe` is a program that makes one."""
     process = start([*namespace_command(), str(probe)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

@@ -192,6 +192,18 @@ class Figures:
         self.server_cpu = []
         self.settings = ""
         self.errors = []
+        self.failed_rounds = []
+
+    def fail(self, why):
+        self.failed_rounds.append(len(self.values) + len(self.failed_rounds))
+        self.errors.append(why)
+
+    def in_rounds(self, values):
+        """`values`, with None where a round failed: what others measured in that round has nothing beside it."""
+        out = list(values)
+        for r in self.failed_rounds:
+            out.insert(r, None)
+        return out
 
     def add(self, row, result):
         self.values.append(row.value(result))
@@ -224,7 +236,7 @@ class Figures:
 
 def ratio(above, below):
     """The median of the ratios of rounds: what both measured in turn, minutes of drift left out."""
-    pairs = [a / b for a, b in zip(above, below) if b]
+    pairs = [a / b for a, b in zip(above, below) if a is not None and b]
     return statistics.median(pairs) if pairs else None
 
 
@@ -241,8 +253,12 @@ class Results:
             return []
         return f.also.get(figure, []) if figure else f.values
 
+    def rounds(self, row, entry, figure=None):
+        f = self.rows.get(row, {}).get(entry)
+        return f.in_rounds(self.values(row, entry, figure)) if f else []
+
     def ratio(self, row, above, below, figure=None):
-        return ratio(self.values(row, above, figure), self.values(row, below, figure))
+        return ratio(self.rounds(row, above, figure), self.rounds(row, below, figure))
 
     def failed(self, row):
         """tcpco was to be measured, and never came to an end."""
@@ -296,8 +312,8 @@ def beside_loopback(row, limit):
 def beside_the_sum(entry):
     """TLS beside 1/(1/entry + 1/plain): what is left when one cpu does both, one after the other."""
     def measured(results):
-        rounds = zip(*(results.values("tls_send", e) for e in ("tcpco", entry, "plain")))
-        shares = [tls * (1 / other + 1 / plain) for tls, other, plain in rounds if other and plain]
+        rounds = zip(*(results.rounds("tls_send", e) for e in ("tcpco", entry, "plain")))
+        shares = [tls * (1 / other + 1 / plain) for tls, other, plain in rounds if tls and other and plain]
         return statistics.median(shares) if shares else None
     return measured
 

@@ -41,8 +41,25 @@ def filled(of_tcpco):
 def test_ratios():
     check(ratio([1, 2, 30], [2, 2, 10]) == 1, "the median of the rounds' ratios, not the ratio of the medians")
     check(ratio([], [1]) is None and ratio([1], [0]) is None, "nothing to divide")
-    check(ratio([4, 9], [2]) == 2, "a round that failed on one side does not count")
+    check(ratio([4, 9], [2]) == 2, "what has no partner does not count")
     check(jain({"each": [5, 5, 5, 5]}) == 1 and jain({"each": [1, 0, 0, 0]}) == 0.25, "Jain's index")
+
+
+def test_failed_rounds():
+    results = Results()
+    for entry, values in (("tcpco", [4, None, 9]), ("raw", [2, 5, None]), ("lwip", [None, 5, 3])):
+        f = results.figures("send_plain", entry)
+        for v in values:
+            f.fail("why") if v is None else f.values.append(v)
+    check(results.ratio("send_plain", "tcpco", "raw") == 2, "a round that failed on one side counts for neither")
+    check(results.ratio("send_plain", "tcpco", "lwip") == 3, "and those after it keep their partners")
+
+
+def test_kernel_memory():
+    sockets = "sockets: used 12\nTCP: inuse 1 orphan 640 tw 0 alloc 641 mem {}\nUDP: inuse 0 mem 0\n"
+    limits = "287901\t383868\t575802\n"
+    check(measure.why_kernel_is_short_of_memory(sockets.format(287900), limits) is None, "enough")
+    check("298541" in measure.why_kernel_is_short_of_memory(sockets.format(298541), limits), "too much")
 
 
 def test_targets():
