@@ -130,11 +130,11 @@ CANDIDATES = {
     "send_offload": {"raw": [f"engine={e} slots={s}" for e in ("plain", "uring") for s in (1, 2, 4, 8, 16)],
                      "tcpco": [""]},
     "receive_plain": {"raw": [f"engine={e} slots={s}" for e in ("plain", "uring") for s in (4, 32, 128)],
-                      "tcpco": ["", "batch=96000"]},
+                      "tcpco": [""]},
     "receive_plain_stretch": {"raw": [f"engine={e} slots={s}" for e in ("plain", "uring") for s in (4, 32, 128)],
-                            "tcpco": ["", "batch=96000"]},
+                            "tcpco": [""]},
     "send_plain": {"raw": [f"engine={e} slots={s}" for e in ("plain", "uring") for s in (4, 16, 32, 64)],
-                   "tcpco": ["", "batch=96000"]},
+                   "tcpco": [""]},
 }
 QUICK_CANDIDATES = {
     "receive_offload": {"raw": ["engine=plain every=2 slots=1", "engine=plain every=4 slots=4", "engine=uring every=4 slots=4"],

@@ -31,9 +31,9 @@ namespace tcpco {
 
 struct driver_options {
     std::uint32_t slots = 0;         // packet slots; 0: 64 where super-frames may come, else 512
-    // About so many octets are read before the stack looks at them and acknowledges: 4 super-frames, or 173 small
-    // frames. They are still in the cache then, and the ACK leaves while most of a peer's window is
-    // on its way: with 16 super-frames, a whole window of 1 MiB, each side waited for the other.
+    // About so many octets are read before the stack looks at them and acknowledges: 4 super-frames; small ones, 64.
+    // They are still in the cache then, and the ACK leaves while most of a peer's window is on its way: with 16
+    // super-frames, a whole window of 1 MiB, each side waited for the other.
     std::size_t batch_octets = 262'144;
     std::size_t budget = 256;        // frames transmitted per turn
     std::uint16_t interface = 0;     // frame_info::interface of what arrives

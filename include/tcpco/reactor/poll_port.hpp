@@ -82,8 +82,9 @@ private:
 
 class poll_port final : public frame_port {
 public:
-    // How many frames one harvest takes: a turn is bounded.
-    static constexpr std::size_t harvest_limit = 256;
+    // How many frames one harvest takes: a turn is bounded. As many as one ACK may well answer, and as a driver hands
+    // to its stack at once: with 173 of MTU 1500 the sender slept more often (0.76 of the bare TAP; 0.93 with 64).
+    static constexpr std::size_t harvest_limit = 64;
 
     // Enters itself into the reactor's `ports` for as long as it lives.
     poll_port(std::vector<poll_port*>& ports, const port_options& options, buffer_pool& pool)
