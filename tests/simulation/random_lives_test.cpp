@@ -106,7 +106,7 @@ private:
         host& h = hosts_[which];
         end_of_connection none{};
         end_of_connection& e = h.ends.empty() ? none : h.ends[random_.below(static_cast<std::uint32_t>(h.ends.size()))];
-        switch (random_.below(24)) {
+        switch (random_.below(25)) {
         case 0:
         case 1:
             if (const auto c = h.stack.connect({hosts_[1 - which].stack.address(), 7}); c.ec == errc::ok) {
@@ -120,6 +120,7 @@ private:
         case 6: static_cast<void>(h.stack.set_no_delay(e.id, random_.below(2) == 0)); break;
         case 7: static_cast<void>(h.stack.set_receive_buffer(e.id, 2'000 + random_.below(200'000))); break;
         case 8: pass(duration{random_.below(3'000) * 1'000'000LL}); break;
+        case 24: change_socket(h, e); break;
         case 9:
         case 10:
         case 11:
@@ -145,6 +146,19 @@ private:
         h.ends.pop_back();
     }
 
+    void change_socket(host& h, end_of_connection& e)
+    {
+        const duration some{(1 + random_.below(100)) * 1'000'000'000LL};
+        switch (random_.below(6)) {
+        case 0: static_cast<void>(h.stack.set_user_timeout_option(e.id, some * 10)); break;
+        case 1: static_cast<void>(h.stack.set_keep_alive(e.id, keep_alive{.idle = some})); break;
+        case 2: static_cast<void>(h.stack.set_low_water(e.id, random_.below(2) * 4'000)); break;
+        case 3: static_cast<void>(h.stack.set_dscp(e.id, static_cast<std::uint8_t>(random_.below(64)))); break;
+        case 4: static_cast<void>(random_.below(4) == 0 ? h.stack.refuse_text(e.id) : errc::ok); break;
+        default: write(h, e, 1 + random_.below(20), true); break;
+        }
+    }
+
     void change_link(host& h)
     {
         h.up = !h.up || random_.below(4) != 0;
@@ -162,7 +176,7 @@ private:
                                   .tso_max = tso ? 65'535U : 0U});
     }
 
-    void write(host& h, end_of_connection& e, std::uint32_t most)
+    void write(host& h, end_of_connection& e, std::uint32_t most, bool urgent = false)
     {
         octets text(most);
         const std::uint16_t from = h.stack.local_of(e.id).port;
@@ -170,7 +184,7 @@ private:
         for (std::uint32_t i = 0; i < most; ++i) {
             text[i] = spoken(from, to, e.written + i);
         }
-        e.written += h.stack.write(e.id, text).value;
+        e.written += (urgent ? h.stack.write_urgent(e.id, text) : h.stack.write(e.id, text)).value;
     }
 
     void read(host& h, end_of_connection& e, std::uint32_t most)

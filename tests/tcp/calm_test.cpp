@@ -90,3 +90,18 @@ TEST_CASE("a loss disturbs a calm connection, and it is calm again when that is 
     CHECK(net.a.read(net.at_a, text).value == 64);
     CHECK(net.echo() == 64);
 }
+
+TEST_CASE("what was in flight when the MTU fell leaves again at once, of a calm connection as well", "[tcp]")
+{
+    calm_pair net;
+    net.filter = [](int from, std::size_t, const octets&) { return from == 0 ? 0 : 1; };
+    octets text = pattern(64);
+    REQUIRE(net.a.write(net.at_a, text).value == 64);
+    net.settle();
+    net.filter = {};
+    net.settle();
+    REQUIRE(net.b.look(net.at_b).readable == 0);
+    net.a.configure_device({.mtu = 1'000});
+    net.settle();
+    CHECK(net.b.look(net.at_b).readable == 64);
+}

@@ -376,7 +376,9 @@ void basic_stack<B>::check_connection([[maybe_unused]] const connection_type& c)
         TCPCO_ASSERT(closed || c.deadline() == time_point::never() || timers_.when(i) <= std::max(c.deadline(), now_));
         TCPCO_ASSERT(closed || (c.snd.una <= c.snd.nxt && c.snd.nxt <= c.sendable_end()));
         TCPCO_ASSERT(closed || c.rcv.nxt <= c.rcv.right_edge || c.rcv.nxt == stream_offset{0});
-        if (const sender_active<B>* s = host.senders.get(c.sender)) {
+        const sender_active<B>* const s = host.senders.get(c.sender);
+        TCPCO_ASSERT(!c.calm || detail::finds_calm(c, s));  // whatever ended that has said so: disturb()
+        if (s != nullptr) {
             TCPCO_ASSERT(s->board.una() == c.snd.una && s->board.nxt() == c.snd.nxt);
             // Liveness: what is unacknowledged has a timer.
             TCPCO_ASSERT(closed || c.snd.una == c.snd.nxt || c.timer_at != time_point::never());

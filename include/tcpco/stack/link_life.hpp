@@ -15,17 +15,16 @@ void basic_stack<B>::change_mtu(octet_count mtu)
     if (mtu == before) {
         return;
     }
-    connections_.for_each([&](slab_id id, connection_type& c) {
+    connections_.for_each([&](slab_id, connection_type& c) {
         if (c.state == tcp_state::closed || c.state == tcp_state::listen) {
             return;
         }
         step_type st = step_at(now_);
-        c.disturb();
         change_smss(c, st);
         if (mtu < before) {
             resend_flight(c, st);
         }
-        dirty_.push_back(id.index);
+        settle(c, c.state, st);
     });
 }
 
@@ -43,6 +42,25 @@ void basic_stack<B>::revive_listeners()
         }
     });
 }
+
+namespace detail {
+
+// What is unacknowledged leaves at once, and R2 counts anew.
+template <class B>
+void try_anew(connection<B>& c, step<B>& st)
+{
+    c.retries = c.unanswered = 0;
+    c.timed_out = false;
+    c.rto.on_spurious_timeout();  // it was not the path that was slow
+    c.timer_base = st.now;
+    if (sender_active<B>* s = st.sender(c)) {
+        s->progress_at = st.now;
+    }
+    resend_flight(c, st);
+    rearm_timer(c, st);
+}
+
+}  // namespace detail
 
 // Without a carrier every frame is lost, connections keep their state and back off; connect() answers network_down.
 // When it is back they need not wait for a timer that had backed off meanwhile: what is unacknowledged leaves at once,
@@ -65,27 +83,16 @@ void basic_stack<B>::link_changed(time_point now, bool up)
             }
         });
     }
-    connections_.for_each([this, up](slab_id id, connection_type& c) {
-        if (!up || c.state == tcp_state::closed) {
+    connections_.for_each([this, up](slab_id, connection_type& c) {
+        if (!up || c.state == tcp_state::closed || c.state == tcp_state::listen) {
             return;
         }
         step_type st = step_at(now_);
-        c.disturb();
         follow_path_mtu(c, st);
-        if (c.retries == 0) {
-            return;
+        if (c.retries > 0) {
+            detail::try_anew(c, st);
         }
-        c.retries = c.unanswered = 0;
-        c.timed_out = false;
-        c.rto.on_spurious_timeout();  // it was not the path that was slow
-        c.timer_base = now_;
-        if (sender_active<B>* s = st.sender(c)) {
-            s->progress_at = now_;
-        }
-        resend_flight(c, st);
-        rearm_timer(c, st);
-        arm(c);
-        dirty_.push_back(id.index);
+        settle(c, c.state, st);
     });
 }
 

@@ -78,8 +78,7 @@ inline result<std::size_t> stack_port::write_urgent(connection_id id, std::span<
     }
     const auto answer = write(id, octets);
     if (answer.value > 0) {
-        mark_urgent(*owned(id));
-        owned(id)->disturb();
+        static_cast<void>(change(id, mark_urgent));
     }
     return answer;
 }

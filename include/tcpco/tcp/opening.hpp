@@ -388,7 +388,6 @@ octet_count syn_text(const leaving_segment& out, const connection<B>& c, const s
 template <class B>
 void resend_flight(connection<B>& c, step<B>& st)
 {
-    c.disturb();
     if (sender_active<B>* s = st.sender(c)) {
         s->board.mark_all_lost();
         s->board.take_newly_lost();
