@@ -27,11 +27,12 @@ octets in_ethernet(const octets& packet)
 }
 
 // A stack with a connection from 192.0.2.9, and the slots that a driver has.
+template <class Bundle = default_policies>
 struct receiving_host {
-    using configuration = stack_config<default_policies>;
+    using configuration = stack_config<Bundle>;
 
     explicit receiving_host(bool timestamps = false, std::uint32_t slots = 256,
-                            const configuration& config = raw_host<>::default_config(), bool scaling = false)
+                            const configuration& config = raw_host<Bundle>::default_config(), bool scaling = false)
         : pool{2'048, slots}, host{config}
     {
         host.know();
@@ -48,6 +49,7 @@ struct receiving_host {
         }
         id = host.stack.accept(listener).value;
         other_id = host.stack.accept(listener).value;
+        speaks_from = peer.ack;
         receive({in_ethernet(next(tcp_flag::ack, 100))});  // now frames are like the one before
         host.wait(1_s);
         read();
@@ -84,6 +86,14 @@ struct receiving_host {
         }
     }
 
+    // What was sent after this comes once more.
+    void go_back(std::uint32_t size)
+    {
+        size = static_cast<std::uint32_t>(std::min<std::size_t>(size, written));
+        peer.seq = peer.seq - size;
+        written -= size;
+    }
+
     octets read() { return read(id); }
     octets read(connection_id of)
     {
@@ -98,63 +108,91 @@ struct receiving_host {
     tcp_info info() { return host.stack.info(id).value; }
 
     buffer_pool pool;
-    raw_host<> host;
-    raw_tcp<raw_host<>> peer{host};
-    raw_tcp<raw_host<>> other{host, {other_ip, 5'001}};
+    raw_host<Bundle> host;
+    raw_tcp<raw_host<Bundle>> peer{host};
+    raw_tcp<raw_host<Bundle>> other{host, {other_ip, 5'001}};
     connection_id id{};
     connection_id other_id{};
     std::size_t written = 0;
+    sequence_number speaks_from{};  // the stack's first octet
+    std::uint32_t in_flight = 0;    // of the stack's octets, not acknowledged yet
 };
 
-// What comes next: of 40 kinds the last 27 are the next octets of the stream, as they ever come. Others are not, or get
-// lost, damaged or marked: then the same octets come once more.
+// What comes next.
+enum class kind {
+    // Not the next octets of the stream, or they get lost, damaged or marked: then the same come once more.
+    behind_a_hole, repeated, damaged, old_ack, marked, of_another, reset, old_timestamp, no_text, syn, beyond_the_window,
+    // The next octets.
+    plain, other_window, later, pushed, short_one, long_one, urgent, no_window, acknowledges, overlaps,
+};
+
 struct arrival {
-    std::uint32_t kind = 0;
+    kind what{};
     std::uint32_t some = 0;  // below size
     std::uint32_t size = 0;
+
+    // More than half are as they ever come.
+    static arrival any(random_source& random, std::uint32_t size)
+    {
+        const std::uint32_t drawn = random.below(48);
+        return {drawn > static_cast<std::uint32_t>(kind::overlaps) ? kind::plain : static_cast<kind>(drawn),
+                random.below(size), size};
+    }
+    bool is_next() const { return what >= kind::plain; }
 };
 
-octets usual(receiving_host& r, const arrival& a)
+octets usual(receiving_host<>& r, const arrival& a)
 {
-    r.peer.window = static_cast<std::uint16_t>(a.kind == 7 ? 65'535 - a.some : r.peer.window);
-    r.peer.options.tsval += a.kind == 8 ? 1 : 0;
-    const auto flags = static_cast<std::uint16_t>(tcp_flag::ack | (a.kind < 11 ? tcp_flag::psh : 0));
-    return r.next(flags, a.kind == 11 ? a.some + 1 : a.kind == 12 ? a.size + a.some : a.size);
+    if (a.what == kind::other_window || a.what == kind::no_window) {
+        r.peer.window = static_cast<std::uint16_t>(a.what == kind::no_window ? 0 : 65'535 - a.some);
+    }
+    r.peer.options.tsval += a.what == kind::later ? 1 : 0;
+    if (a.what == kind::acknowledges) {
+        const std::uint32_t all = std::min(a.some + 1, r.in_flight);
+        r.in_flight -= all;
+        r.peer.ack = r.peer.ack + all;
+    }
+    if (a.what == kind::overlaps) {
+        r.go_back(a.some);
+    }
+    const bool pushed = a.what == kind::pushed || a.what == kind::short_one || a.what == kind::later;
+    const auto flags = static_cast<std::uint16_t>(tcp_flag::ack | (pushed ? tcp_flag::psh : 0) |
+                                                  (a.what == kind::urgent ? tcp_flag::urg : 0));
+    return r.next(flags, a.what == kind::short_one ? a.some + 1 : a.what == kind::long_one ? a.size + a.some : a.size);
 }
 
-octets packet_of(receiving_host& r, const arrival& a)
+octets packet_of(receiving_host<>& r, const arrival& a)
 {
-    if (a.kind >= 7) {
+    if (a.is_next()) {
         return usual(r, a);
     }
-    const sequence_number seq = r.peer.seq;
+    const raw_tcp<raw_host<>> peer = r.peer;
     const std::size_t written = r.written;
     octets packet;
-    if (a.kind == 0) {
-        r.next(tcp_flag::ack, a.size);  // is lost on its way
-    } else if (a.kind == 1) {
-        const auto back = static_cast<std::uint32_t>(std::min<std::size_t>(a.some, written));
-        r.peer.seq = seq - back;
-        r.written -= back;
-    } else if (a.kind == 3) {
-        r.peer.ack = r.peer.ack - 1;
-    } else if (a.kind == 4) {
-        r.peer.ecn = ecn_codepoint::ce;
-    }
-    if (a.kind == 5) {
+    switch (a.what) {
+    case kind::behind_a_hole: r.next(tcp_flag::ack, a.size); break;  // is lost on its way
+    case kind::repeated: r.go_back(a.some); break;
+    case kind::old_ack: r.peer.ack = r.peer.ack - 1; break;
+    case kind::marked: r.peer.ecn = ecn_codepoint::ce; break;
+    case kind::old_timestamp: r.peer.options.tsval -= 1'000; break;
+    case kind::of_another:
         packet = r.other.packet(tcp_flag::ack | tcp_flag::psh, numbered(a.some + 1, 0));
         r.other.seq = r.other.seq + (a.some + 1);
-    } else if (a.kind == 6) {
-        packet = r.peer.packet(tcp_flag::rst, seq - 100'000'000, r.peer.ack);
-    } else {
-        packet = r.next(tcp_flag::ack, a.size);
+        return packet;
+    case kind::reset: return r.peer.packet(tcp_flag::rst, r.peer.seq - 100'000'000, r.peer.ack);
+    case kind::no_text: return r.peer.packet(tcp_flag::ack);
+    case kind::syn: return r.peer.packet(tcp_flag::syn | tcp_flag::ack, numbered(a.size, r.written));
+    case kind::beyond_the_window: r.peer.seq = r.peer.seq + 200'000; break;
+    default: break;
     }
-    if (a.kind == 2) {
+    packet = r.next(tcp_flag::ack, a.size);
+    if (a.what == kind::damaged) {
         packet[20 + a.some % 30 % packet.size()] ^= std::byte{4};
     }
-    r.peer.ack = r.peer.ack + (a.kind == 3 ? 1U : 0U);
-    r.peer.ecn = 0;
-    r.peer.seq = seq;
+    r.peer.seq = peer.seq;
+    r.peer.ack = peer.ack;
+    r.peer.ecn = peer.ecn;
+    r.peer.options = peer.options;
     r.written = written;
     return packet;
 }
@@ -170,11 +208,45 @@ std::pair<std::uint32_t, std::uint16_t> last_ack_and_window(const std::vector<se
     return last;
 }
 
+// What a user sees of both is the same, but for how many ACKs that was to the sender.
+void compare(const tcp_info& alone, const tcp_info& together)
+{
+    CHECK(alone.state == together.state);
+    CHECK(alone.receive_queued == together.receive_queued);
+    CHECK(alone.out_of_order == together.out_of_order);
+    CHECK(alone.urgent_ahead == together.urgent_ahead);
+    CHECK(alone.rcv_wnd == together.rcv_wnd);
+    CHECK(alone.snd_wnd == together.snd_wnd);
+    CHECK(alone.unacked == together.unacked);
+    CHECK(alone.octets_received == together.octets_received);
+    CHECK(alone.segments_received == together.segments_received);
+    CHECK(alone.data_segments_received == together.data_segments_received);
+    CHECK(alone.largest_received == together.largest_received);
+}
+
+// The peer has heard all that the stack said: it acknowledges that, and goes on with what the stack has not.
+void go_on(receiving_host<>& r)
+{
+    r.peer.window = 65'535;
+    const std::uint64_t taken = r.info().octets_received;
+    r.peer.seq = r.peer.seq + static_cast<std::uint32_t>(taken - r.written);
+    r.written = static_cast<std::size_t>(taken);
+    tcp_info info = r.info();
+    do {
+        r.peer.ack = r.speaks_from + static_cast<std::uint32_t>(info.octets_acknowledged) +
+                     static_cast<std::uint32_t>(info.unacked);
+        r.receive({in_ethernet(r.peer.packet(tcp_flag::ack))});
+        r.host.wait(1_s);
+        info = r.info();
+        REQUIRE(r.peer.ack == r.speaks_from + static_cast<std::uint32_t>(info.octets_acknowledged));
+    } while (info.unacked > 0);
+}
+
 }  // namespace
 
 TEST_CASE("segments that continue one another are read in order, counted each, and acknowledged once", "[stack]")
 {
-    receiving_host r{GENERATE(false, true)};
+    receiving_host<> r{GENERATE(false, true)};
     const std::uint64_t segments = r.counters().segments_received;
     const std::uint64_t frames = r.counters().frames_received;
     const tcp_info before = r.info();
@@ -194,9 +266,47 @@ TEST_CASE("segments that continue one another are read in order, counted each, a
     CHECK(r.read() == numbered(9'300, at));
 }
 
+namespace {
+
+struct hearing_observer {
+    struct config {};
+    hearing_observer() = default;
+    explicit hearing_observer(const config&) {}
+    void on(const event::segment_received& e) { heard.push_back(e); }
+
+    std::vector<event::segment_received> heard;
+};
+
+struct heard_policies : default_policies {
+    using observer = hearing_observer;
+};
+
+}  // namespace
+
+TEST_CASE("an observer hears of a run as of one segment, with the text, the number and the flags of all", "[stack]")
+{
+    receiving_host<heard_policies> r;
+    auto packets = r.bulk(3, 500);
+    packets.push_back(in_ethernet(r.next(tcp_flag::ack | tcp_flag::psh, 200)));
+    packets.push_back(in_ethernet(r.next(tcp_flag::ack, 100)));
+    const auto& heard = r.host.stack.observer().heard;
+    const std::size_t before = heard.size();
+    r.receive(packets);
+    REQUIRE(heard.size() == before + 2);
+    const event::segment_received& run = heard[before];
+    CHECK(run.octets == 1'700);
+    CHECK(run.wire_segments == 4);
+    CHECK(run.flags == (tcp_flag::ack | tcp_flag::psh));
+    CHECK(run.at == r.host.now);
+    CHECK(run.connection == heard.back().connection);
+    CHECK(heard.back().octets == 100);
+    CHECK(heard.back().wire_segments == 1);
+    CHECK(heard.back().flags == tcp_flag::ack);
+}
+
 TEST_CASE("what was gathered is as one super-frame would be: 64 KiB at most", "[stack]")
 {
-    receiving_host r{false, 256, raw_host<>::default_config(), true};
+    receiving_host<> r{false, 256, raw_host<>::default_config(), true};
     REQUIRE(r.host.stack.set_receive_buffer(r.id, 400'000) == errc::ok);
     r.host.wait(1_s);
     const std::size_t at = r.written;
@@ -213,7 +323,7 @@ TEST_CASE("where slots run out within a run, a part of it is taken, acknowledged
     auto config = raw_host<>::default_config();
     config.limits.small_slots = 12;
     config.limits.large_slots = 1;
-    receiving_host r{false, 256, config};
+    receiving_host<> r{false, 256, config};
     std::vector<buffer> others;  // hold what the pool has
     while (r.pool.available() > 62) {
         others.push_back(r.pool.acquire());
@@ -237,7 +347,7 @@ TEST_CASE("the same for a super-frame that a device has put together", "[stack]"
     auto config = raw_host<>::default_config();
     config.limits.small_slots = 12;
     config.limits.large_slots = 1;
-    receiving_host r{false, 256, config};
+    receiving_host<> r{false, 256, config};
     buffer_pool jumbos{65'536, 8};
     std::vector<buffer> others;
     while (jumbos.available() > 1) {
@@ -259,9 +369,34 @@ TEST_CASE("the same for a super-frame that a device has put together", "[stack]"
     CHECK(r.read() == numbered(taken, at));
 }
 
+TEST_CASE("behind what found no place nothing is taken, though it has one", "[stack]")
+{
+    auto config = raw_host<>::default_config();
+    config.limits.small_slots = 1;
+    config.limits.large_slots = 1;
+    receiving_host<> r{false, 256, config};
+    buffer_pool short_of_slots{2'048, 8};
+    std::vector<buffer> others;
+    while (short_of_slots.available() > 1) {
+        others.push_back(short_of_slots.acquire());
+    }
+    while (r.host.stack.write(r.other_id, octets(2'000)).value > 0) {
+        // until nothing is left to copy to
+    }
+    std::vector<frame> frames;
+    for (const octets& p : r.bulk(3, 1'000)) {
+        frames.push_back(copy_frame(frames.empty() ? short_of_slots : r.pool, p));
+    }
+    r.host.stack.receive(r.host.now, frames);
+    r.host.stack.check_invariants();
+    CHECK(r.counters().frames_gathered == 2);
+    CHECK(r.info().receive_queued == 0);
+    CHECK(r.host.dropped(drop_reason::no_buffer) == 3);
+}
+
 TEST_CASE("another connection's segment is not added, whatever its numbers say", "[stack]")
 {
-    receiving_host r;
+    receiving_host<> r;
     const std::size_t at = r.written;
     auto packets = r.bulk(3, 500);
     packets.push_back(in_ethernet(r.other.packet(tcp_flag::ack, r.peer.seq, r.peer.ack, numbered(500, r.written))));
@@ -272,7 +407,7 @@ TEST_CASE("another connection's segment is not added, whatever its numbers say",
 
 TEST_CASE("segments with other timestamps are not added", "[stack]")
 {
-    receiving_host r{true};
+    receiving_host<> r{true};
     const bool echo = GENERATE(false, true);
     const std::size_t at = r.written;
     auto packets = r.bulk(3, 500);
@@ -289,7 +424,7 @@ TEST_CASE("a segment that does not continue the one before it is not added to it
     enum class kind { psh, shorter, gap, repeated, other_ack, other_window, damaged, larger, fin, urg, marked, options, merged };
     const kind k = GENERATE(kind::psh, kind::shorter, kind::gap, kind::repeated, kind::other_ack, kind::other_window,
                             kind::damaged, kind::larger, kind::fin, kind::urg, kind::marked, kind::options, kind::merged);
-    receiving_host r;
+    receiving_host<> r;
     auto packets = r.bulk(3, 500);
     std::vector<frame_info> infos(7);
     if (k == kind::psh) {
@@ -331,7 +466,7 @@ TEST_CASE("a segment that does not continue the one before it is not added to it
 
 TEST_CASE("segments behind one with PSH, or a shorter one, begin anew", "[stack]")
 {
-    receiving_host r;
+    receiving_host<> r;
     r.receive({in_ethernet(r.next(tcp_flag::ack | tcp_flag::psh, 500)), in_ethernet(r.next(tcp_flag::ack, 500))});
     CHECK(r.counters().frames_gathered == 0);
     r.read();
@@ -348,7 +483,7 @@ TEST_CASE("segments behind one with PSH, or a shorter one, begin anew", "[stack]
 
 TEST_CASE("no more is gathered than was offered", "[stack]")
 {
-    receiving_host r;
+    receiving_host<> r;
     const octet_count room = r.host.sent.back().tcp()->header.window;
     REQUIRE(room > 20'000);
     const std::size_t at = r.written;
@@ -363,7 +498,7 @@ TEST_CASE("no more is gathered than was offered", "[stack]")
 
 TEST_CASE("a slot is free again once its text was read", "[stack]")
 {
-    receiving_host r{false, 48};
+    receiving_host<> r{false, 48};
     for (int round = 0; round < 20; ++round) {
         r.receive(r.bulk(30, 1'000));
         CHECK(r.pool.available() < 48);
@@ -379,20 +514,34 @@ TEST_CASE("what is handed over at once ends as it does one at a time", "[stack]"
 {
     const bool timestamps = GENERATE(false, true);
     random_source random{static_cast<std::uint64_t>(GENERATE(range(1, 9)))};
-    receiving_host alone{timestamps};
-    receiving_host together{timestamps};
+    receiving_host<> alone{timestamps};
+    receiving_host<> together{timestamps};
+    std::size_t full = 0;
+    for (receiving_host<>* r : {&alone, &together}) {
+        REQUIRE(r->host.stack.set_receive_buffer(r->id, 5'000) == errc::ok);
+        r->host.wait(1_s);
+    }
     for (int round = 0; round < 150; ++round) {
+        const std::uint32_t says = random.below(3) == 0 ? random.below(3'000) : 0;
+        for (receiving_host<>* r : {&alone, &together}) {
+            REQUIRE(r->host.stack.write(r->id, numbered(says, 0)).value == says);
+            r->host.drain();
+            r->in_flight = static_cast<std::uint32_t>(r->info().unacked);
+        }
         const std::uint32_t size = 1 + random.below(700);
         std::vector<octets> packets;
         for (std::uint32_t count = 1 + random.below(14); count > 0; --count) {
-            const arrival a{random.below(40), random.below(size), size};
+            const arrival a = arrival::any(random, size);
             packets.push_back(in_ethernet(packet_of(alone, a)));
             REQUIRE(in_ethernet(packet_of(together, a)) == packets.back());
         }
         alone.receive(packets, 1);
         together.receive(packets);
-        CHECK(alone.info().receive_queued == together.info().receive_queued);
-        CHECK(alone.read() == together.read());
+        compare(alone.info(), together.info());
+        full += alone.info().rcv_wnd < octet_count{size} ? 1U : 0U;
+        if (random.below(3) != 0) {
+            CHECK(alone.read() == together.read());
+        }
         CHECK(alone.read(alone.other_id) == together.read(together.other_id));
         const auto a = alone.host.wait(1_s);
         const auto b = together.host.wait(1_s);
@@ -402,7 +551,10 @@ TEST_CASE("what is handed over at once ends as it does one at a time", "[stack]"
         CHECK(alone.counters().dropped == together.counters().dropped);
         CHECK(alone.counters().segments_received == together.counters().segments_received);
         CHECK(alone.counters().frames_received == together.counters().frames_received);
+        go_on(alone);
+        go_on(together);
     }
     CHECK(alone.counters().frames_gathered == 0);
     CHECK(together.counters().frames_gathered > 100);
+    CHECK(full > 5);
 }
