@@ -74,8 +74,8 @@ JOBS = [
     Job("demultiplex", ("demultiplex",), ["row=demultiplex", "n=1000000", "lookups=4000000"],
         ["row=demultiplex", "n=1000000", "lookups=1000000"], rounds_when_quick=1),
     Job("ready_calls", ("ready_read", "ready_write", "ready_allocations"), ["rounds=20000"], ["rounds=5000"]),
-    Job("two_cores", ("two_cores",), ["seconds=2"], ["seconds=0.6"], pinned=False),
-    Job("two_shards", ("two_shards",), ["seconds=2"], ["seconds=0.6"], pinned=False),
+    Job("two_cores", ("two_cores",), ["seconds=1"], ["seconds=0.4"], pinned=False),
+    Job("two_shards", ("two_shards",), ["seconds=1"], ["seconds=0.4"], pinned=False),
 ]
 
 MISSES_JOBS = [
@@ -116,6 +116,7 @@ PROGRAM_TARGETS = [
     absolute("ready_allocations", "none", 0, False),
     over("two_cores", "alone", 1.9),
     over("two_shards", "alone", 1.9),
+    over("two_shards", "apart", 0.9),
 ]
 
 

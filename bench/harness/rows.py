@@ -15,6 +15,7 @@ ENTRIES = {
     "kernel": "kernel, veth",
     # Of rows that compare something else.
     "alone": "alone",
+    "apart": "two processes",
     "raw_alone": "bare TAP alone",
     "plain": "tcpco without TLS",
     "aes": "AES-GCM alone",

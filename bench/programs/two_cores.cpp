@@ -27,11 +27,16 @@ double run(const std::vector<int>& cpus, double seconds, std::uint32_t connectio
             request_rounds own{connections, 64};
             for (--waiting; waiting > 0;) {
             }
-            std::uint64_t complete = 0;
+            const auto rounds_for = [&own](double length) {
+                std::uint64_t complete = 0;
+                for (const double began = monotonic_seconds(); monotonic_seconds() - began < length;) {
+                    complete += own.round();
+                }
+                return complete;
+            };
+            rounds_for(warm_up_seconds);
             const double used = thread_seconds();
-            for (const double began = monotonic_seconds(); monotonic_seconds() - began < seconds;) {
-                complete += own.round();
-            }
+            const std::uint64_t complete = rounds_for(seconds);
             rates[i] = static_cast<double>(complete) / (thread_seconds() - used) / 1e6;
         });
     }
@@ -51,8 +56,8 @@ try {
     const double seconds = given.real("seconds", 1);
     const unsigned connections = given.number("connections", 1'000);
     given.done();
-    print_alone_and_together("two_cores", [&](const std::vector<int>& cpus, double share) {
-        return run(cpus, seconds * share, connections);
+    print_alone_and_together("two_cores", seconds, false, [&](const std::vector<int>& cpus, double length) {
+        return run(cpus, length, connections);
     });
     return 0;
 } catch (const std::exception& e) {

@@ -4,7 +4,8 @@
 //     seconds=s connections=n   requests of 64 octets on each of n connections at a time, on each shard
 //
 // A shard's queue is one end of a link in memory, and the clients' stack is on the same thread at the other end. Clients
-// take ports with which their connections are the shard's own, so nothing is handed over.
+// take ports with which their connections are the shard's own, so nothing is handed over. Beside it, what two processes
+// of one shard each do at the same time: the difference is what the shards of one process take from each other.
 #include <functional>
 #include <memory>
 #include <numeric>
@@ -81,6 +82,11 @@ task<> ask(stack_port& net, endpoint from, tally& done)
     }
 }
 
+constexpr duration of_seconds(double seconds)
+{
+    return duration{static_cast<std::int64_t>(seconds * 1e9)};
+}
+
 // Connects all, then measures for so long; the rate in millions a second of the thread's own time.
 template <class Shard>
 task<> measure(scope& all, Shard& shard, tcp_listener& listener, stack_port& net, unsigned connections, duration length,
@@ -98,7 +104,7 @@ task<> measure(scope& all, Shard& shard, tcp_listener& listener, stack_port& net
     while (done.connected < connections) {
         static_cast<void>(co_await sleep_for(1_ms));
     }
-    static_cast<void>(co_await sleep_for(length / 10));
+    static_cast<void>(co_await sleep_for(of_seconds(warm_up_seconds)));
     const std::uint64_t before = done.requests;
     const double used = thread_seconds();
     static_cast<void>(co_await sleep_for(length));
@@ -127,7 +133,7 @@ double run(const std::vector<int>& cpus, double seconds, unsigned connections)
                        links[i] = std::make_shared<memory_link>(memory_link_options{.queue_frames = 8'192});
                        return shared_end{links[i], links[i]->left()};
                    }};
-    const duration length{static_cast<std::int64_t>(seconds * 1e9)};
+    const duration length = of_seconds(seconds);
     shards.run([&](auto& shard) -> task<> {
         co_await run_shard(shard, *links[shard.index()], connections, length, rates[shard.index()]);
     });
@@ -145,8 +151,8 @@ try {
     const double seconds = given.real("seconds", 1);
     const unsigned connections = given.number("connections", 1'000);
     given.done();
-    print_alone_and_together("two_shards", [&](const std::vector<int>& cpus, double share) {
-        return run(cpus, seconds * share, connections);
+    print_alone_and_together("two_shards", seconds, true, [&](const std::vector<int>& cpus, double length) {
+        return run(cpus, length, connections);
     });
     return 0;
 } catch (const std::exception& e) {
