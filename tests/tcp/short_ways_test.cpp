@@ -25,13 +25,14 @@ static_assert(goes_both_ways == (TCPCO_CHECKED != 0), "tests compare the short w
 constexpr std::size_t head = 32;
 constexpr octet_count size = 1'000;  // of a segment's text
 
-struct in_established {
-    tcp_host<bundle> host{tcp_settings{}, policy_configs<bundle>{}, stack_seed{7},
+template <class Bundle>
+struct in_established_with {
+    tcp_host<Bundle> host{tcp_settings{}, policy_configs<Bundle>{}, stack_seed{7},
                           {.connections = 4, .small_slots = 64, .large_slots = 16}};
-    step<bundle> st{host, time_point{1'000'000'000}};
-    connection<bundle> c;
+    step<Bundle> st{host, time_point{1'000'000'000}};
+    connection<Bundle> c;
 
-    in_established()
+    in_established_with()
     {
         c.state = tcp_state::established;
         c.local = {"192.0.2.1"_ip, 80};
@@ -66,10 +67,10 @@ struct in_established {
     }
 
     // Three segments are in flight, of which the last has just left, and there is text for a hundred, or for fewer.
-    sender_active<bundle>& sends(std::size_t segments = 100)
+    sender_active<Bundle>& sends(std::size_t segments = 100)
     {
         c.sender = host.senders.emplace();
-        sender_active<bundle>& s = *st.sender(c);
+        sender_active<Bundle>& s = *st.sender(c);
         s.congestion.on_connection_established({.initial_window = 20 * size, .smss = size, .prior_cwnd = 20 * size});
         s.board.start(c.snd.una);
         const std::vector<std::byte> text(segments * static_cast<std::size_t>(size));
@@ -86,10 +87,10 @@ struct in_established {
         return s;
     }
     // Everything before is acknowledged, and `octets` wait.
-    sender_active<bundle>& answers(std::size_t octets)
+    sender_active<Bundle>& answers(std::size_t octets)
     {
         c.sender = host.senders.emplace();
-        sender_active<bundle>& s = *st.sender(c);
+        sender_active<Bundle>& s = *st.sender(c);
         s.congestion.on_connection_established({.initial_window = 20 * size, .smss = size, .prior_cwnd = 20 * size});
         s.board.start(c.snd.una);
         const ack_info told{.smss = size};
@@ -108,6 +109,8 @@ struct in_established {
         return out;
     }
 };
+
+using in_established = in_established_with<bundle>;
 
 }  // namespace
 
@@ -206,6 +209,49 @@ TEST_CASE("a connection is found calm once, and again only where it was disturbe
     CHECK_FALSE(e.c.calm);
     s.board.clear_marks();
     CHECK(is_calm(e.c, e.st));  // nothing has to be disturbed for that
+}
+
+namespace {
+
+// Takes the oldest octets for lost with any acknowledgement.
+struct wary_recovery : default_policies::recovery {
+    using base = default_policies::recovery;
+    using base::base;
+
+    template <class Board>
+    recovery_verdict on_ack(const ack_info& a, const sack_info& s, const path_timing& timing, Board& board) noexcept
+    {
+        const recovery_verdict verdict = base::on_ack(a, s, timing, board);
+        if (!is_wary) {
+            return verdict;
+        }
+        board.mark_lost(board.first_unacked());
+        return {.kind = verdict_kind::enter};
+    }
+    template <class Board>
+    bool awaits_plain_ack(const Board&) const noexcept
+    {
+        return false;
+    }
+
+    bool is_wary = false;
+};
+
+struct wary_policies : default_policies {
+    using recovery = wary_recovery;
+};
+
+}  // namespace
+
+TEST_CASE("an acknowledgement that the recovery policy takes for the sign of a loss disturbs a calm connection", "[tcp]")
+{
+    in_established_with<wary_policies> e;
+    sender_active<wary_policies>& s = e.sends();
+    REQUIRE(is_calm(e.c, e.st));
+    s.recovery.is_wary = true;
+    acknowledge_in_peace(e.c, s, e.c.snd.una + size, e.st.now, 0, e.st);
+    CHECK(s.board.lost() == size);
+    CHECK_FALSE(e.c.calm);
 }
 
 TEST_CASE("header prediction takes an acknowledgement of what is in flight, with text or without", "[tcp]")

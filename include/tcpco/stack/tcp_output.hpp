@@ -149,6 +149,7 @@ template <class Sink>
     make_room_to_compare(c, st);
     rearm_timer(c, st);
     arm(c);
+    check_connection(c);
     if (c.state == tcp_state::syn_received) {
         to_syn_queue(c);
     } else {
@@ -162,7 +163,6 @@ template <class Sink>
 auto basic_stack<B>::send_one(connection_type& c, step_type& st, segment_run& run, Sink& sink) -> send_outcome
 {
     leaving_segment& out = run.segment;
-    c.disturb();
     run.goes_on = run.goes_on && repeat_segment(out, c, st);
     if (!run.goes_on) {
         if (!std::exchange(run.blank, false)) {

@@ -3,11 +3,12 @@
 //
 // The short ways of a segment (header_prediction.hpp, plain_segment.hpp) are for calm connections. That is some thirty
 // questions, whose answers change rarely and only by what goes the long way. So they are asked once, and the answer is
-// kept until something else than a short way happens to the connection: that disturbs it (tcb.hpp). It is said in four
+// kept until something else than a short way happens to the connection: that disturbs it (tcb.hpp). It is said in three
 // places, through which all goes that changes a connection: settle(), for what arrives, is due or is called;
-// stack_port::change(), for settings that need no bundle; a segment's turn to leave the long way; and a recovery policy
-// that is asked on the short one. Builds with assertions ask all questions again after each call. What changes from
-// segment to segment is not asked here: numbers, windows, text that waits, ACKs that are owed, timers.
+// stack_port::change(), for settings that need no bundle; and where a recovery policy is asked on a short way. What
+// leaves does not disturb: of a calm connection that is text and ACKs. Builds with assertions ask all questions again
+// after each call. What changes from segment to segment is not asked here: numbers, windows, text that waits, ACKs that
+// are owed, timers.
 #pragma once
 
 #include "tcpco/tcp/connection.hpp"
