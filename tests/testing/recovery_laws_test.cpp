@@ -221,6 +221,17 @@ struct resends_the_last : new_reno {  // after a timeout from behind
         return d;
     }
 };
+struct never_settles : recovery::rack_tlp {  // once there was a timeout
+    using rack_tlp::rack_tlp;
+    bool timed_out = false;
+    template <class Board>
+    recovery_verdict on_timer(retransmission_timer kind, const path_timing& t, Board& board)
+    {
+        timed_out = timed_out || kind == retransmission_timer::rto;
+        return rack_tlp::on_timer(kind, t, board);
+    }
+    bool is_steady() const { return !timed_out && rack_tlp::is_steady(); }
+};
 struct rolls_dice : new_reno {
     using new_reno::new_reno;
     time_point at = time_point::never();
@@ -282,9 +293,9 @@ TEST_CASE("laws: the loss recoveries keep all of them", "[testing]")
     passes<new_reno>({}, {fast_retransmit, not_held_back, one_passes, one_entry});
     passes<sack>({}, {fast_retransmit, not_held_back, one_passes, one_entry});
     passes<recovery::rack_tlp>({}, {fast_retransmit, not_held_back, one_passes, one_entry, again_once, timer_ends,
-                                    timeout_comes});
-    passes<recovery::rack_tlp>({.tail_loss_probe = false}, {fast_retransmit, one_entry, timer_ends});
-    passes<recovery::with_undo<recovery::rack_tlp>>({}, {fast_retransmit});
+                                    timeout_comes, settles});
+    passes<recovery::rack_tlp>({.tail_loss_probe = false}, {fast_retransmit, one_entry, timer_ends, settles});
+    passes<recovery::with_undo<recovery::rack_tlp>>({}, {fast_retransmit, settles});
     passes<recovery::with_undo<sack>>({}, {fast_retransmit});
 }
 
@@ -310,5 +321,6 @@ TEST_CASE("laws: each mutant of a loss recovery breaks the law that is meant for
     breaks_only<rings_for_ever>(recovery_law::timer_ends);
     breaks_only<puts_off>(recovery_law::timeout_comes);
     breaks_only<resends_the_last>(recovery_law::timeout_resends);
+    breaks_only<never_settles>(recovery_law::settles);
     breaks_only<rolls_dice>(recovery_law::same_state);
 }

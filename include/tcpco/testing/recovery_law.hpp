@@ -29,6 +29,7 @@ inline constexpr law again_once{"lost retransmissions count once in a round trip
 inline constexpr law timer_ends{"a timer that fired is over", "RFC 8985 8"};
 inline constexpr law timeout_comes{"silence ends in a timeout", "RFC 6298 5"};
 inline constexpr law timeout_resends{"after a timeout the first segment is sent again", "RFC 6298 5.4"};
+inline constexpr law settles{"where all was acknowledged nothing is left of a recovery", "policy/concepts.hpp"};
 inline constexpr law same_state{"the same events give the same state", "a run can be repeated"};
 
 }  // namespace recovery_law

@@ -89,14 +89,12 @@ private:
         info.duplicate = !advances && ack == board_.una() && board_.flight_size() > 0;
         note([&] { return "ACK " + std::to_string(a.next) + a.blocks(); });
         ack_result result;
-        const auto delivered = [&](const transmission& t, bool was_sacked) {
+        const auto delivered = [&]([[maybe_unused]] const transmission& t, [[maybe_unused]] bool was_sacked) {
             if constexpr (told_of_deliveries<R>) {
                 if (!was_sacked) {
                     policy_.on_delivered(t, timing());
                 }
             }
-            static_cast<void>(t);
-            static_cast<void>(was_sacked);
         };
         if (advances) {
             result += board_.on_cumulative_ack(ack, delivered);
@@ -230,7 +228,7 @@ private:
         leave(first);
         return true;
     }
-    bool send_without_data(octet_count room)
+    bool send_without_data([[maybe_unused]] octet_count room)
     {
         if constexpr (decides_without_data<R, watched_board>) {
             const send_decision d = policy_.without_data(watched_, room);
@@ -239,7 +237,6 @@ private:
             rescues_ = false;
             return sent;
         }
-        static_cast<void>(room);
         return false;
     }
     bool probe(const send_decision& d)
@@ -391,6 +388,10 @@ private:
             return std::to_string((board_.una() - at(0)) / smss) + " of " + std::to_string(segments_) +
                    " segments were acknowledged, " + when();
         });
+        if constexpr (knows_steady<R>) {
+            sheet_.expect(recovery_law::settles, !done() || (policy_.is_steady() && !policy_.in_recovery()),
+                          [&] { return "all is acknowledged, and the recovery is not steady, " + when(); });
+        }
         if (plan_.mishaps == 0) {
             sheet_.expect(recovery_law::no_needless, resent_ == 0 && timeouts_ == 0,
                           [&] { return std::to_string(resent_) + " segments were sent again"; });

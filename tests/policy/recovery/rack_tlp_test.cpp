@@ -278,6 +278,23 @@ TEST_CASE("without SACK, too, an undo ends the recovery", "[policy][RFC8985-4.1a
     CHECK_FALSE(s.recovery.in_recovery());
 }
 
+TEST_CASE("without SACK, too, a timeout is over when all that was in flight then is acknowledged",
+          "[policy][RFC8985-4.1a]")
+{
+    sender s;
+    s.send(3);
+    CHECK(s.recovery.is_steady());
+    s.timer(retransmission_timer::rto);
+    CHECK_FALSE(s.recovery.is_steady());
+    s.resend();
+    s.wait(100_ms);
+    s.ack(2);
+    CHECK_FALSE(s.recovery.is_steady());
+    s.ack(3);
+    CHECK(s.recovery.is_steady());
+    CHECK(s.next().action == send_action::new_data);
+}
+
 TEST_CASE("a timeout ends fast recovery", "[policy][RFC8985-6.3a]")
 {
     sender s = flight(6);

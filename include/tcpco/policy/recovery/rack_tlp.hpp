@@ -72,6 +72,9 @@ public:
     {
         sack_ = s.sack_permitted;
         if (!sack_) {  // RFC8985-4.1a
+            if (after_timeout_ && a.una >= recovery_point_) {
+                on_recovery_end();
+            }
             return without_sack_.on_ack(a, s, timing, board);
         }
         smss_ = a.smss;
