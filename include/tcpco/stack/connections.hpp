@@ -187,7 +187,7 @@ void basic_stack<B>::erase(connection_type& c)
 // One timer node a connection. A timer that moved to a later time is left where it is, as the connection alone knows:
 // the wheel asks when it comes to the node.
 template <class B>
-[[gnu::always_inline]] inline void basic_stack<B>::arm(connection_type& c)
+inline void basic_stack<B>::arm(connection_type& c)
 {
     const time_point at = c.deadline();
     if (!c.armed.covers(at, now_)) {

@@ -51,7 +51,7 @@ bool finds_calm(const connection<B>& c, const sender_active<B>* s) noexcept
 }  // namespace detail
 
 template <class B>
-[[gnu::always_inline]] inline bool is_calm(connection<B>& c, step<B>& st) noexcept
+inline bool is_calm(connection<B>& c, step<B>& st) noexcept
 {
     if (!c.calm) {
         c.calm = detail::finds_calm(c, st.sender(c));

@@ -32,7 +32,7 @@ constexpr bool is_acceptable(sequence_view rcv, stream_offset seq, octet_count l
 }
 
 template <class B>
-[[gnu::always_inline]] inline receive_window_state window_state(const connection<B>& c, step<B>& st)
+inline receive_window_state window_state(const connection<B>& c, step<B>& st)
 {
     const receiver_active* holes = st.receiver(c);
     return {.capacity = c.window.capacity(),
@@ -101,7 +101,7 @@ void owe_ack(connection<B>& c, bool duplicate = false) noexcept
 
 // The reader took octets since the last ACK: the window may grow.
 template <class B>
-[[gnu::always_inline]] inline void tell_of_reading(connection<B>& c, step<B>& st)
+inline void tell_of_reading(connection<B>& c, step<B>& st)
 {
     const octet_count taken = c.rcv.nxt - stream_offset{1} - static_cast<octet_count>(c.receive.size());
     const stream_offset told = stream_offset{taken};

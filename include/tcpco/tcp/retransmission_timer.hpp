@@ -91,7 +91,7 @@ template <class B>
 // reply traffic allocate each time; a second and an RTO is where RFC 5681 4.1 forgets the window anyway. After that
 // keep-alive watches, if it is on: never while octets are outstanding (MUST-26), for these have a timer of their own.
 template <class B>
-[[gnu::always_inline]] inline void consider_quiet(connection<B>& c, duration rto, step<B>& st)
+inline void consider_quiet(connection<B>& c, duration rto, step<B>& st)
 {
     if (c.life != life_timer::none || !is_synchronized(c.state)) {
         return;
@@ -145,7 +145,7 @@ void rearm_timer(connection<B>& c, step<B>& st)
 
 // What waited for its pace does not wait any more. Who has nothing to send after all may be quiet from now on.
 template <class B>
-[[gnu::always_inline]] inline void forget_pace(connection<B>& c, step<B>& st)
+inline void forget_pace(connection<B>& c, step<B>& st)
 {
     if (c.life == life_timer::pacing) {
         c.life = life_timer::none;

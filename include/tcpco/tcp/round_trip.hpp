@@ -112,7 +112,7 @@ void measure(connection<B>& c, sender_active<B>& s, const arriving_segment& seg,
 
 // `info` says already what was delivered, and what of it was a duplicate.
 template <class B>
-[[gnu::always_inline]] inline void complete_info(const connection<B>& c, const sender_active<B>& s, ack_info& info)
+inline void complete_info(const connection<B>& c, const sender_active<B>& s, ack_info& info)
 {
     info.in_flight = s.board.in_flight();
     info.una = c.snd.una;
