@@ -2,10 +2,11 @@
 // does, itself in the server's place.
 #include <openssl/evp.h>
 
+#include <cstring>
 #include <vector>
 
 #include "arguments.hpp"
-#include "kernel_socket.hpp"
+#include "figures.hpp"
 
 namespace {
 
@@ -33,7 +34,6 @@ void seal(EVP_CIPHER_CTX* context, std::uint64_t number, const std::vector<unsig
 
 int main(int argc, char** argv)
 try {
-    using tcpco_bench::seconds_of;
     tcpco_bench::arguments given{argc, argv};
     const double seconds = given.real("seconds", 1);
     given.done();
@@ -45,17 +45,13 @@ try {
     const std::vector<unsigned char> in(256 * 1'024, 0x55);
     std::vector<unsigned char> out(record + 16);
     std::uint64_t records = 0;
-    const double began = seconds_of(CLOCK_MONOTONIC);
-    const double used = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
-    double now = began;
-    for (; now - began < seconds; now = seconds_of(CLOCK_MONOTONIC)) {
+    const auto seal_all = [&] {
         for (std::size_t at = 0; at < in.size(); at += record) {
             seal(context, ++records, in, at, out);
         }
-    }
-    const double cpu = seconds_of(CLOCK_PROCESS_CPUTIME_ID) - used;
-    std::printf("{\"seconds\": %.6f, \"client_cpu\": 0, \"server_cpu\": %.6f, \"octets\": %llu}\n", now - began, cpu,
-                static_cast<unsigned long long>(records * record));
+        return in.size();
+    };
+    tcpco_bench::work_for(seconds, seal_all).print();
     EVP_CIPHER_CTX_free(context);
     return 0;
 } catch (const std::exception& e) {

@@ -48,6 +48,33 @@ inline double processor_seconds()
     return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
 }
 
+// What work alone took, without a stack and a device: printed as kernel_client does it, itself in the server's place.
+struct work_alone {
+    double seconds = 0;
+    double cpu = 0;
+    std::uint64_t octets = 0;
+
+    void print() const
+    {
+        std::printf("{\"seconds\": %.6f, \"client_cpu\": 0, \"server_cpu\": %.6f, \"octets\": %llu}\n", seconds, cpu,
+                    static_cast<unsigned long long>(octets));
+    }
+};
+
+// round() says how many octets that was.
+template <class Round>
+work_alone work_for(double seconds, Round round)
+{
+    work_alone done;
+    const double began = monotonic_seconds();
+    const double used = processor_seconds();
+    for (; done.seconds < seconds; done.seconds = monotonic_seconds() - began) {
+        done.octets += round();
+    }
+    done.cpu = processor_seconds() - used;
+    return done;
+}
+
 // Calls round(), which says how much it has done, for so long, and a quarter of that before it counts: how much a second of
 // the processor's time.
 template <class Round>

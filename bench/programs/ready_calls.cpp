@@ -204,7 +204,9 @@ struct bare_coroutine {
     };
 };
 
-bare_coroutine await_bare(unsigned rounds, bool to_the_row, laps& all)
+// With a Coroutine that has nothing but a frame and the bare Copy, or with a task and the operation.
+template <class Coroutine, class Copy>
+Coroutine await_copies(unsigned rounds, bool to_the_row, laps& all)
 {
     const walk along{to_the_row};
     std::size_t failed = 0;
@@ -212,24 +214,7 @@ bare_coroutine await_bare(unsigned rounds, bool to_the_row, laps& all)
         const copy_function copy = pointer_to_memcpy;
         const lap copying;
         for (std::size_t n = 0; n < calls; ++n) {
-            auto [ec, done] = co_await bare_copy{copy, along.to(n), along.from(n)};
-            failed += ec || done != octets_each;
-            keep(one);
-        }
-        copying.end(all, i);
-    }
-    keep(failed);
-}
-
-task<> await_in_task(unsigned rounds, bool to_the_row, laps& all)
-{
-    const walk along{to_the_row};
-    std::size_t failed = 0;
-    for (unsigned i = 0; i < rounds; ++i) {
-        const copy_function copy = pointer_to_memcpy;
-        const lap copying;
-        for (std::size_t n = 0; n < calls; ++n) {
-            auto [ec, done] = co_await copy_at_once{copy, along.to(n), along.from(n)};
+            auto [ec, done] = co_await Copy{copy, along.to(n), along.from(n)};
             failed += ec || done != octets_each;
             keep(one);
         }
@@ -241,10 +226,10 @@ task<> await_in_task(unsigned rounds, bool to_the_row, laps& all)
 void add_limits(figures& found, const char* row, unsigned rounds, bool to_the_row)
 {
     laps bare;
-    await_bare(rounds, to_the_row, bare);
+    await_copies<bare_coroutine, bare_copy>(rounds, to_the_row, bare);
     laps in_task;
     virtual_reactor reactor{{.turns_per_instant = std::numeric_limits<std::uint64_t>::max()}};
-    reactor.run(await_in_task(rounds, to_the_row, in_task));
+    reactor.run(await_copies<task<>, copy_at_once>(rounds, to_the_row, in_task));
     found.add(row, "memcpy", copies(rounds, to_the_row).nanoseconds());
     found.add(row, "bare await", bare.nanoseconds());
     found.add(row, "task's await", in_task.nanoseconds());

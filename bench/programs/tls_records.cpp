@@ -4,12 +4,13 @@
 //     copies=1   the BIO copies into a ring of 1 MiB, as a stack copies into its send buffer
 #include <openssl/bio.h>
 
+#include <cstring>
 #include <vector>
 
 #include "../../examples/tls_echo/certificate.hpp"
 #include "../../examples/tls_echo/tls_stream.hpp"
 #include "arguments.hpp"
-#include "kernel_socket.hpp"
+#include "figures.hpp"
 
 namespace {
 
@@ -71,7 +72,6 @@ void shake_hands(SSL* server, SSL* client)
 
 int main(int argc, char** argv)
 try {
-    using tcpco_bench::seconds_of;
     tcpco_bench::arguments given{argc, argv};
     const double seconds = given.real("seconds", 1);
     ring out;
@@ -85,22 +85,17 @@ try {
     shake_hands(server.get(), client.get());
     SSL_set0_wbio(server.get(), bio_of(out));
     const std::vector<char> chunk(256 * 1'024, 0x55);
-    std::uint64_t octets = 0;
-    const double began = seconds_of(CLOCK_MONOTONIC);
-    const double used = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
-    double now = began;
-    for (; now - began < seconds; now = seconds_of(CLOCK_MONOTONIC)) {
+    const auto write_one = [&] {
         if (SSL_write(server.get(), chunk.data(), static_cast<int>(chunk.size())) != static_cast<int>(chunk.size())) {
             throw std::runtime_error{"SSL_write failed"};
         }
-        octets += chunk.size();
-    }
-    const double cpu = seconds_of(CLOCK_PROCESS_CPUTIME_ID) - used;
-    if (out.taken < octets) {
+        return chunk.size();
+    };
+    const tcpco_bench::work_alone done = tcpco_bench::work_for(seconds, write_one);
+    if (out.taken < done.octets) {
         throw std::runtime_error{"less came out than went in"};
     }
-    std::printf("{\"seconds\": %.6f, \"client_cpu\": 0, \"server_cpu\": %.6f, \"octets\": %llu}\n", now - began, cpu,
-                static_cast<unsigned long long>(octets));
+    done.print();
     return 0;
 } catch (const std::exception& e) {
     std::fprintf(stderr, "tls_records: %s\n", e.what());
