@@ -185,8 +185,10 @@ template <class B>
     observe(host.observer,
             event::segment_received{.connection = key_of(c),
                                     .at = f.info.arrived_at,
+                                    .first = c.rcv.nxt,
                                     .octets = f.data.size - p.head + p.more.octets,
                                     .wire_segments = f.info.wire_segments,
+                                    .window = std::uint32_t{read_be16(f.data.data + 14)} << c.snd.wscale,
                                     .flags = static_cast<std::uint16_t>((read_be16(f.data.data + 12) & 0xFFF) |
                                                                         (p.psh ? unsigned{tcp_flag::psh} : 0U))});
     if constexpr (goes_both_ways) {
@@ -290,11 +292,16 @@ void basic_stack<B>::arrive(connection_type& c, arriving_segment& seg)
 {
     step_type st = step_at(now_);
     const tcp_state was = c.state;
-    observe(host.observer, event::segment_received{.connection = key_of(c),
-                                                   .at = seg.info.arrived_at,
-                                                   .octets = seg.payload.size,
-                                                   .wire_segments = seg.info.wire_segments,
-                                                   .flags = seg.header.flags});
+    const bool opens = c.state == tcp_state::syn_sent;  // there is no number yet to count from
+    observe(host.observer,
+            event::segment_received{
+                .connection = key_of(c),
+                .at = seg.info.arrived_at,
+                .first = opens ? stream_offset{0} : from_wire(seg.header.seq, c.rcv.irs, c.rcv.nxt),
+                .octets = seg.payload.size,
+                .wire_segments = seg.info.wire_segments,
+                .window = std::uint32_t{seg.header.window} << (seg.syn() ? 0 : c.snd.wscale),
+                .flags = seg.header.flags});
     segment_arrives(c, seg, st);
     settle(c, was, st);
 }

@@ -181,6 +181,18 @@ void start_timers(connection<B>& c, sender_active<B>& s, bool was_idle, time_poi
 }
 
 template <class B>
+void observe_retransmission(const connection<B>& c, const sender_active<B>& s, offset_range range, step<B>& st)
+{
+    if constexpr (requires(event::retransmitted e) { st.host.observer.on(e); }) {
+        st.host.observer.on(event::retransmitted{.connection = key_of(c),
+                                                 .at = st.now,
+                                                 .range = range,
+                                                 .transmissions = s.board[s.board.find(range.first)].transmissions,
+                                                 .by_timeout = c.timed_out});
+    }
+}
+
+template <class B>
 void commit_octets(connection<B>& c, const leaving_segment& out, step<B>& st)
 {
     sender_active<B>& s = *st.sender(c);
@@ -219,6 +231,7 @@ void commit_octets(connection<B>& c, const leaving_segment& out, step<B>& st)
         count_rare(c.rare, &rare_state::retransmissions, out.wire_segments);
         st.host.counters.retransmissions += out.wire_segments;
         c.syn_retransmitted = c.syn_retransmitted || out.syn;
+        observe_retransmission(c, s, {out.seq, again}, st);
     }
     start_timers(c, s, was_idle, st.now);
     c.probe_owed = false;
