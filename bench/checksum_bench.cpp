@@ -102,6 +102,7 @@ const bool kernels_registered = [] {
         {"words", detail::sum_kernel::words},
         {"vectors16", detail::sum_kernel::vectors16},
         {"vectors32", detail::sum_kernel::vectors32},
+        {"vectors64", detail::sum_kernel::vectors64},
     };
     for (const auto& [name, k] : kernels) {
         if (!detail::has_sum_kernel(k)) {

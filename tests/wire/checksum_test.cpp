@@ -172,8 +172,8 @@ namespace {
 std::vector<detail::sum_kernel> kernels_here()
 {
     std::vector<detail::sum_kernel> kernels;
-    for (const auto k :
-         {detail::sum_kernel::words, detail::sum_kernel::vectors16, detail::sum_kernel::vectors32}) {
+    for (const auto k : {detail::sum_kernel::words, detail::sum_kernel::vectors16, detail::sum_kernel::vectors32,
+                         detail::sum_kernel::vectors64}) {
         if (detail::has_sum_kernel(k)) {
             kernels.push_back(k);
         }
