@@ -2,7 +2,7 @@
 //
 // Peer i opens a connection when the crowd is told to, acknowledges the SYN,ACK and is silent from then on; what it
 // would have to remember follows from i, so the crowd takes no memory for it. Peer 0 may also ask, 64 octets at a time,
-// and asks again when the answer is there.
+// and asks again when the answer is there; it acknowledges the last one, so that nobody has anything to send again.
 #pragma once
 
 #include <array>
@@ -60,6 +60,9 @@ public:
                 answered_ -= question_octets;
                 --questions_left_;
                 ask_once();
+                if (questions_left_ == 0) {  // no question says that the last answer has come: an ACK does
+                    leaving_.push_back({0, first_of(0) + 1 + asked_, acknowledged_, tcp_flag::ack, 0});
+                }
             }
         }
         if (peer == 0 && tcp->header.has(tcp_flag::syn)) {
