@@ -223,16 +223,16 @@ Coroutine await_copies(unsigned rounds, bool to_the_row, laps& all)
     keep(failed);
 }
 
-void add_limits(figures& found, const char* row, unsigned rounds, bool to_the_row)
+void add_limits(figures& found, const char* call, unsigned rounds, bool to_the_row)
 {
     laps bare;
     await_copies<bare_coroutine, bare_copy>(rounds, to_the_row, bare);
     laps in_task;
     virtual_reactor reactor{{.turns_per_instant = std::numeric_limits<std::uint64_t>::max()}};
     reactor.run(await_copies<task<>, copy_at_once>(rounds, to_the_row, in_task));
-    found.add(row, "memcpy", copies(rounds, to_the_row).nanoseconds());
-    found.add(row, "bare await", bare.nanoseconds());
-    found.add(row, "task's await", in_task.nanoseconds());
+    found.add(call, "memcpy", copies(rounds, to_the_row).nanoseconds());
+    found.add(call, "bare await", bare.nanoseconds());
+    found.add(call, "task's await", in_task.nanoseconds());
 }
 
 }  // namespace
