@@ -580,6 +580,56 @@ TEST_CASE("with busy polling a reactor looks again and again before it sleeps, a
     CHECK(reactor->waits().polled <= polled + 1);
 }
 
+TEST_CASE("a reactor gives way to a peer on its processor before it sleeps", "[reactor]")
+{
+    auto reactor = reactor_on("");
+    if (is_poll(*reactor)) {
+        tcpco_test::skip("no io_uring here: " + reactor->why());
+        return;
+    }
+    one_stack t{*reactor};
+    t.stack.echo = true;
+    cpu_set_t here;
+    REQUIRE(::sched_getaffinity(0, sizeof here, &here) == 0);
+    int cpu = 0;
+    while (!CPU_ISSET(static_cast<std::size_t>(cpu), &here)) {
+        ++cpu;
+    }
+    const tcpco::detail::cpu_pin one_cpu{cpu};  // the peer's thread inherits it
+    std::atomic<bool> over{false};
+    std::jthread peer{[&] {
+        // Never waits, so it runs when we let it; one frame is on its way at a time.
+        static_cast<void>(::send(t.peer.fd(), "p", 1, 0));
+        while (!over) {
+            char c = 0;
+            if (::recv(t.peer.fd(), &c, 1, MSG_DONTWAIT) == 1) {
+                static_cast<void>(::send(t.peer.fd(), "p", 1, 0));
+            }
+            std::this_thread::yield();
+        }
+    }};
+    const time_point limit = detail::monotonic_now() + 20_s;  // others on this processor: it tries again after a while
+    while (reactor->waits().gave_way == 0 && detail::monotonic_now() < limit) {
+        reactor->turn(1_s);
+    }
+    over = true;
+    CHECK(reactor->waits().gave_way != 0);
+    CHECK_FALSE(t.stack.arrivals.empty());
+}
+
+TEST_CASE("a reactor that has nobody to give way to sleeps", "[reactor]")
+{
+    auto reactor = reactor_on("");
+    one_stack t{*reactor};
+    for (std::uint64_t i = 1; i <= 10; ++i) {
+        const time_point before = detail::monotonic_now();
+        reactor->turn(2_ms);
+        CHECK(detail::monotonic_now() - before >= 2_ms);
+        CHECK(reactor->waits().slept == i);
+    }
+    CHECK(reactor->waits().gave_way == 0);
+}
+
 TEST_CASE("a doorbell wakes another reactor: by a message between rings, or by an eventfd", "[reactor]")
 {
     const auto [from, to] = GENERATE(std::pair{"", ""}, std::pair{"no-defer", ""}, std::pair{"", "no-defer"},

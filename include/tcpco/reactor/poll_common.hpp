@@ -207,8 +207,9 @@ private:
 
 // How often a reactor had to wait, and how the waits ended.
 struct wait_counters {
-    std::uint64_t slept = 0;   // by giving the cpu away
-    std::uint64_t polled = 0;  // while it looked again and again: busy_poll()
+    std::uint64_t slept = 0;     // by giving the cpu away
+    std::uint64_t polled = 0;    // while it looked again and again: busy_poll()
+    std::uint64_t gave_way = 0;  // since something came while others ran for a moment: giving_way.hpp
 };
 
 class linux_reactor : public reactor_base {
@@ -269,6 +270,7 @@ protected:
     static const detail::wake_event& wake_of(const linux_reactor& other) noexcept { return other.wake_; }
 
     void count_sleep() noexcept { ++waits_.slept; }
+    void count_giving_way() noexcept { ++waits_.gave_way; }
 
     // Calls look(), which says whether anything has happened, until it has or busy_poll() is over; `until` is when a
     // timer is due. False: time to sleep.

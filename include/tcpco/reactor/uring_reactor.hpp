@@ -16,7 +16,9 @@
 #include <vector>
 
 #include <liburing.h>
+#include <sched.h>
 
+#include "tcpco/reactor/giving_way.hpp"
 #include "tcpco/reactor/poll_common.hpp"
 #include "tcpco/reactor/uring_bell.hpp"
 #include "tcpco/reactor/uring_port.hpp"
@@ -158,6 +160,8 @@ private:
                 return;
             }
             now = clock();
+        } else if (give_way(now)) {
+            return;
         } else {
             count_sleep();
         }
@@ -165,6 +169,23 @@ private:
             port->before_sleep();
         }
         ring_.submit_and_wait(until == time_point::never() ? duration::max() : std::max(until - now, duration{1}));
+    }
+
+    // True where something came meanwhile.
+    bool give_way(time_point& now)
+    {
+        if (ports_.empty() || !way_.worth_it(now) || ring_.has_completions()) {
+            return false;
+        }
+        ::sched_yield();
+        bool came = look();
+        came = ring_.has_completions() || came;
+        const time_point began = std::exchange(now, clock());
+        way_.learn(began, now, came);
+        if (came) {
+            count_giving_way();
+        }
+        return came;
     }
 
     unsigned writes_under_way() const noexcept
@@ -315,6 +336,7 @@ private:
 
     uring_ring ring_;
     std::vector<uring_port*> ports_;
+    giving_way way_;
     std::optional<detail::wake_event> event_;
     std::optional<detail::poll_embedding> embedding_;
     wake_watch woken_{wake_};
