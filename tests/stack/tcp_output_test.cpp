@@ -15,9 +15,9 @@ struct senders {
     std::vector<raw_tcp<raw_host<>>> peers;
     std::vector<connection_id> ids;
 
-    // `ace`: the three flags of RFC 9768 on the peers' SYNs, and then on their ACKs.
+    // `ace`: the three flags of RFC 9768 on the peers' SYNs, and then on their ACKs. With SACK, segments leave in runs.
     explicit senders(std::size_t n, const stack_config<default_policies>& c = raw_host<>::default_config(),
-                     std::uint16_t ace = 0, std::uint16_t then = 0)
+                     std::uint16_t ace = 0, std::uint16_t then = 0, bool sack = false)
         : host{c}
     {
         host.know();
@@ -29,6 +29,7 @@ struct senders {
             peer.options.mss = 1'460;
             peer.options.has_window_scale = true;
             peer.options.window_scale = 7;
+            peer.options.sack_permitted = sack;
             peer.send(tcp_flag::syn | ace);
             peer.options = {};
             peer.take();
@@ -256,6 +257,27 @@ TEST_CASE("the memory of a held frame stays as it is until transmitted(token), w
     CHECK(device.unchanged());
     device.write_all(s.host.stack);
     s.host.wait(3_s);
+}
+
+TEST_CASE("each held frame of a run keeps its octets by itself", "[stack]")
+{
+    senders s{1, raw_host<>::default_config(), 0, 0, true};
+    slow_device device;
+    REQUIRE(s.host.stack.write(s.ids[0], pattern(12'000)).value == 12'000);
+    s.host.stack.transmit(s.host.now, device);
+    REQUIRE(device.frames.size() > 5);
+    raw_tcp<raw_host<>>& peer = s.peers[0];
+    peer.ack = peer.ack + 12'000;
+    peer.send(tcp_flag::ack);
+    const slow_device::taken last = device.frames[device.frames.size() - 2];  // the one behind it is the end: PSH
+    device.frames.erase(device.frames.end() - 2);
+    device.write_all(s.host.stack);
+    REQUIRE(s.host.stack.write(s.ids[0], octets(12'000)).value == 12'000);  // other octets, in the slot if it is free
+    device.frames = {last};
+    CHECK(device.unchanged());
+    device.write_all(s.host.stack);
+    s.host.drain();
+    s.host.stack.check_invariants();
 }
 
 TEST_CASE("tokens of frames that a device holds differ, and a token that names nothing is ignored", "[stack]")

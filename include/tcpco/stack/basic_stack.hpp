@@ -223,6 +223,7 @@ private:
                          send_outcome& outcome);
     void build_frame(outbox::entry& e, const connection_type& c, leaving_segment& out, mac_address next_hop,
                      frame_info& info);
+    void build_around(outbox::entry& e, const connection_type& c, const segment_run& run);
     bool build_again(outbox::entry& e, const connection_type& c, const segment_run& run);
     const mac_address* plain_next_hop(const connection_type& c) const noexcept;
     template <class Sink>

@@ -233,6 +233,7 @@ std::size_t basic_stack<B>::send_run(connection_type& c, step_type& st, segment_
     frame_info info;
     info.checksum = checksum_offload_ || run.local ? checksum_state::partial : checksum_state::verify;
     std::size_t sent = 0;
+    slice piece;  // of the send buffer: one reference for all segments in it, and one for each that a device holds
     for (; sent < n; ++sent) {
         out.seq += out.octets;
         if constexpr (goes_both_ways) {
@@ -245,11 +246,23 @@ std::size_t basic_stack<B>::send_run(connection_type& c, step_type& st, segment_
             break;
         }
         const transmit_token token = outbox_.token_of(*e);
-        run.goes_on = build_again(*e, c, run);
+        const auto size = static_cast<std::size_t>(out.octets);
+        if (piece.size < size) {
+            c.send.gather(out.seq, 0xFFFF'FFFF, {&piece, 1});
+        }
+        const bool whole = piece.size >= size;
+        if (whole) {
+            e->pieces[1] = piece.octets().first(size);
+            build_around(*e, c, run);
+            piece.remove_prefix(static_cast<std::uint32_t>(size));
+        }
+        run.goes_on = whole || build_again(*e, c, run);
         const sink_verdict verdict =
             run.goes_on ? emit(outgoing_frame{e->gather(), info, token}, run.local, sink) : sink_verdict::refused;
         if (verdict != sink_verdict::held) {
             outbox_.release(token);
+        } else if (whole && e->in_use) {
+            e->payload[0] = slice{piece.owner, e->pieces[1].data(), static_cast<std::uint32_t>(size)};
         }
         if (verdict == sink_verdict::refused) {
             outcome = run.goes_on ? send_outcome::refused : outcome;
@@ -268,6 +281,17 @@ std::size_t basic_stack<B>::send_run(connection_type& c, step_type& st, segment_
         ready_.push_back(c.self.index);
     }
     return sent;
+}
+
+// The frame of a segment that is the one before but for its octets, which are e.pieces[1].
+template <class B>
+[[gnu::always_inline]] inline void basic_stack<B>::build_around(outbox::entry& e, const connection_type& c,
+                                                                const segment_run& run)
+{
+    e.pieces[0] = std::span{e.header}.first(run.headers.size());
+    e.piece_count = 2;
+    run.headers.write(e.header.data(), network_.identification(), to_wire(run.segment.seq, c.snd.iss),
+                      e.gather().subspan(1));
 }
 
 // The frame of a segment that is the one before but for its octets. False: these lie in too many pieces.
