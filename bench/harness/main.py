@@ -376,7 +376,7 @@ def draw_flames(bench, directory):
     for row in bench.tap_rows:
         with tempfile.TemporaryDirectory() as scratch:
             plan = bench.plan(row, "tcpco", max(bench.chosen.seconds, 1.0))
-            plan["server"][0] = str(bench.root / "build/flame/bench/tcpco_bench_tcpco_server")
+            plan["server"][0] = str(bench.root / "build/flame/bench" / pathlib.Path(plan["server"][0]).name)
             plan["perf"] = f"{scratch}/perf.data"
             result = measure.run(plan)
             counted = flame.stacks(plan["perf"]) if "error" not in result else {}
