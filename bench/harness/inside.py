@@ -77,9 +77,10 @@ def become_server_behind_veth(offloads, command):
 
 def record(path, server):
     """perf follows the server until it ends; /proc has to be that of our process namespace."""
-    subprocess.Popen(["perf", "record", "--quiet", "-F", "1999", "-e", "cpu-clock", "-g", "-p", str(server.pid),
+    recording = subprocess.Popen(["perf", "record", "--quiet", "-F", "1999", "-e", "cpu-clock", "-g", "-p", str(server.pid),
                       "-o", path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     time.sleep(0.3)
+    return recording
 
 
 def measure(plan):
@@ -96,12 +97,13 @@ def measure(plan):
         command = [sys.executable, "-I", "-S", os.path.abspath(__file__), "--behind-veth", str(int(offloads)), *command]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
                               preexec_fn=pinned(plan["server_cpu"]), env={**os.environ, **plan.get("environment", {})})
+    recording = None
     try:
         wait_for_ready(server, 15)
         if veth:
             bring_up("veth0", "198.18.0.1", offloads)
         if plan.get("perf"):
-            record(plan["perf"], server)
+            recording = record(plan["perf"], server)
         client = subprocess.run(plan["client"] + [f"server={server.pid}"], capture_output=True, text=True,
                                 stdin=subprocess.DEVNULL, timeout=plan["timeout"], preexec_fn=pinned(plan["client_cpu"]))
         if client.returncode != 0:
@@ -113,8 +115,8 @@ def measure(plan):
         if server.poll() is None:
             server.kill()
         server.wait()
-        if plan.get("perf"):
-            os.wait()  # perf ends with the server
+        if recording:
+            recording.wait()  # perf ends with the server
 
 
 def main():

@@ -68,7 +68,8 @@ def page_of(html):
 
 
 def parse(argv):
-    p = argparse.ArgumentParser(prog="bench/run", description=DESCRIPTION, epilog=EPILOG,
+    # Not abbreviated: the bash script looks at the arguments, too.
+    p = argparse.ArgumentParser(prog="bench/run", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--quick", action="store_true", help="3 short rounds, few settings tried, lwIP as we build it alone: below 3 minutes")
     p.add_argument("--json", metavar="FILE", help="write all figures as JSON")
@@ -158,7 +159,7 @@ class Bench:
         self.jobs, self.misses_jobs = program_rows.chosen_jobs(pattern)
         self.titles = {name: title for name, title, _, _ in report.all_rows()}
         self.on_ack = [n for n in ("reno", "cubic", "bbr") if pattern.search("on_ack_" + n)]
-        self.build = not chosen.quick and bool(pattern.search("build_seconds build_memory build_seconds_clang"))
+        self.build = not chosen.quick and any(pattern.search(name) for name, *_ in report.BUILD_ROWS)
 
     # --- TAP and veth ---------------------------------------------------------------------------------------------
 
@@ -289,7 +290,7 @@ class Bench:
             ran = result.get("benchmarks", [{"error_occurred": True, "error_message": result.get("error", "it failed")}])
             for b in ran:
                 if b.get("error_occurred"):
-                    figures.errors.append(b.get("error_message", "it failed"))
+                    figures.fail(b.get("error_message", "it failed"))
                 else:
                     figures.values.append(row.value(b))
             return
@@ -300,7 +301,7 @@ class Bench:
         result = measure.run_lone([str(path), *row.others[entry], f"row={row.name}", f"seconds={seconds}"], cpu=0)
         figures = self.results.figures(row.name, entry)
         if "error" in result:
-            figures.errors.append(result["error"])
+            figures.fail(result["error"])
         else:
             figures.values += result[row.name].values()
 

@@ -67,24 +67,30 @@ def run(plan):
     try:
         out, err = finish(process, plan["timeout"] + 40)
     except subprocess.TimeoutExpired:
-        return {"error": "it did not end in time"}
+        return {"error": LATE}
     if process.returncode != 0 or not out.strip():
         return {"error": (err.strip() or f"it ended with {process.returncode}").splitlines()[-1]}
     return json.loads(out)
 
 
-def run_lone(command, cpu):
+LATE = "it did not end in time"
+
+
+def run_lone(command, cpu, seconds=100):
     """A program that needs no other side, on one cpu: its JSON as a dictionary; on failure {"error": why}."""
     chosen = sorted(os.sched_getaffinity(0))
     if not os.path.exists(command[0]):
         return {"error": f"{command[0]} was not built"}
     process = start(["taskset", "-c", str(chosen[cpu % len(chosen)]), *command], stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE, text=True)
-    out, err = finish(process, 100)
+    try:
+        out, err = finish(process, seconds)
+    except subprocess.TimeoutExpired:
+        return {"error": LATE}
     return json.loads(out) if process.returncode == 0 else {"error": err.strip() or "it failed"}
 
 
-def run_counted(commands, pattern):
+def run_counted(commands, pattern, seconds=300):
     """What programs of valgrind counted: the number that `pattern` finds in what each says, or None. As many at a time as
     there are processors, since what is simulated does not depend on what else runs."""
     left, running_now, found = list(commands), [], []
@@ -92,7 +98,10 @@ def run_counted(commands, pattern):
         while left and len(running_now) < len(os.sched_getaffinity(0)):
             running_now.append(start(left.pop(0), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True))
         process = running_now.pop(0)
-        _, err = finish(process, 300)
+        try:
+            _, err = finish(process, seconds)
+        except subprocess.TimeoutExpired:
+            err = ""
         said = re.search(pattern, err)
         found.append(int(said.group(1).replace(",", "")) if process.returncode == 0 and said else None)
     return found
@@ -116,5 +125,8 @@ def why_kernel_is_short_of_memory(sockets=None, limits=None):
 def why_no_namespace(probe):
     """None, or why no TAP can be had here; `probe` is a program that makes one."""
     process = start([*namespace_command(), str(probe)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    out, _ = finish(process, 20)
+    try:
+        out, _ = finish(process, 20)
+    except subprocess.TimeoutExpired:
+        return LATE
     return None if process.returncode == 0 else out.strip() or "a TAP cannot be made"

@@ -125,7 +125,7 @@ def chosen_jobs(pattern):
             [j for j in MISSES_JOBS if pattern.search(j.row)])
 
 
-def run_job(bench, job):
+def run_job(bench, job, seconds=300):
     rounds = bench.chosen.rounds
     arguments = job.arguments
     if bench.chosen.quick:
@@ -135,7 +135,10 @@ def run_job(bench, job):
     for _ in range(rounds):
         process = measure.start([*pin, str(bench.programs / ("tcpco_bench_" + job.program)), *arguments],
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        out, err = measure.finish(process, 300)
+        try:
+            out, err = measure.finish(process, seconds)
+        except subprocess.TimeoutExpired:
+            err = measure.LATE
         if process.returncode != 0:
             for row in job.rows:
                 bench.results.figures(row, "tcpco").errors.append(err.strip() or "it failed")

@@ -1,13 +1,16 @@
 """bench/run --self-test: the reckoning, with figures whose answers are known."""
+import collections
 import contextlib
 import io
 import json
 import pathlib
+import shutil
 import sys
 import tempfile
 
 import main
 import measure
+import program_rows
 import report
 from program_rows import JOBS, MISSES_JOBS, PROGRAM_ROWS, PROGRAM_TARGETS
 from rows import CANDIDATES, ENTRIES, MEMORY_PROGRAMS, MEMORY_ROWS, QUICK_CANDIDATES, TAP_ROWS, Results, jain, ratio
@@ -91,10 +94,14 @@ def test_exit_status():
 def test_arguments():
     check(main.parse(["--quick"]).rounds == 3 and main.parse([]).rounds == 5, "rounds")
     check(main.parse(["--quick", "--rounds", "7"]).rounds == 7, "a number given wins")
-    for wrong in (["--rounds", "0"], ["--seconds", "-1"], ["--rows", "("], ["--rows", "no such row"], ["--nothing"],
+    for wrong in (["--rounds", "0"], ["--fla", "out"], ["--seconds", "-1"], ["--rows", "("], ["--rows", "no such row"], ["--nothing"],
                   ["--json", "/nowhere/out.json"], ["--json", "/"],
                   ["--html", "/dev/null/out"]):
         check(exit_code(wrong) == 2, f"{wrong} is refused")
+    for name, *_ in report.all_rows():
+        bench = main.Bench(main.parse(["--rows", f"^{name}$"]), pathlib.Path("/"), pathlib.Path("/programs"))
+        check(bench.tap_rows or bench.memory_rows or bench.jobs or bench.misses_jobs or bench.on_ack or bench.build,
+              f"--rows {name} measures something")
     check(exit_code(["--help"]) == 0 and exit_code(["--list"]) == 0, "--help and --list")
 
 
@@ -137,6 +144,37 @@ def test_counting():
     said = [["sh", "-c", f"echo Collected : 1,{n} >&2; exit {code}"] for n, code in ((234, 0), (567, 0), (890, 1))]
     check(measure.run_counted(said, r"Collected : ([\d,]+)") == [1234, 1567, None], "in order, whoever ends first")
     check(measure.run_counted([["true"]], "x(.)") == [None], "who says nothing")
+
+
+def test_late():
+    check(measure.run_counted([["sleep", "9"]], "x(.)", seconds=0.1) == [None], "who does not end is not counted")
+    check(measure.run_lone([shutil.which("sleep"), "9"], 0, seconds=0.1) == {"error": measure.LATE}, "nor waited for")
+    with tempfile.TemporaryDirectory() as scratch:
+        program = pathlib.Path(scratch) / "tcpco_bench_idle_connections"
+        program.write_text("#!/bin/sh\nexec sleep 9\n")
+        program.chmod(0o700)
+        bench = main.Bench(main.parse([]), pathlib.Path("/"), program.parent)
+        job = next(j for j in JOBS if j.program == "idle_connections")
+        program_rows.run_job(bench, job, seconds=0.1)
+        check(bench.results.figures("idle_memory", "tcpco").errors == [measure.LATE], "nor a program with rows of its own")
+    check(not measure.running, "and nothing of it stays")
+
+
+def test_failed_rounds_in_memory():
+    bench = main.Bench(main.parse([]), pathlib.Path("/"), pathlib.Path("/programs"))
+    row = bench.memory_rows[0]
+    other = next(e for e in row.others if not MEMORY_PROGRAMS[e].startswith("lwip"))
+    really = measure.run_lone
+    try:
+        for fails in ((), ("tcpco",), (other,)):
+            for entry in ("tcpco", other):
+                said = {"benchmarks": [collections.defaultdict(lambda: 1.0, error_occurred=False)], row.name: {"x": 1.0}}
+                measure.run_lone = lambda command, cpu, said={"error": "why"} if entry in fails else said: said
+                bench.measure_in_memory(row, entry)
+    finally:
+        measure.run_lone = really
+    rounds = [[v is None for v in bench.results.rounds(row.name, entry)] for entry in ("tcpco", other)]
+    check(rounds == [[False, True, False], [False, False, True]], f"a round that failed keeps its place: {rounds}")
 
 
 def test_plan():
