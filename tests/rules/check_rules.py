@@ -141,6 +141,8 @@ class checker:
                     self.unfinished(path)
         for path in sorted((self.root / "tests").rglob("*.cpp")):
             self.test(path, path.relative_to(self.root / "tests"))
+        for path in [*sorted(self.root.glob("*.md")), *sorted((self.root / "docs").rglob("*.md"))]:
+            self.links(path)
         return self.violations
 
     def header(self, path, name):
@@ -227,6 +229,12 @@ class checker:
         for match in UNFINISHED.finditer(text):
             self.report(path, line_of(text, match.start()), "unfinished", f"'{match.group()}' left in the tree")
 
+    def links(self, path):
+        text = path.read_text(encoding="utf-8")
+        for match in re.finditer(r"\]\(([^)\s#:]+)(#[^)\s]*)?\)", text):  # a colon: elsewhere in the world
+            if not (path.parent / match.group(1)).exists():
+                self.report(path, line_of(text, match.start()), "link", f"there is no {match.group(1)}")
+
     def test(self, path, name):
         """A test that no build knows would never run: every .cpp has a place and a suffix."""
         folder = name.parts[0] if len(name.parts) > 1 else None
@@ -267,6 +275,8 @@ GOOD = {
     "tests/core/a_test.cpp": '#include "tcpco/core/a.hpp"\n#include "catch.hpp"\nTEST_CASE("a: is 1 (RFC 1)", "[core]") {}\n',
     "tests/fuzz/wire_fuzz.cpp": "// no main\n",
     "tests/main.cpp": "int main() {}\n",
+    "README.md": "See [docs](docs/d.md) and [others](https://example.org/gone).\n",
+    "docs/d.md": "See [a.hpp](../include/tcpco/core/a.hpp) and [here](d.md#there).\n",
 }
 HEADER = "// For a test.\n#pragma once\n"
 
@@ -338,6 +348,8 @@ def faults():
     yield "test-file", "tests/fuzz/wire_instance.cpp", "int x;\n"
     yield "test-file", "tests/policy/congestion/reno_instance.cpp", "int x;\n"
     yield "test-name", "tests/core/x_test.cpp", 'TEST_CASE("a; b")\n{\n}\n'
+    yield "link", "docs/d.md", "See [gone.hpp](../include/tcpco/core/gone.hpp).\n"
+    yield "link", "README.md", "See [gone](docs/gone.md#there).\n"
     yield "test-include", "tests/core/a_test.cpp", '#include "catch.hpp"\n#include "tcpco/core/a.hpp"\n'
 
 
