@@ -741,6 +741,19 @@ TEST_CASE("a loop around the reactor sleeps on event_fd() and deadline()", "[rea
             user.clear();
         }
     }
+    SECTION("a frame of a driver that was made between two turns wakes it")
+    {
+        one_stack late{*reactor};
+        for (int i = 0; i < 5 && woken(0); ++i) {
+            reactor->turn();
+        }
+        late.peer_sends("ping");
+        REQUIRE(woken(1000));
+        for (int i = 0; i < 5 && late.stack.arrivals.empty(); ++i) {
+            reactor->turn();
+        }
+        CHECK(late.stack.arrivals.size() == 1);
+    }
     SECTION("a timer shows in deadline()")
     {
         t.stack.timer = reactor->now() + 1_s;
@@ -783,6 +796,20 @@ TEST_CASE("the reactor says which step of the ladder it is, and why", "[reactor]
     const system_reactor quiet{{.uring = uring_settings::parse("off"), .say = [](const std::string&) { ++lines; }}};
     CHECK(lines == 1);
     CHECK(quiet.why() == "poll(2): TCPCO_URING=off");
+}
+
+TEST_CASE("a word in TCPCO_URING that is none is said with all else that there is to say, once", "[reactor]")
+{
+    static std::vector<std::string> said;
+    const auto say = [](const std::string& line) { said.push_back(line); };
+    const std::string ignored = "; TCPCO_URING has a word that is none of off, no-defer, no-msg-ring: ignored";
+    said.clear();
+    static_cast<void>(make_linux_reactor({.uring = uring_settings::parse("of,off"), .say = say}));
+    REQUIRE(said.size() == 1);  // what goes to stderr is one line a process
+    CHECK(said[0] == "poll(2): TCPCO_URING=off" + ignored);
+    const auto reactor = make_linux_reactor({.uring = uring_settings::parse("no-defre"), .say = say});
+    REQUIRE(said.size() == 2);
+    CHECK(said[1] == reactor->why() + ignored);
 }
 
 TEST_CASE("where io_uring is forbidden the reactor is poll(2), with the reason", "[reactor]")
@@ -907,6 +934,48 @@ TEST_CASE("a descriptor that outlives its driver waits as before", "[reactor]")
         reactor->turn();
     }
     CHECK(::fcntl(device.fd(), F_GETFL) == before);
+}
+
+TEST_CASE("a port leaves its descriptor as it was, whether it is closed or destroyed, and leaves it alone from then on",
+          "[reactor]")
+{
+    const std::string rung = GENERATE(from_range(std::begin(tcpco_test::all_rungs), std::end(tcpco_test::all_rungs)));
+    CAPTURE(rung);
+    auto reactor = reactor_on(rung);
+    auto [device, peer] = frame_fd::pair();
+    buffer_pool pool{2'048, 4};
+    const auto waits = [fd = device.fd()] { return (::fcntl(fd, F_GETFL) & O_NONBLOCK) == 0; };
+    REQUIRE(waits());
+    auto port = reactor->open_port({.fd = device.fd()}, pool);
+    CHECK_FALSE(waits());
+    port.reset();
+    CHECK(waits());
+    port = reactor->open_port({.fd = device.fd()}, pool);
+    port->close();
+    CHECK(waits());
+    detail::set_nonblocking(device.fd(), true);  // by whoever has the descriptor, or its number, now
+    port.reset();
+    CHECK_FALSE(waits());
+}
+
+TEST_CASE("a read error that stays is the loss of the device, and no busy loop", "[reactor]")
+{
+    const std::string rung = GENERATE(from_range(std::begin(tcpco_test::all_rungs), std::end(tcpco_test::all_rungs)));
+    CAPTURE(rung);
+    auto reactor = reactor_on(rung);
+    pipe_ends p;
+    ::close(std::exchange(p.fds[0], -1));  // poll(2) shows an error from now on; and who writes cannot read
+    buffer_pool pool{2'048, 4};
+    auto port = reactor->open_port({.fd = p.fds[1]}, pool);
+    for (int i = 0; i < 1'000 && port->failure() == errc::ok; ++i) {
+        reactor->turn(1_ms);
+    }
+    CHECK(port->failure() == errc::network_down);
+    CHECK(port->counters().read_errors > 1);
+    reactor->turn();
+    const time_point before = detail::monotonic_now();
+    reactor->turn(10_ms);
+    CHECK(detail::monotonic_now() - before > 8_ms);
 }
 
 TEST_CASE("a system_reactor is used as any other", "[reactor]")

@@ -27,6 +27,9 @@ namespace detail {
 // How many pieces a frame may have, its virtio_net_hdr included. A frame of more is copied together first.
 inline constexpr std::size_t gather_limit = 16;
 
+// A port that could not be read so often in a row is lost: an error that stays would be a busy loop.
+inline constexpr unsigned read_failures_limit = 100;
+
 // True for the errors that mean that the other side is gone for good.
 constexpr bool device_is_gone(int error) noexcept
 {
@@ -64,14 +67,24 @@ inline void set_nonblocking(int fd, bool on) noexcept
     }
 }
 
-// A descriptor that is O_NONBLOCK until end(), and then as it was before.
+// A descriptor that is O_NONBLOCK until end(), at the latest for as long as this lives, and then as it was before.
 class nonblocking_use {
 public:
     explicit nonblocking_use(int fd) noexcept : fd_{fd}, was_{(::fcntl(fd, F_GETFL) & O_NONBLOCK) != 0}
     {
         set_nonblocking(fd_, true);
     }
-    void end() noexcept { set_nonblocking(fd_, was_); }
+    nonblocking_use(const nonblocking_use&) = delete;
+    nonblocking_use& operator=(const nonblocking_use&) = delete;
+    ~nonblocking_use() { end(); }
+
+    // Once: the number may be another descriptor's later.
+    void end() noexcept
+    {
+        if (fd_ >= 0) {
+            set_nonblocking(std::exchange(fd_, -1), was_);
+        }
+    }
 
 private:
     int fd_;
@@ -197,6 +210,7 @@ private:
             ++counters_.truncated;
             return;
         }
+        failures_ = 0;
         ++counters_.received;
         counters_.received_octets += size;
         const std::byte* first = slot.data();
@@ -209,7 +223,7 @@ private:
             return;
         }
         ++counters_.read_errors;
-        if (detail::device_is_gone(error)) {
+        if (detail::device_is_gone(error) || ++failures_ >= detail::read_failures_limit) {
             lose();
         }
     }
@@ -220,6 +234,7 @@ private:
     port_options options_;
     buffer_pool& pool_;
     detail::nonblocking_use use_;
+    unsigned failures_ = 0;  // to read, in a row
     bool waits_for_room_ = false;
 };
 

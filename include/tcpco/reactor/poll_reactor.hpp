@@ -27,6 +27,9 @@ public:
 
     std::unique_ptr<frame_port> open_port(const port_options& options, buffer_pool& pool) override
     {
+        if (embedding_) {
+            wake_.signal();  // a turn, so that its frames are waited for
+        }
         return std::make_unique<poll_port>(ports_, options, pool);
     }
 

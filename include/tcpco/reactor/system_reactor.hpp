@@ -40,9 +40,6 @@ struct system_reactor_options {
 // The highest step that works here.
 inline std::unique_ptr<linux_reactor> make_linux_reactor(const system_reactor_options& options = {})
 {
-    if (options.uring.unknown_word && options.say != nullptr) {
-        options.say("TCPCO_URING has a word that is none of off, no-defer, no-msg-ring: ignored");
-    }
     std::unique_ptr<linux_reactor> made;
     if (options.uring.off) {
         made = std::make_unique<poll_reactor>("TCPCO_URING=off");
@@ -55,8 +52,10 @@ inline std::unique_ptr<linux_reactor> make_linux_reactor(const system_reactor_op
     }
     made->set_busy_poll(options.busy_poll);
     const std::string why = made->why();
-    if (options.say != nullptr && why != "io_uring") {
-        options.say(why);
+    const bool unknown = options.uring.unknown_word;
+    if (options.say != nullptr && (why != "io_uring" || unknown)) {
+        const char* const ignored = "; TCPCO_URING has a word that is none of off, no-defer, no-msg-ring: ignored";
+        options.say(unknown ? why + ignored : why);
     }
     return made;
 }

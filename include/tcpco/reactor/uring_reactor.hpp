@@ -42,6 +42,9 @@ public:
 
     std::unique_ptr<frame_port> open_port(const port_options& options, buffer_pool& pool) override
     {
+        if (event_) {
+            event_->signal();  // a turn, so that its frames are waited for
+        }
         return std::make_unique<uring_port>(ring_, ports_, options, pool);
     }
 

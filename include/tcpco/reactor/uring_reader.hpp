@@ -127,8 +127,7 @@ private:
             return;
         }
         counters_.read_errors += error != EPIPE ? 1U : 0U;
-        // An error that stays would be a busy loop.
-        lost_ = detail::device_is_gone(error) || ++failures_ >= 100;
+        lost_ = detail::device_is_gone(error) || ++failures_ >= detail::read_failures_limit;
     }
 
     uring_ring& ring_;
