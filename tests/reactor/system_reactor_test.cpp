@@ -978,6 +978,27 @@ TEST_CASE("a read error that stays is the loss of the device, and no busy loop",
     CHECK(detail::monotonic_now() - before > 8_ms);
 }
 
+TEST_CASE("a driver with the fewest slots, octets and frames that can be asked for carries frames all the same",
+          "[reactor]")
+{
+    const std::string rung = GENERATE(from_range(std::begin(tcpco_test::all_rungs), std::end(tcpco_test::all_rungs)));
+    CAPTURE(rung);
+    auto reactor = reactor_on(rung);
+    one_stack t{*reactor, frame_fd_options{}, {.slots = 1, .batch_octets = 0, .budget = 0}};
+    t.stack.echo = true;
+    for (int i = 0; i < 5; ++i) {
+        t.peer_sends(std::to_string(i));
+    }
+    REQUIRE(t.turn_until([&] { return t.stack.done_count + t.stack.written_count == 5; }));
+    for (int i = 0; i < 5; ++i) {
+        CHECK(t.peer_receives() == std::to_string(i));
+    }
+    reactor->turn();
+    const time_point before = detail::monotonic_now();
+    reactor->turn(10_ms);
+    CHECK(detail::monotonic_now() - before > 8_ms);  // no busy loop
+}
+
 TEST_CASE("a system_reactor is used as any other", "[reactor]")
 {
     system_reactor reactor{{.say = nullptr}};

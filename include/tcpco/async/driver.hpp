@@ -54,7 +54,7 @@ class driver final : public turn_participant {
 
 public:
     driver(Stack& stack, Device& dev, Reactor& reactor, driver_options options = {})
-        : stack_{stack}, device_{dev}, reactor_{reactor}, options_{options},
+        : stack_{stack}, device_{dev}, reactor_{reactor}, options_{usable(options)},
           pool_{slot_size(dev), options.slots != 0 ? options.slots : (super_frames(dev) ? 64U : 512U)}
     {
         arrived_.reserve(most_at_once);
@@ -62,7 +62,7 @@ public:
         if constexpr (by_fd) {
             port_ = reactor_.open_port({.fd = device_.fd(),
                                         .writes_inline = device_.writes_inline(),
-                                        .batch_octets = options.batch_octets},
+                                        .batch_octets = options_.batch_octets},
                                        pool_);
         }
         reactor_.add(*this);
@@ -194,6 +194,14 @@ public:
     }
 
 private:
+    // None at all in a turn would be turns without end: one frame is the least.
+    static driver_options usable(driver_options options) noexcept
+    {
+        options.batch_octets = std::max<std::size_t>(options.batch_octets, 1);
+        options.budget = std::max<std::size_t>(options.budget, 1);
+        return options;
+    }
+
     static std::size_t header_size(const Device& dev) noexcept
     {
         if constexpr (by_fd) {
