@@ -6,6 +6,7 @@
 
 #include "catch.hpp"
 #include "support/network.hpp"
+#include "support/raw_host.hpp"
 
 using namespace tcpco_test;
 
@@ -63,4 +64,26 @@ TEST_CASE("Beside six peers that do not read, whose senders fill every slot they
     CHECK(got == text);
     net.a.check_invariants();
     net.b.check_invariants();
+}
+
+TEST_CASE("Text that waits, for its reader or behind a hole, never keeps the last slot that frames arrive in", "[stack]")
+{
+    const std::uint32_t slots = GENERATE(1u, 2u, 3u, 4u, 5u, 8u);
+    const bool behind_a_hole = GENERATE(true, false);
+    CAPTURE(slots, behind_a_hole);
+    buffer_pool arrivals{2'048, slots};
+    raw_host<> host;
+    host.know();
+    REQUIRE(host.stack.listen({stack_ip, 80}));
+    raw_tcp<raw_host<>> peer{host};
+    peer.open();
+    for (std::uint32_t i = 0; i < 2 * slots; ++i) {
+        const sequence_number at = peer.seq + (i + (behind_a_hole ? 1 : 0)) * 1'000;
+        const octets packet = peer.packet(tcp_flag::ack, at, peer.ack, pattern(1'000));
+        frame f = copy_frame(arrivals, ethernet_frame_of(ethertype::ipv4, packet));
+        REQUIRE(f.data.owner);  // else what fills the hole could not arrive either
+        host.stack.receive(host.now, std::move(f));
+        host.drain();
+    }
+    CHECK(arrivals.available() > 0);
 }

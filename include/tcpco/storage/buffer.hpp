@@ -66,6 +66,9 @@ struct pool_block {
     std::uint64_t refused = 0;
     bool abandoned = false;  // the buffer_pool object is gone; the last slot frees the block
 
+    // Of three slots and fewer, too, who has the last one must not keep it.
+    bool is_short() const noexcept { return available < slot_count / 4 || (available == 0 && slot_count != 0); }
+
     static constexpr std::align_val_t alignment{4096};  // a page: io_uring and vnet_hdr are indifferent, caches are not
 
     [[gnu::noinline, gnu::cold]] void destroy() noexcept
@@ -113,7 +116,7 @@ public:
     std::size_t capacity() const noexcept { return slot_->pool->slot_size; }
     std::uint32_t index() const noexcept { return slot_->index; }  // within its pool
     // Less than a quarter of its pool's slots is free: who keeps this slot for long should copy instead.
-    bool pool_is_short() const noexcept { return slot_->pool->available < slot_->pool->slot_count / 4; }
+    bool pool_is_short() const noexcept { return slot_->pool->is_short(); }
     bool unique() const noexcept { return slot_ != nullptr && slot_->references == 1; }
     friend bool operator==(const buffer&, const buffer&) noexcept = default;  // the same slot
 
@@ -205,7 +208,7 @@ public:
     std::uint32_t slot_count() const noexcept { return block_->slot_count; }
     std::uint32_t available() const noexcept { return block_->available; }
     // Fewer than a quarter of the slots are left: what is left is not for everybody.
-    bool is_short() const noexcept { return block_->available < block_->slot_count / 4; }
+    bool is_short() const noexcept { return block_->is_short(); }
     // How many slots there are beyond that quarter.
     std::uint32_t headroom() const noexcept { return is_short() ? 0 : block_->available - block_->slot_count / 4; }
     std::uint64_t refused() const noexcept { return block_->refused; }
