@@ -4,9 +4,9 @@
 // up what was sent as it is, or what a wire carried: cut up, checksums complete, to be verified or already verified. The
 // sizes go one after the other over one connection, so each begins at another place of segments and slots.
 //
-// All sizes through all combinations take minutes: TCPCO_EVERY_SIZE=1 in the environment asks for them, best in Release.
-// Otherwise each combination takes every size up to 4096 and those around powers of 2; those around the multiples of a
-// segment's size are shared out among the nine.
+// All sizes through all combinations, 309 GB, take a minute in Release, and there they are taken; with assertions they
+// would take many (TCPCO_EVERY_SIZE=1 in the environment asks for them). Otherwise each combination takes every size up to
+// 4096 and those around powers of 2; those around the multiples of a segment's size are shared out among the nine.
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -174,7 +174,7 @@ private:
 std::vector<std::size_t> sizes(std::size_t turn)
 {
     std::set<std::size_t> chosen;
-    if (std::getenv("TCPCO_EVERY_SIZE") != nullptr) {
+    if (!TCPCO_CHECKED || std::getenv("TCPCO_EVERY_SIZE") != nullptr) {
         for (std::size_t n = 1; n <= largest; ++n) {
             chosen.insert(n);
         }
