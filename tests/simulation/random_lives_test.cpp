@@ -274,7 +274,12 @@ TEST_CASE("simulation: lives in which users, link and devices do anything at any
 {
     std::uint64_t octets_read = 0;
     std::uint64_t gathered = 0;
-    for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+#if defined(TCPCO_POISON_SLOTS)  // AddressSanitizer: fewer, since each takes long, and others
+    const std::uint64_t first = 1'001, last = 1'060;
+#else
+    const std::uint64_t first = 1, last = 200;
+#endif
+    for (std::uint64_t seed = first; seed <= last; ++seed) {
         CAPTURE(seed);
         world w{seed};
         w.live(300);
