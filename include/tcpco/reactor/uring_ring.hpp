@@ -198,6 +198,10 @@ private:
             params.flags = flags | (flags != base ? IORING_SETUP_TASKRUN_FLAG : 0U);
             params.cq_entries = completion_entries;
             error = -io_uring_queue_init_params(entries, &ring_, &params);
+            if (error == 0 && (params.features & IORING_FEAT_CQE_SKIP) == 0) {
+                io_uring_queue_exit(&ring_);  // before 5.17: what uring_writer submits would fail, entry by entry
+                return EOPNOTSUPP;
+            }
             if (error != EINVAL) {
                 return error;
             }
