@@ -318,16 +318,27 @@ TEST_CASE("what was gathered is as one super-frame would be: 64 KiB at most", "[
     CHECK(r.host.dropped() == 0);
 }
 
+namespace {
+
+// For as long as these are held, the pool has `left` slots.
+std::vector<buffer> all_but(buffer_pool& pool, std::uint32_t left)
+{
+    std::vector<buffer> held;
+    while (pool.available() > left) {
+        held.push_back(pool.acquire());
+    }
+    return held;
+}
+
+}  // namespace
+
 TEST_CASE("where slots run out within a run, a part of it is taken, acknowledged, and the rest counted", "[stack]")
 {
     auto config = raw_host<>::default_config();
     config.limits.small_slots = 12;
     config.limits.large_slots = 1;
     receiving_host<> r{false, 256, config};
-    std::vector<buffer> others;  // hold what the pool has
-    while (r.pool.available() > 62) {
-        others.push_back(r.pool.acquire());
-    }
+    const std::vector<buffer> others = all_but(r.pool, 62);
     const std::size_t at = r.written;
     const sequence_number first = r.peer.seq;
     r.receive(r.bulk(60, 1'000));
@@ -349,10 +360,7 @@ TEST_CASE("the same for a super-frame that a device has put together", "[stack]"
     config.limits.large_slots = 1;
     receiving_host<> r{false, 256, config};
     buffer_pool jumbos{65'536, 8};
-    std::vector<buffer> others;
-    while (jumbos.available() > 1) {
-        others.push_back(jumbos.acquire());
-    }
+    const std::vector<buffer> others = all_but(jumbos, 1);
     const bool predicted = GENERATE(true, false);
     const std::size_t at = r.written;
     const sequence_number first = r.peer.seq;
@@ -376,10 +384,7 @@ TEST_CASE("behind what found no place nothing is taken, though it has one", "[st
     config.limits.large_slots = 1;
     receiving_host<> r{false, 256, config};
     buffer_pool short_of_slots{2'048, 8};
-    std::vector<buffer> others;
-    while (short_of_slots.available() > 1) {
-        others.push_back(short_of_slots.acquire());
-    }
+    const std::vector<buffer> others = all_but(short_of_slots, 1);
     while (r.host.stack.write(r.other_id, octets(2'000)).value > 0) {
         // until nothing is left to copy to
     }
